@@ -1,0 +1,81 @@
+# Everything runs from .venv, which make builds and keeps up to date: `make run` and `make test` need nothing before them.
+# A stamp in .venv records each step; a step runs again only when what it was made from has changed.
+
+V := .venv
+PIP := $(V)/bin/python -m pip --disable-pip-version-check -q
+LOCKED := $(PIP) install --require-hashes -r
+FAST_SOURCES := $(wildcard gw/_fast/*.pyx gw/_fast/*.pxd gw/_fast/*.h)
+CONFIG ?= config.toml
+
+# A virtual environment survives neither being moved or copied nor the removal of the Python it was made with.
+ifneq ($(shell cat $(V)/created 2>/dev/null && $(V)/bin/python -c 'print("runs")' 2>/dev/null),$(CURDIR) runs)
+$(V)/created: FORCE
+endif
+
+.PHONY: help run demo test lint bench bench-smoke lock upgrade clean FORCE
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || grep '##' Makefile
+
+run: $(V)/gw ## start the gateway on 127.0.0.1:8080 (CONFIG=config.toml)
+	@exec $(V)/bin/gw serve --config $(CONFIG)
+
+demo: $(V)/gw ## the gateway before a fake Anthropic, sample sessions flowing: no key needed
+	@exec $(V)/bin/gw demo
+
+test: lint $(V)/fuzz ## all that this machine can run; names what was skipped and how to enable it
+	$(V)/bin/python -m pytest $(ARGS)
+
+lint: $(V)/test ## ruff and mypy
+	$(V)/bin/ruff check .
+	$(V)/bin/mypy
+
+bench: $(V)/test ## gw beside nginx and a bare proxy, one core each (needs nginx and wrk)
+	$(V)/bin/python -m bench $(ARGS)
+
+bench-smoke: $(V)/test ## the same bench for some seconds: that it runs, not how fast
+	$(V)/bin/python -m bench --smoke $(ARGS)
+
+lock: $(V)/lock ## write requirements/*.txt anew from pyproject.toml, keeping the pins that still fit
+	$(V)/bin/python tools/lock $(ARGS)
+
+upgrade: $(V)/lock ## the same, each pin at its newest version
+	$(V)/bin/python tools/lock --upgrade $(ARGS)
+
+clean: ## remove what was built (not the ledger in .gw)
+	rm -rf $(V) build gw.egg-info gw/_fast/*.so .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -f $(patsubst %.pyx,%.c,$(wildcard gw/_fast/*.pyx))
+	find gw tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- steps ---------------------------------------------------------------------------------------------------------
+
+$(V)/created: tools/preflight
+	@python=$$(PYTHON="$(PYTHON)" tools/preflight) && echo "== $$($$python --version) -> $(V)" && $$python -m venv --clear $(V)
+	@echo "$(CURDIR)" > $@
+
+$(V)/core: $(V)/created requirements/core.txt requirements/build.txt
+	@echo "== dependencies of the gateway"
+	@$(LOCKED) requirements/build.txt -r requirements/core.txt
+	@touch $@
+
+# Editable: the source tree itself is what runs, the compiled modules stand beside their .pyx.
+$(V)/gw: $(V)/core setup.py pyproject.toml $(FAST_SOURCES)
+	@echo "== Cython build"
+	@$(PIP) install --no-build-isolation --no-deps --no-index --config-settings editable_mode=compat -e .
+	@touch $@
+
+$(V)/test: $(V)/gw requirements/test.txt
+	@echo "== dependencies of the tests"
+	@$(LOCKED) requirements/test.txt
+	@touch $@
+
+# The fuzzer has wheels for few machines; elsewhere its suite is skipped and says so.
+$(V)/fuzz: $(V)/test requirements/fuzz.txt
+	@$(LOCKED) requirements/fuzz.txt --only-binary :all: || echo "== no fuzzer for this machine: its suite will be skipped"
+	@touch $@
+
+$(V)/lock: $(V)/gw requirements/lock.txt
+	@$(LOCKED) requirements/lock.txt
+	@touch $@

@@ -1,0 +1,5 @@
+"""`python -m gw` is `gw`."""
+
+from gw.cli import main
+
+main()

@@ -1,0 +1,91 @@
+"""Who calls? The digest of the key decides; a dict lookup, no I/O.
+
+Precedence, fixed: `x-gw-key`, then `x-api-key`, then `Authorization: Bearer`. The first of them that carries a virtual
+key (`gwk_...`) identifies the caller. A virtual key in `x-gw-key` leaves the other two headers to the client's own
+credential (a subscription's OAuth bearer, say), which then goes upstream; otherwise the upstream's configured credential
+is used. gw's credential is used for nothing but a valid virtual key.
+"""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import NamedTuple
+
+from gw.domain.account import Account
+from gw.domain.key import digest, parse
+from gw.errors import Refusal
+
+KEY_MARK = b"gwk_"
+CACHE_MAX = 4096
+
+
+class Caller(NamedTuple):
+    account: Account
+    own_credential: bool  # True: the client's own credential headers go upstream; False: gw's credential replaces them
+
+
+class Authenticator:
+    """Built per snapshot. `authenticate` raises Refusal (401) and nothing else."""
+
+    def __init__(self, keys: Mapping[bytes, Account], pepper: bytes, *, passthrough: bool) -> None:
+        self._keys = keys  # key digest -> account
+        self._pepper = pepper
+        self._passthrough = passthrough
+        self._by_text: dict[bytes, Account] = {}  # texts already digested, so that the hot path is one dict lookup
+        self._by_credential: dict[bytes, Account] = {}
+
+    def authenticate(self, gw_key: bytes, api_key: bytes, authorization: bytes, now_us: int) -> Caller:
+        """The three header values as sent (empty if absent)."""
+        bearer = authorization[7:].strip() if authorization[:7].lower() == b"bearer " else b""
+        own = True
+        if gw_key:
+            account = self._virtual(gw_key, now_us)
+            own = self._passthrough and bool(api_key or authorization)
+        elif api_key.startswith(KEY_MARK):
+            account, own = self._virtual(api_key, now_us), False
+        elif bearer.startswith(KEY_MARK):
+            account, own = self._virtual(bearer, now_us), False
+        elif not self._passthrough:
+            raise Refusal(
+                "virtual_key_required" if api_key or bearer else "missing_credential",
+                "This gateway needs a virtual key (gwk_...). Set ANTHROPIC_AUTH_TOKEN to the one you were given.",
+            )
+        elif api_key or authorization:
+            account = self._credential(api_key or authorization)
+        else:
+            raise Refusal(
+                "missing_credential",
+                "No credential was sent. Set ANTHROPIC_AUTH_TOKEN to a virtual key (gwk_...), or use your own Anthropic credential.",
+            )
+        return Caller(account, own)
+
+    def _virtual(self, text: bytes, now_us: int) -> Account:
+        account = self._by_text.get(text)
+        if account is None:
+            account = self._lookup(text)
+        if not account.active:
+            raise Refusal("revoked_key", f'The virtual key "{account.key_name}" was revoked. Ask your gateway administrator for a new one.')
+        if account.expires_us and account.expires_us <= now_us:
+            raise Refusal("expired_key", f'The virtual key "{account.key_name}" has expired. Ask your gateway administrator for a new one.')
+        return account
+
+    def _lookup(self, text: bytes) -> Account:
+        key = text.decode("latin-1")
+        parsed = parse(key)
+        if not parsed.valid:
+            raise Refusal("malformed_key", "The virtual key is damaged (its checksum does not fit). Copy it again, whole.")
+        account = self._keys.get(digest(key, self._pepper))
+        if account is None:
+            raise Refusal("unknown_key", f"No virtual key {parsed.public_id} is known here. Check that it belongs to this gateway.")
+        if len(self._by_text) >= CACHE_MAX:
+            self._by_text.clear()
+        self._by_text[text] = account
+        return account
+
+    def _credential(self, text: bytes) -> Account:
+        account = self._by_credential.get(text)
+        if account is None:
+            account = Account(credential=blake2b(text, key=self._pepper, digest_size=8).hexdigest())
+            if len(self._by_credential) >= CACHE_MAX:
+                self._by_credential.clear()
+            self._by_credential[text] = account
+        return account

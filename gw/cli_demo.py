@@ -1,0 +1,122 @@
+"""`gw demo`: gw in front of a fake Anthropic upstream, with sample Claude Code sessions flowing through it."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from gw.clock import mono_ns, wall_us
+from gw.demo.gateway import Gateway, GatewayFailed, free_port
+from gw.demo.scripts import by_prompt
+from gw.demo.site import prepare
+from gw.demo.traffic import Seat, Tally, keep_going
+from gw.demo.upstream import UpstreamThread
+from gw.domain.money import usd_rounded
+
+REPORT_EVERY_S = 5.0
+UNITS_S = {"s": 1, "m": 60, "h": 3600}
+
+
+class Duration(click.ParamType[int]):
+    """`30s`, `5m`, `1h`, or a number of seconds; value in whole seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        text = str(value).strip()
+        number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS_S else (text, "s")
+        if not number.isdecimal() or not int(number):
+            self.fail(f"{text!r} is not a duration such as 30s, 5m or 1h", param, ctx)
+        return int(number) * UNITS_S[unit]
+
+
+@click.command("demo")
+@click.option(
+    "--sessions", type=click.IntRange(1, 200), default=6, show_default=True, help="Simulated developers at work at once."
+)
+@click.option("--for", "for_s", type=Duration(), help="Stop after this long (30s, 5m); without it, run until Ctrl-C.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Where gw listens; 0 takes any free port."
+)
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".demo"),
+    show_default=True,
+    help="Directory of the configuration, the keys and the ledger.",
+)
+def demo(sessions: int, for_s: int | None, port: int, directory: Path) -> None:
+    """Run gw in front of a fake Anthropic upstream with sample sessions flowing: everything to see, no key needed."""
+    with UpstreamThread(by_prompt) as upstream:
+        port = port or free_port()
+        config, seats = prepare(directory, upstream_url=upstream.base_url, port=port)
+        gateway = Gateway(config, port, directory / "gw.log", {})
+        try:
+            with gateway:
+                click.echo(_where_to_look(gateway, config, upstream.base_url, seats))
+                asyncio.run(_flow(gateway.base_url, seats, upstream, sessions=sessions, for_s=for_s))
+                click.echo("\nstopping ...")
+        except GatewayFailed as error:
+            raise click.ClickException(str(error)) from error
+        invoice = upstream.invoice
+        billed = invoice.billed()
+        click.echo(f"the upstream's own invoice: {len(billed)} billed calls, ${usd_rounded(invoice.total_pusd(), 6)}")
+    click.echo("the ledger:")
+    subprocess.run([sys.executable, "-m", "gw", "usage", "--by", "team", "--config", str(config)], check=False)
+    click.echo(f"kept in {directory}; look again with: gw usage --config {config}")
+
+
+def _where_to_look(gateway: Gateway, config: Path, upstream_url: str, seats: list[Seat]) -> str:
+    return "\n".join(
+        [
+            f"gw            {gateway.base_url}  (log: {gateway.log})",
+            f"fake upstream {upstream_url}  (its own invoice: {upstream_url}/__invoice)",
+            "",
+            "Look, in another terminal:",
+            f"  gw usage --by team --config {config}",
+            f"  gw usage --by model --config {config}",
+            f"  gw usage --by agent --config {config}",
+            f"  gw logs --follow --config {config}",
+            f"  curl -s {gateway.base_url}/metrics",
+            "Or send Claude Code through it (answers are made up; no money is spent):",
+            f"  export ANTHROPIC_BASE_URL={gateway.base_url}/anthropic",
+            f"  export ANTHROPIC_AUTH_TOKEN=$(cat {config.parent / 'keys' / seats[0].name})",
+            "",
+            "Ctrl-C stops everything.",
+        ]
+    )
+
+
+async def _flow(base_url: str, seats: list[Seat], upstream: UpstreamThread, *, sessions: int, for_s: int | None) -> None:
+    """Sessions until the time is up or a signal comes; one line of news every few seconds."""
+    done = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, done.set)
+    tally = Tally()
+    seed = f"{wall_us()}:{os.getpid()}"
+    began = mono_ns()
+    work = keep_going(f"{base_url}/anthropic", seats, tally, sessions=sessions, seed=seed)
+    traffic = asyncio.create_task(work, name="demo-traffic")
+    stopped = asyncio.create_task(done.wait(), name="demo-stop")
+    try:
+        while not done.is_set() and not traffic.done():
+            passed = (mono_ns() - began) / 1e9
+            if for_s is not None and passed >= for_s:
+                break
+            wait_s = REPORT_EVERY_S if for_s is None else min(REPORT_EVERY_S, for_s - passed)
+            await asyncio.wait([traffic, stopped], timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+            spent = usd_rounded(upstream.invoice.total_pusd(), 4)
+            click.echo(f"{(mono_ns() - began) // 10**9:>5} s   {tally.line()}   invoice ${spent}")
+    finally:
+        traffic.cancel()
+        stopped.cancel()
+        results = await asyncio.gather(traffic, stopped, return_exceptions=True)
+    if isinstance(results[0], Exception):
+        raise results[0]

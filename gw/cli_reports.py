@@ -1,0 +1,225 @@
+"""`gw usage` and `gw logs`: what was spent, by whom, and call by call."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+import orjson
+from msgspec.structs import asdict
+from rich.table import Table
+from rich.text import Text
+
+from gw.cli_ledger import (
+    LedgerCommand,
+    address_of,
+    config_option,
+    console,
+    json_option,
+    ledger_of,
+    load_or_exit,
+    past_us,
+    utc_text,
+)
+from gw.config.model import Config
+from gw.domain.call import CallRecord, Outcome
+from gw.domain.money import usd_rounded, usd_text
+from gw.ledger import reports
+from gw.ledger.reports import By, Filters, UsageRow
+
+FOLLOW_EVERY_S = 0.3
+ROWS_SHOWN_MAX = 100
+STYLE_OF_OUTCOME = {"completed": "green", "refused": "yellow", "client_gone": "yellow", "stopped": "yellow"}  # the rest: red
+EMPTY_GROUP = {"agent": "(main)", "day": "(no date)"}
+
+
+def filter_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The filters that both commands know; they arrive as keyword arguments of the same names."""
+    options = (
+        ("key", "Name or public id of a virtual key."),
+        ("team", "Team."),
+        ("customer", "Customer."),
+        ("model", "Model, requested or served; may be a glob such as 'claude-opus-*'."),
+        ("session", "Claude Code's session id, or its beginning."),
+        ("project", "Project tag."),
+        ("upstream", "Upstream."),
+    )
+    for name, text in reversed(options):
+        command = click.option(f"--{name}", default="", metavar=name.upper(), help=text)(command)
+    return command
+
+
+def span_options(since: str | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        command = click.option("--until", metavar="WHEN", help="Calls that ended before: a span ago, or a date (UTC).")(command)
+        shown = f" [default: {since}]" if since else ""
+        text = f"Calls that ended since: 7d, 24h, 30m, a date (UTC) or 'all'.{shown}"
+        return click.option("--since", default=since, metavar="WHEN", help=text)(command)
+
+    return decorate
+
+
+@click.command(cls=LedgerCommand)
+@config_option
+@click.option("--by", type=click.Choice(get_args(By)), default="model", show_default=True, help="One row for each.")
+@span_options("7d")
+@filter_options
+@click.option("--exact", is_flag=True, help="Cost to the last pico-dollar instead of four decimals.")
+@json_option
+def usage(*, config_path: str | None, by: By, since: str, until: str | None, exact: bool, as_json: bool, **filters: Any) -> None:
+    """Show calls, tokens and cost."""
+    config = load_or_exit(config_path)
+    ledger = ledger_of(config)
+    rows = reports.usage(ledger, by, _since(since), past_us(until), Filters(**filters))
+    if as_json:
+        for row in rows:
+            _print_json(usage_fields(by, row))
+    elif not rows:
+        _nothing(config, ledger)
+    else:
+        console().print(usage_table(by, rows, _money(exact=exact)))
+        if len(rows) > ROWS_SHOWN_MAX:
+            click.echo(f"{len(rows) - ROWS_SHOWN_MAX} more in the total; --json shows them all.")
+
+
+@click.command(cls=LedgerCommand)
+@config_option
+@click.option("--follow", "-f", is_flag=True, help="Go on with new calls as they end, until Ctrl-C.")
+@span_options(None)
+@filter_options
+@click.option("--outcome", type=click.Choice(get_args(Outcome)), default="", help="How the call ended for the client.")
+@click.option("--status", type=int, default=0, metavar="CODE", help="HTTP status sent to the client.")
+@click.option("--error", default="", metavar="SLUG", help="Error slug; may be a glob such as 'upstream_*'.")
+@click.option("--limit", "-n", type=click.IntRange(0), default=50, show_default=True, help="Newest calls to show.")
+@click.option("--exact", is_flag=True, help="Cost to the last pico-dollar instead of four decimals.")
+@json_option
+def logs(
+    *,
+    config_path: str | None,
+    follow: bool,
+    since: str | None,
+    until: str | None,
+    limit: int,
+    exact: bool,
+    as_json: bool,
+    **filters: Any,
+) -> None:
+    """List calls, oldest first."""
+    config = load_or_exit(config_path)
+    ledger = ledger_of(config)
+    wanted, since_us, until_us = Filters(**filters), _since(since), past_us(until)
+    records, cursor = reports.logs(ledger, wanted, since_us=since_us, until_us=until_us, limit=limit)
+    if not records and not follow and not as_json:
+        _nothing(config, ledger)
+        return
+    show = _print_record_json if as_json else LogLines(_money(exact=exact)).show
+    for record in records:
+        show(record)
+    if follow:
+        try:
+            for record in followed(ledger, wanted, cursor, threading.Event().wait):
+                show(record)
+        except KeyboardInterrupt:
+            return
+
+
+def followed(ledger: Path, filters: Filters, cursor: int, wait: Callable[[float], bool]) -> Iterator[CallRecord]:
+    """Calls as they come into the ledger, from the cursor on; ends when `wait` answers True."""
+    while not wait(FOLLOW_EVERY_S):
+        records, cursor = reports.logs(ledger, filters, limit=1000, after=cursor)
+        yield from records
+
+
+def usage_fields(by: By, row: UsageRow) -> dict[str, str | int]:
+    """One group for programs: the group under the name of what it is by, money in USD as text."""
+    fields = asdict(row)
+    return {by: fields.pop("group"), **_with_usd(fields)}
+
+
+def usage_table(by: By, rows: list[UsageRow], money: Callable[[int], str]) -> Table:
+    """Groups and their total."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(f"{by} (UTC)" if by == "day" else by, overflow="fold")
+    for name in ("calls", "failed", "input", "output", "cache read", "cache write", "list USD", "billed USD"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows[:ROWS_SHOWN_MAX]:
+        table.add_row(Text(row.group or EMPTY_GROUP.get(by, "(none)")), *_usage_cells(row, money))
+    if len(rows) > 1:
+        table.add_section()
+        table.add_row(Text("total"), *_usage_cells(reports.total(rows), money), style="bold")
+    return table
+
+
+def _usage_cells(row: UsageRow, money: Callable[[int], str]) -> list[str]:
+    counts = (row.calls, row.failed, row.input_tokens, row.output_tokens, row.cache_read_tokens)
+    written = row.cache_write_5m_tokens + row.cache_write_1h_tokens
+    return [f"{count:,}" for count in (*counts, written)] + [money(row.list_pusd), money(row.billed_pusd)]
+
+
+class LogLines:
+    """Calls as aligned lines, so that they can be shown as they come."""
+
+    HEAD = (
+        f"{'ended (UTC)':19}  {'outcome':14} {'st.':>3}  {'who':18} {'model':26} "
+        f"{'in':>8} {'cached':>9} {'out':>7} {'USD':>10} {'ms':>7}  session"
+    )
+
+    def __init__(self, money: Callable[[int], str]) -> None:
+        self._money = money
+        self._console = console()
+        self._begun = False
+
+    def show(self, record: CallRecord) -> None:
+        if not self._begun:
+            self._begun = True
+            self._line(Text(self.HEAD, style="bold"))
+        style = STYLE_OF_OUTCOME.get(record.outcome, "red")
+        who = record.key_name or record.key_id or (record.credential and f"~{record.credential}") or "-"
+        model = record.served_model or record.requested_model or record.endpoint
+        cached = record.cache_read_tokens + record.cache_write_5m_tokens + record.cache_write_1h_tokens
+        took_ms = max(0, record.ended_us - record.started_us) // 1000
+        line = Text(f"{utc_text(record.ended_us)}  ")
+        line.append(f"{record.outcome:14} {record.status or '-':>3}", style=style)
+        line.append(f"  {who[:18]:18} {model[:26]:26} {record.input_tokens:>8} {cached:>9} {record.output_tokens:>7}")
+        line.append(f" {self._money(record.billed_pusd):>10} {took_ms:>7}  {record.session_id[:8]}")
+        if record.error:
+            line.append(f" {record.error}", style=style)
+        self._line(line)
+
+    def _line(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=True)
+        sys.stdout.flush()
+
+
+def _print_record_json(record: CallRecord) -> None:
+    _print_json(_with_usd(reports.call_fields(record)))
+
+
+def _print_json(fields: dict[str, Any]) -> None:
+    click.echo(orjson.dumps(fields).decode())
+
+
+def _with_usd(fields: dict[str, Any]) -> dict[str, Any]:
+    """`x_pusd: 43094000000` -> `x_usd: "0.043094"`, in place of it: whole pico-dollars do not fit every reader's numbers."""
+    return {
+        f"{name[:-5]}_usd" if name.endswith("_pusd") else name: usd_text(value) if name.endswith("_pusd") else value
+        for name, value in fields.items()
+    }
+
+
+def _money(*, exact: bool) -> Callable[[int], str]:
+    return usd_text if exact else usd_rounded
+
+
+def _since(text: str | None) -> int:
+    return 0 if text == "all" else past_us(text)
+
+
+def _nothing(config: Config, ledger: Path) -> None:
+    if reports.any_calls(ledger):
+        click.echo("No calls match. Try a longer --since, or fewer filters.")
+    else:
+        click.echo("No calls yet. Point Claude Code at this gateway:\n")
+        click.echo(f"  export ANTHROPIC_BASE_URL={address_of(config)}\n  claude")

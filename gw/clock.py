@@ -1,0 +1,15 @@
+"""The only module that asks the operating system for the time.
+
+Durations and deadlines use the monotonic clock, records and price dates the wall clock. Both are integers in
+nanoseconds; the ledger stores wall time in microseconds (`wall_us`), which SQLite and Postgres both hold exactly.
+"""
+
+import time
+
+mono_ns = time.monotonic_ns
+wall_ns = time.time_ns
+
+
+def wall_us() -> int:
+    """UTC now, microseconds since 1970."""
+    return time.time_ns() // 1000

@@ -1,0 +1,205 @@
+"""What keys of the configuration say about each other: references, duplicates, contradictions, and what only deserves a warning.
+
+Pure functions over a Config. `broken` holds the keys whose value is a stand-in because their own was refused; a rule that
+would judge one of them stays silent, so that one mistake gives one complaint.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from fnmatch import fnmatchcase
+from ipaddress import ip_address
+from pathlib import Path as File
+from urllib.parse import urlsplit
+
+from gw.config.locate import Path
+from gw.config.model import Config, Customer, Key, Override, Team, Upstream
+from gw.config.secret import Secret
+from gw.config.values import nearest
+from gw.domain.key import parse
+
+Finding = tuple[Path, str]
+PEPPER_CHARS_MIN = 16  # a shorter one could be guessed, and with it which key a stored digest belongs to
+FAULTS = {
+    "malformed": "is not a virtual key (gwk_...); `gw key create` makes one",
+    "bad_checksum": "is a damaged virtual key: its checksum does not fit",
+}
+RATES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
+
+
+def problems(config: Config, broken: Collection[Path], place: Callable[[Path], str]) -> Iterator[Finding]:
+    """Every reason why this configuration must not be used. `place` gives the file and line of a path."""
+    unsure = {path[0] for path in broken if len(path) == 1 or path[-1] == "name"}  # kinds of which not every name is known
+    references = ((path, message) for kind, path, message in _references(config) if kind not in unsure)
+    for findings in (
+        _duplicates(config, place),
+        references,
+        _secrets(config),
+        _keys(config),
+        _credentials(config),
+        _pricing(config),
+    ):
+        for path, message in findings:
+            if not _touches(path, broken):
+                yield path, message
+
+
+def warnings(config: Config, origins: Mapping[Path, str]) -> Iterator[Finding]:
+    """What is allowed and probably not meant."""
+    if config.auth.passthrough and not _is_loopback(config.server.host):
+        yield ("server", "host"), "opens gw to the network, and with auth.passthrough anyone there may send calls through it"
+    for path, secret in _all_secrets(config):
+        if secret.reference == "literal" and not origins.get(path, "").startswith("GW_"):
+            yield path, "the secret stands in the file itself; env:NAME or file:PATH keeps it out"
+    for position, upstream in enumerate(config.upstream):
+        path = ("upstream", position)
+        if upstream.api_key.missing:
+            yield (*path, "api_key"), f"{upstream.api_key.reason}: virtual keys cannot use this upstream"
+        if upstream.base_url.startswith("http://") and not _is_loopback(urlsplit(upstream.base_url).hostname or ""):
+            yield (*path, "base_url"), "is not encrypted: credentials and prompts cross the network in the clear"
+    for position, key in enumerate(config.key):
+        for pattern in key.upstreams:
+            if not any(fnmatchcase(upstream.name, pattern) for upstream in config.upstream):
+                yield ("key", position, "upstreams"), f'no upstream matches "{pattern}"'
+    key_names = [key.name for key in config.key]
+    for position, override in enumerate(config.pricing.override):
+        if override.key and override.key not in key_names:
+            message = (
+                f'there is no key "{override.key}" in this file{nearest(override.key, key_names)} (it may be in the database)'
+            )
+            yield ("pricing", "override", position, "key"), message
+
+
+def _touches(path: Path, broken: Collection[Path]) -> bool:
+    """The key itself was refused, or, for a finding about a whole table, any key in it."""
+    return any(path == other[: len(path)] for other in broken)
+
+
+def _duplicates(config: Config, place: Callable[[Path], str]) -> Iterator[Finding]:
+    """Each name once in its kind, each secret once among the keys."""
+    kinds: tuple[tuple[Path, tuple[Upstream | Customer | Team | Key | Override, ...]], ...] = (
+        (("upstream",), config.upstream),
+        (("customer",), config.customer),
+        (("team",), config.team),
+        (("key",), config.key),
+        (("pricing", "override"), config.pricing.override),
+    )
+    for path, elements in kinds:
+        first: dict[str, int] = {}
+        for position, element in enumerate(elements):
+            earlier = first.setdefault(element.name, position)
+            if earlier != position:
+                yield (*path, position, "name"), f'duplicate name "{element.name}", also at {place((*path, earlier, "name"))}'
+    yield from _shared_secrets(config.key)
+
+
+def _shared_secrets(keys: tuple[Key, ...]) -> Iterator[Finding]:
+    """Two names for one secret: which of them would a call be billed to?"""
+    first: dict[str, Key] = {}
+    for position, key in enumerate(keys):
+        mark = key.secret.digest() or key.secret_hash
+        if mark and first.setdefault(mark, key) is not key:
+            yield ("key", position, "secret" if key.secret else "secret_hash"), f'key "{first[mark].name}" has the same secret'
+
+
+def _references(config: Config) -> Iterator[tuple[str, Path, str]]:
+    """Names that stand for nothing, as (kind of the name, path, message)."""
+    customers = [customer.name for customer in config.customer]
+    teams = [team.name for team in config.team]
+    upstreams = [upstream.name for upstream in config.upstream]
+    for position, team in enumerate(config.team):
+        yield from _reference("customer", team.customer, customers, ("team", position, "customer"))
+    for position, key in enumerate(config.key):
+        yield from _reference("team", key.team, teams, ("key", position, "team"))
+        for pattern in key.upstreams:
+            yield from _reference("upstream", pattern, upstreams, ("key", position, "upstreams"))
+    for position, override in enumerate(config.pricing.override):
+        yield from _reference("team", override.team, teams, ("pricing", "override", position, "team"))
+        yield from _reference("upstream", override.upstream, upstreams, ("pricing", "override", position, "upstream"))
+
+
+def _reference(kind: str, name: str, known: list[str], path: Path) -> Iterator[tuple[str, Path, str]]:
+    is_pattern = kind == "upstream" and ("*" in name or "?" in name)
+    if name and not is_pattern and name not in known:
+        yield kind, path, f'there is no {kind} "{name}"{nearest(name, known)}'
+
+
+def _secrets(config: Config) -> Iterator[Finding]:
+    """References that must stand for something from the start: without them gw would do another thing than it was told."""
+    pepper = config.auth.pepper
+    if pepper.missing:
+        yield ("auth", "pepper"), pepper.reason
+    elif pepper and len(pepper.reveal()) < PEPPER_CHARS_MIN:
+        yield ("auth", "pepper"), f"must have at least {PEPPER_CHARS_MIN} characters"
+    for position, upstream in enumerate(config.upstream):
+        if upstream.proxy.missing:
+            yield ("upstream", position, "proxy"), upstream.proxy.reason
+        if upstream.ca_file and not File(upstream.ca_file).is_file():
+            yield ("upstream", position, "ca_file"), f"there is no file {upstream.ca_file}"
+
+
+def _keys(config: Config) -> Iterator[Finding]:
+    for position, key in enumerate(config.key):
+        if key.secret.reference and key.secret_hash:
+            yield ("key", position), f'key "{key.name}" has both secret and secret_hash; keep one'
+        elif not key.secret.reference and not key.secret_hash:
+            yield ("key", position), f'key "{key.name}" has neither secret nor secret_hash; `gw key create` makes one'
+        elif key.secret.missing and key.active:
+            yield ("key", position, "secret"), key.secret.reason
+        elif key.secret and (fault := parse(key.secret.reveal()).fault):
+            yield ("key", position, "secret"), FAULTS[fault]
+
+
+def _credentials(config: Config) -> Iterator[Finding]:
+    """A virtual key is served with gw's own credential: an active one needs an upstream that has one."""
+    complained: set[int] = set()
+    for key in config.key:
+        usable = [
+            (position, upstream)
+            for position, upstream in enumerate(config.upstream)
+            if any(fnmatchcase(upstream.name, pattern) for pattern in key.upstreams)
+        ]
+        if not key.active or any(upstream.api_key for _, upstream in usable):
+            continue
+        for position, upstream in usable:
+            if position not in complained:
+                complained.add(position)
+                yield ("upstream", position, "api_key"), f'{_no_credential(upstream)}, and key "{key.name}" needs it'
+
+
+def _no_credential(upstream: Upstream) -> str:
+    return upstream.api_key.reason if upstream.api_key.missing else "is empty"
+
+
+def _pricing(config: Config) -> Iterator[Finding]:
+    for position, override in enumerate(config.pricing.override):
+        yield from _override(override, ("pricing", "override", position))
+    if config.pricing.unknown_model == "fallback":
+        lacking = [rate for rate in RATES if not getattr(config.pricing.fallback, rate)]
+        if lacking:
+            message = f'unknown_model = "fallback" needs all five rates here; missing: {", ".join(lacking)}'
+            yield ("pricing", "fallback"), message
+
+
+def _override(override: Override, path: Path) -> Iterator[Finding]:
+    rates = [rate for rate in RATES if getattr(override, rate)]
+    if override.multiplier and rates:
+        yield path, f'override "{override.name}" has a multiplier and rates ({", ".join(rates)}); keep one of the two'
+    elif not override.multiplier and not rates:
+        yield path, f'override "{override.name}" changes nothing; give a multiplier or some rates'
+    if override.from_ is not None and override.until is not None and override.from_ >= override.until:
+        yield (*path, "until"), "must be later than from"
+
+
+def _all_secrets(config: Config) -> Iterator[tuple[Path, Secret]]:
+    """Those that should not be literals. Header values may be harmless, and a literal proxy has no password."""
+    yield ("auth", "pepper"), config.auth.pepper
+    for position, upstream in enumerate(config.upstream):
+        yield ("upstream", position, "api_key"), upstream.api_key
+    for position, key in enumerate(config.key):
+        yield ("key", position, "secret"), key.secret
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,332 @@
+"""From what TOML says to what the model holds: one reader per kind of key.
+
+A reader takes the raw value and gives the typed one, or raises ValueError with words that follow "config.toml:12: key: ".
+Those words never quote a value that may be, or hold, a secret: secrets, header values, digests and URLs stay out of them.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from gw.config.schema import Spec
+from gw.config.secret import MASK, Secret, resolve
+from gw.domain.money import rate_from_usd_per_mtok
+
+TEXT_CHARS_MAX = 1000
+NAME_CHARS_MAX = 80
+MULTIPLIER_MAX = 100
+MULTIPLIER_DECIMALS_MAX = 9
+RATE_USD_PER_MTOK_MAX = 1_000_000
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # an earlier date in a price or a key is a slip of the pen
+
+_NAME = re.compile(r"[\w.@+:/-]+(?: [\w.@+:/-]+)*")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_LIKE_A_SECRET = re.compile(r"gwk_|sk-|[A-Za-z0-9+_-]{32,}")  # in the wrong place, where it would be quoted back
+_HOST = re.compile(r"[A-Za-z0-9._:%-]+")
+_HEADERS_OF_THE_BODY = {"content-encoding", "content-length", "transfer-encoding", "trailer", "te", "expect"}
+_HEADERS_OF_THE_CONNECTION = {"connection", "host", "keep-alive", "proxy-authorization", "proxy-connection", "upgrade"}
+_CREDENTIALS = {"authorization", "x-api-key", "x-gw-key"}
+_OWN_HEADERS = _HEADERS_OF_THE_BODY | _HEADERS_OF_THE_CONNECTION | _CREDENTIALS  # gw answers for these itself
+
+
+class Surroundings(Struct, frozen=True):
+    """What a value may refer to: the environment, and the directory that relative paths start at."""
+
+    environ: Mapping[str, str]
+    base: Path
+
+
+Reader = Callable[[Spec, object, Surroundings], object]
+
+
+def read_value(spec: Spec, raw: object, around: Surroundings) -> object:
+    """The typed value of one key. Raises ValueError."""
+    return READERS[spec.kind](spec, raw, around)
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """`; did you mean "base_url"?`, or nothing if nothing is near."""
+    matches = get_close_matches(word, known, n=1)
+    return f'; did you mean "{matches[0]}"?' if matches else ""
+
+
+def raw_from_text(spec: Spec, text: str) -> object:
+    """What TOML would have given for the text of an environment variable; what does not fit stays text, and is then refused."""
+    if spec.kind == "bool":
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
+    if spec.kind in {"int", "float"}:
+        for number in (int, float):
+            try:
+                return number(text)
+            except ValueError:
+                continue
+    return text
+
+
+def shown(raw: object) -> str:
+    """A wrong value in a complaint, as TOML writes it, cut where it is long."""
+    if isinstance(raw, dict):
+        return "a table"
+    if isinstance(raw, list):
+        return "a list"
+    if isinstance(raw, str) and _LIKE_A_SECRET.search(raw):
+        return json.dumps(MASK)
+    if isinstance(raw, str | bool):
+        text = json.dumps(raw, ensure_ascii=False)
+        return text if len(text) <= 50 else f"{text[:46]}..."
+    return str(raw)[:50]
+
+
+def _bool(spec: Spec, raw: object, around: Surroundings) -> bool:
+    if not isinstance(raw, bool):
+        raise ValueError(f"must be true or false, not {shown(raw)}")
+    return raw
+
+
+def _int(spec: Spec, raw: object, around: Surroundings) -> int:
+    if not isinstance(raw, int) or isinstance(raw, bool):
+        raise ValueError(f"must be a whole number, not {shown(raw)}")
+    _check_range(spec, raw)
+    return raw
+
+
+def _float(spec: Spec, raw: object, around: Surroundings) -> float:
+    if not isinstance(raw, int | float) or isinstance(raw, bool) or not math.isfinite(raw):
+        raise ValueError(f"must be a number, not {shown(raw)}")
+    _check_range(spec, raw)
+    return float(raw)
+
+
+def _check_range(spec: Spec, number: float) -> None:
+    assert spec.low is not None and spec.high is not None, f"{spec.key} has no range"
+    if not spec.low <= number <= spec.high:
+        raise ValueError(f"must be {spec.range_text}, not {shown(number)}")
+
+
+def _choice(spec: Spec, raw: object, around: Surroundings) -> str:
+    if not isinstance(raw, str) or raw not in spec.choices:
+        hint = nearest(raw, list(spec.choices)) if isinstance(raw, str) else ""
+        raise ValueError(f"must be one of {spec.range_text}, not {shown(raw)}{hint}")
+    return raw
+
+
+def _text(spec: Spec, raw: object, around: Surroundings) -> str:
+    if not isinstance(raw, str):
+        raise ValueError(f"must be text in quotes, not {shown(raw)}")
+    if len(raw) > TEXT_CHARS_MAX:
+        raise ValueError(f"is longer than {TEXT_CHARS_MAX} characters")
+    if not raw.isprintable():
+        raise ValueError("contains a line break or another control character")
+    return raw
+
+
+def _name(spec: Spec, raw: object, around: Surroundings) -> str:
+    text = _text(spec, raw, around)
+    if not text:
+        raise ValueError("must not be empty")
+    if text.startswith(("gwk_", "sk-ant-")):
+        raise ValueError("looks like a secret, and names are shown to everyone")
+    if len(text) > NAME_CHARS_MAX:
+        raise ValueError(f"is longer than {NAME_CHARS_MAX} characters")
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"must be letters, digits, . @ + : / _ - and single spaces between them, not {shown(text)}")
+    return text
+
+
+def _host(spec: Spec, raw: object, around: Surroundings) -> str:
+    text = _text(spec, raw, around)
+    if not _HOST.fullmatch(text):
+        raise ValueError(f"must be a host name or an IP address, not {shown(text)}")
+    return text
+
+
+def _directory(spec: Spec, raw: object, around: Surroundings) -> Path:
+    return around.base / (_text(spec, raw, around) or ".")
+
+
+def _path(spec: Spec, raw: object, around: Surroundings) -> str:
+    text = _text(spec, raw, around)
+    return str(around.base / text) if text else ""
+
+
+def _url(spec: Spec, raw: object, around: Surroundings) -> str:
+    text = _text(spec, raw, around)
+    if text:
+        check_url(text)
+    return text.rstrip("/")
+
+
+def check_url(text: str, *, credentials: bool = False) -> None:
+    """An absolute http(s) URL without query or fragment. Raises ValueError, without quoting more than the scheme."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError("is not a URL") from error
+    if parts.scheme not in {"http", "https"} or not text.lower().startswith(f"{parts.scheme}://"):
+        scheme = f', not "{parts.scheme}:"' if parts.scheme and "://" in text else ""
+        raise ValueError(f'must begin with "https://" or "http://"{scheme}')
+    if not parts.hostname or port == 0 or not _HOST.fullmatch(parts.hostname):
+        raise ValueError("has no valid host and port")
+    if (parts.username is not None or parts.password is not None) and not credentials:
+        raise ValueError("must not contain a user name or password")
+    if "?" in text or "#" in text:
+        raise ValueError('must not contain "?" or "#"')
+
+
+def _proxy(spec: Spec, raw: object, around: Surroundings) -> Secret:
+    secret = _secret(spec, raw, around)
+    if not secret:
+        return secret
+    literal = secret.reference == "literal"
+    try:
+        check_url(secret.reveal(), credentials=not literal)
+    except ValueError as error:
+        hint = "; put the whole URL behind env:NAME or file:PATH" if literal and "password" in str(error) else ""
+        raise ValueError(f"{error}{hint}") from error
+    return secret
+
+
+def _storage(spec: Spec, raw: object, around: Surroundings) -> str:
+    text = _text(spec, raw, around)
+    if text.startswith(("postgres:", "postgresql:")):
+        raise ValueError('only SQLite is supported by this version; write "sqlite:///path/to/gw.db"')
+    path = text.removeprefix("sqlite:///")
+    if path == text or not path or path.endswith("/"):
+        raise ValueError('must be "sqlite:///" and the path of a file')
+    if path == ":memory:" or "?" in path:
+        raise ValueError("must name a file, without options: several processes share it")
+    return f"sqlite:///{around.base / path}"
+
+
+def _globs(spec: Spec, raw: object, around: Surroundings) -> tuple[str, ...]:
+    if not isinstance(raw, list):
+        raise ValueError(f'must be a list of patterns such as ["*"], not {shown(raw)}')
+    if not raw:
+        raise ValueError('is empty, so nothing would match; write ["*"] for everything')
+    for pattern in raw:
+        _glob(spec, pattern, around)
+    return tuple(raw)
+
+
+def _glob(spec: Spec, raw: object, around: Surroundings) -> str:
+    """`*` and `?` only. Brackets are refused because `opus[1m]` reads like a model's name and would not match it."""
+    text = _text(spec, raw, around)
+    if not text:
+        raise ValueError('the empty pattern matches nothing; write "*" for everything')
+    if "[" in text or "]" in text:
+        raise ValueError(f"pattern {shown(text)}: only * and ? are special, brackets are not supported")
+    return text
+
+
+def _headers(spec: Spec, raw: object, around: Surroundings) -> dict[str, Secret]:
+    if not isinstance(raw, dict):
+        raise ValueError('must be a table such as { "x-name" = "value" }')
+    headers = {}
+    for name, value in raw.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{shown(name)} is not a header name")
+        if name.lower() in _OWN_HEADERS:
+            raise ValueError(f'"{name}" is set by gw itself')
+        if name.lower() in headers:
+            raise ValueError(f'"{name}" is given twice')
+        try:
+            headers[name.lower()] = _secret(spec, value, around)
+        except ValueError as error:
+            raise ValueError(f'"{name}": {error}') from error
+        if headers[name.lower()].missing:
+            raise ValueError(f'"{name}": {headers[name.lower()].reason}')
+    return headers
+
+
+def _secret(spec: Spec, raw: object, around: Surroundings) -> Secret:
+    if not isinstance(raw, str):
+        raise ValueError('must be text: "env:NAME" or "file:PATH"')
+    return resolve(raw, environ=around.environ, base=around.base)
+
+
+def _hash(spec: Spec, raw: object, around: Surroundings) -> str:
+    if not isinstance(raw, str) or not re.fullmatch(r"(?:[0-9a-f]{64})?", raw):
+        raise ValueError("must be the 64 hexadecimal digits that `gw key create` prints, not the key itself")
+    return raw
+
+
+def _moment(spec: Spec, raw: object, around: Surroundings) -> datetime | None:
+    """A date is its first instant in UTC; a date-time must say its offset, or two machines would read two instants."""
+    if raw == "":
+        return None
+    value = raw
+    if isinstance(raw, str):
+        try:
+            value = date.fromisoformat(raw) if len(raw) <= 10 else datetime.fromisoformat(raw)
+        except ValueError as error:
+            raise ValueError(f"must be a date such as 2027-01-31, not {shown(raw)}") from error
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time(), UTC)
+    if not isinstance(value, datetime):
+        raise ValueError(f"must be a date such as 2027-01-31, not {shown(raw)}")
+    if value.tzinfo is None:
+        raise ValueError(f"has no offset; write {value.isoformat()}Z for UTC")
+    if value < EARLIEST:
+        raise ValueError(f"must not be before {EARLIEST.year}, not {shown(raw)}")
+    return value.astimezone(UTC)
+
+
+def _rate(spec: Spec, raw: object, around: Surroundings) -> str:
+    text = _decimal_text(raw)
+    if text and not 0 <= rate_from_usd_per_mtok(text) <= rate_from_usd_per_mtok(str(RATE_USD_PER_MTOK_MAX)):
+        raise ValueError(f"must be 0 to {RATE_USD_PER_MTOK_MAX} USD per million tokens, not {shown(raw)}")
+    return text
+
+
+def _multiplier(spec: Spec, raw: object, around: Surroundings) -> str:
+    text = _decimal_text(raw)
+    if text and not 0 <= Decimal(text) <= MULTIPLIER_MAX:
+        raise ValueError(f"must be 0 to {MULTIPLIER_MAX}, not {shown(raw)}")
+    if len(text.partition(".")[2]) > MULTIPLIER_DECIMALS_MAX:
+        raise ValueError(f"has more than {MULTIPLIER_DECIMALS_MAX} decimals")
+    return text
+
+
+def _decimal_text(raw: object) -> str:
+    """Money is text or a whole number. A TOML float has lost its last digits before anyone could look."""
+    if isinstance(raw, float):
+        raise ValueError(f'must be written in quotes, "{raw!r}": a bare TOML float is not exact')
+    if isinstance(raw, bool) or not isinstance(raw, int | str):
+        raise ValueError(f'must be a decimal number in quotes, such as "0.85", not {shown(raw)}')
+    text = str(raw)
+    if text and not re.fullmatch(r"[+-]?[0-9]{1,12}(?:\.[0-9]{1,12})?", text):
+        raise ValueError(f'must be a decimal number in quotes, such as "0.85", not {shown(raw)}')
+    return text
+
+
+READERS: dict[str, Reader] = {
+    "bool": _bool,
+    "int": _int,
+    "float": _float,
+    "choice": _choice,
+    "text": _text,
+    "name": _name,
+    "host": _host,
+    "directory": _directory,
+    "path": _path,
+    "url": _url,
+    "proxy": _proxy,
+    "storage": _storage,
+    "globs": _globs,
+    "glob": _glob,
+    "headers": _headers,
+    "secret": _secret,
+    "hash": _hash,
+    "moment": _moment,
+    "rate": _rate,
+    "multiplier": _multiplier,
+}

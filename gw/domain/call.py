@@ -1,0 +1,84 @@
+"""The record of one call: one definition for the journal, the ledger's columns, the CLI and later the API.
+
+Field order is the journal's encoding (msgpack array): only ever append, each new field with a default.
+Times are UTC microseconds since 1970 (0 = never happened); money is pico-USD; digests are lower-case hex.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+Endpoint = Literal["messages", "count_tokens", "models"]
+Outcome = Literal["completed", "refused", "upstream_error", "client_gone", "timed_out", "stopped", "gw_error"]
+
+
+class CallRecord(Struct, frozen=True, array_like=True):
+    """Immutable; written once, before the end of the response is sent to the client."""
+
+    call_id: str
+    endpoint: str
+    # times
+    started_us: int
+    first_byte_us: int  # first byte of the upstream's response
+    first_token_us: int  # first content delta of a stream; first byte of a whole answer
+    ended_us: int
+    # what the client saw
+    outcome: str
+    status: int  # HTTP status sent to the client; 0 if it left before one was sent
+    error: str  # stable slug (gw's refusal, or upstream_<type>), else ""
+    # who
+    key_id: str  # public id of the virtual key, else ""
+    key_name: str
+    team: str
+    customer: str
+    credential: str  # digest of the client's own credential in passthrough, else ""
+    upstream: str
+    session_id: str
+    agent_id: str
+    parent_agent_id: str
+    prompt_id: str
+    device: str  # digest of metadata.user_id's device_id
+    project: str
+    tags: str  # as sent in x-gw-tags, bounded
+    client_version: str  # "claude-cli/2.1.329", first product of the user agent
+    # what
+    requested_model: str
+    served_model: str
+    stream: bool
+    stop_reason: str
+    # tokens by class
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    thinking_tokens: int
+    web_search_requests: int
+    web_fetch_requests: int
+    code_execution_requests: int
+    service_tier: str
+    speed: str
+    inference_geo: str
+    iterations: str  # JSON array as tuple form of domain.usage.Iteration, "" if none
+    usage_source: str  # exact | observed | estimated | none
+    usage_flags: str  # comma-separated: ttl_assumed, garbled, unpriced, ...
+    # money, pico-USD
+    list_pusd: int
+    billed_pusd: int
+    input_pusd: int  # the billed split by class; sums to billed_pusd exactly
+    output_pusd: int
+    cache_read_pusd: int
+    cache_write_5m_pusd: int
+    cache_write_1h_pusd: int
+    tools_pusd: int  # web search and other per-use charges
+    other_pusd: int  # compaction, advisor and fallback iterations, and what rounding leaves
+    price_version: str  # which card and overrides; "" with usage_source none; "unpriced" if no card was found
+    # upstream
+    upstream_status: int
+    upstream_request_id: str
+    retries: int
+    # sizes
+    request_bytes: int
+    response_bytes: int
+    gw_version: str = ""
+    worker: str = ""

@@ -1,0 +1,373 @@
+"""The journal: what a worker knows of its calls, in append-only files that survive the worker.
+
+A segment is one file `<boot id>-<seq:06>.gwj`. The boot id (16 random hex digits) stands for one life of one worker;
+`seq` counts its segments from 1. A segment is a run of frames, the first being its header:
+
+    bytes 0-2   "gwj"
+    byte  3     kind: H header (SegmentHeader), O a call was begun (OpenCall), C a call is finished (CallRecord)
+    bytes 4-7   payload length, u32 little-endian
+    bytes 8-11  CRC-32 of bytes 0-7 and the payload, u32 little-endian, seeded with the CRC-32 of the boot id
+    bytes 12-   payload, msgpack array
+
+The seed keeps a frame image inside a client's text from ever passing for a frame: the boot id is not told to anyone.
+
+Rules.
+- A frame is written by one `write`, so the page cache has all of it or none when the process is killed.
+- A live worker holds an exclusive flock on its current segment at every instant: a segment gets its final name only when
+  locked and headed, and the old one is let go only when the new one stands. Free lock = sealed segment.
+- A frame that cannot be written whole is cut off again, the segment is never written to again, and the writer says so
+  (`healthy`); the record is kept in memory and written first when a new segment can be begun.
+- Reading never trusts: a damaged stretch is passed over to the next whole frame, which is found by its mark, length and
+  CRC. Damage at the end of a segment that is still written to is a frame on its way, so nothing is passed over there.
+"""
+
+import fcntl
+import os
+import re
+import secrets
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from zlib import crc32
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from gw import clock
+from gw.domain.call import CallRecord
+
+FORMAT = 1
+MAGIC = b"gwj"
+HEADER, OPEN, CLOSE = b"gwjH", b"gwjO", b"gwjC"
+FRAME_HEAD = struct.Struct("<4sII")
+FRAME_BYTES_MAX = 1 << 20  # a record is below 10 KB; a length above this is damage
+SEGMENT_NAME = re.compile(r"([0-9a-f]{16})-([0-9]{6,})\.gwj")
+OWED_MAX = 16_384  # frames kept in memory while the disk refuses them, about 10 MB
+RECOVER_EVERY_NS = 1_000_000_000
+
+Fsync = Literal["none", "interval", "always"]
+
+_TAG_AND_LENGTH = struct.Struct("<4sI")
+_CRC = struct.Struct("<I")
+_sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
+
+
+class JournalError(Exception):
+    """The journal did not take a frame: the disk is full or broken. No new call may be begun."""
+
+
+class SegmentHeader(Struct, frozen=True, array_like=True):
+    """First frame of a segment. A reader leaves formats alone that it does not know."""
+
+    format: int
+    boot: str
+    worker: str
+    pid: int
+    opened_us: int
+
+
+class OpenCall(Struct, frozen=True, array_like=True):
+    """A call about to be sent upstream: what will stand in the ledger if its worker dies, and where its tap observes."""
+
+    slot: int  # observation slot in the state file, -1 = none
+    record: CallRecord  # outcome "stopped", error "worker_died", nothing used
+
+
+Payload = SegmentHeader | OpenCall | CallRecord
+
+_encode = msgspec.msgpack.Encoder().encode
+_DECODE: dict[bytes, Callable[[memoryview | bytes], Payload]] = {
+    HEADER: msgspec.msgpack.Decoder(SegmentHeader).decode,
+    OPEN: msgspec.msgpack.Decoder(OpenCall).decode,
+    CLOSE: msgspec.msgpack.Decoder(CallRecord).decode,
+}
+
+
+class JournalWriter:
+    """The journal of one worker. Used by one thread; only the syncing thread of `fsync = "interval"` runs beside it.
+
+    Raises JournalError when the directory cannot be written to. `close` when done.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        worker: str,
+        *,
+        fsync: Fsync = "none",
+        segment_bytes_max: int = 16 << 20,
+        fsync_interval_ms: int = 200,
+    ) -> None:
+        self.healthy = True
+        self.lost_count = 0  # records that did not even fit into memory while the disk refused them
+        self.boot = secrets.token_hex(8)
+        self._directory = directory
+        self._worker = worker
+        self._fsync = fsync
+        self._segment_bytes_max = segment_bytes_max
+        self._seed = seed_of(self.boot)
+        self._seq = 0
+        self._fd = -1
+        self._size = 0
+        self._owed: deque[bytes] = deque()
+        self._recover_at_ns = 0
+        self._retired: deque[int] = deque()  # descriptors of ended segments, for the syncing thread to sync and close
+        self._synced = (-1, 0)  # descriptor and size at the last sync
+        self._stop = threading.Event()
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._begin_segment()
+        except OSError as error:
+            raise JournalError(f"cannot write a journal in {directory}: {error.strerror or error}") from error
+        self._syncer: threading.Thread | None = None
+        if fsync == "interval":
+            arguments = (fsync_interval_ms / 1000,)
+            self._syncer = threading.Thread(target=self._sync_loop, args=arguments, name="gw-journal-sync", daemon=True)
+            self._syncer.start()
+
+    @property
+    def owed_count(self) -> int:
+        """Records that wait in memory for the disk."""
+        return len(self._owed)
+
+    def append(self, record: CallRecord) -> None:
+        """The final record of a call; when it returns, the death of this process cannot lose it.
+
+        On JournalError the record is owed: it is written, once, when the disk takes frames again in this process's life.
+        """
+        try:
+            payload = _encode(record)
+        except (UnicodeEncodeError, OverflowError):  # no text or number that a client or upstream sent may cost us the record
+            payload = _encode(encodable(record))
+        tag_and_length = _TAG_AND_LENGTH.pack(CLOSE, len(payload))
+        frame = b"".join((tag_and_length, _CRC.pack(crc32(payload, crc32(tag_and_length, self._seed))), payload))
+        try:
+            self._write(frame)
+        except JournalError:
+            if len(self._owed) < OWED_MAX:
+                self._owed.append(frame)
+            else:
+                self.lost_count += 1
+            raise
+
+    def open_call(self, call: OpenCall) -> None:
+        """Says that a call is about to cost money. On JournalError nothing is recorded: do not send the call."""
+        self._write(frame_of(OPEN, _encode_open(call), self._seed))
+
+    def recover(self) -> bool:
+        """Whether frames are taken. After a failure this tries a new segment, at most once a second."""
+        if self.healthy:
+            return True
+        now_ns = clock.mono_ns()
+        if now_ns < self._recover_at_ns:
+            return False
+        self._recover_at_ns = now_ns + RECOVER_EVERY_NS
+        try:
+            self._begin_segment()
+            self.healthy = True
+            while self._owed:
+                self._write(self._owed[0])
+                self._owed.popleft()
+        except (OSError, JournalError):
+            self.healthy = False
+        return self.healthy
+
+    def flush(self) -> None:
+        """Everything written so far is on the disk when this returns. Raises JournalError."""
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            self.healthy = False
+            raise JournalError(f"journal sync failed: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Flushes and lets the segment go; the writer cannot be used afterwards. Safe to call twice."""
+        if self._fd < 0:
+            return
+        if self._owed:
+            self._recover_at_ns = 0
+            self.recover()
+        self._stop.set()
+        if self._syncer is not None:
+            self._syncer.join()
+        try:
+            self._close_retired()
+            self.flush()
+        finally:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _write(self, frame: bytes) -> None:
+        size = len(frame)
+        if size > FRAME_BYTES_MAX:
+            raise JournalError(f"a frame of {size} bytes is above the limit of {FRAME_BYTES_MAX}")
+        if not self.healthy and not self.recover():
+            raise JournalError("the journal is not writable")
+        try:
+            if self._size + size > self._segment_bytes_max:
+                self._begin_segment()
+            written = os.write(self._fd, frame)
+            if written != size:
+                raise OSError(None, f"only {written} of {size} bytes were written (disk full?)")
+            self._size += size
+            if self._fsync == "always":
+                _sync(self._fd)
+        except OSError as error:
+            self.healthy = False
+            with suppress(OSError):  # if this fails too, readers pass over the torn frame
+                os.ftruncate(self._fd, self._size)
+            raise JournalError(f"journal write failed: {error.strerror or error}") from error
+
+    def _begin_segment(self) -> None:
+        """Locked, headed, then named; only then the former one is let go. Raises OSError and leaves the former in place."""
+        name = f"{self.boot}-{self._seq + 1:06}.gwj"
+        path, partial = self._directory / name, self._directory / f".{name}.partial"
+        header = SegmentHeader(FORMAT, self.boot, self._worker, os.getpid(), clock.wall_us())
+        frame = frame_of(HEADER, _encode(header), self._seed)
+        fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.write(fd, frame) != len(frame):
+                raise OSError(None, "disk full?")
+            partial.rename(path)
+            if self._fsync == "always":
+                os.fsync(fd)
+                sync_directory(self._directory)
+        except OSError:
+            os.close(fd)
+            with suppress(OSError):
+                partial.unlink()
+            raise
+        former, self._fd = self._fd, fd
+        self._size = len(frame)
+        self._seq += 1
+        if former >= 0:
+            if self._fsync == "interval":
+                self._retired.append(former)
+            else:
+                os.close(former)
+
+    def _sync_loop(self, interval_s: float) -> None:
+        while not self._stop.wait(interval_s):
+            try:
+                self._close_retired()
+                now = (self._fd, self._size)
+                if now != self._synced:
+                    _sync(now[0])
+                    if now[0] != self._synced[0]:
+                        sync_directory(self._directory)
+                    self._synced = now
+            except OSError:
+                self.healthy = False  # the next frame begins a new segment or fails
+
+    def _close_retired(self) -> None:
+        while self._retired:
+            fd = self._retired.popleft()
+            try:
+                _sync(fd)
+            finally:
+                os.close(fd)
+
+
+class Frame(NamedTuple):
+    """One whole frame; offsets within the scanned bytes. `start` beyond the former `end` means damage in between."""
+
+    kind: bytes
+    payload: memoryview
+    start: int
+    end: int
+
+
+def seed_of(boot: str) -> int:
+    return crc32(boot.encode("ascii"))
+
+
+def frame_of(kind: bytes, payload: bytes, seed: int) -> bytes:
+    head = _TAG_AND_LENGTH.pack(kind, len(payload))
+    return b"".join((head, _CRC.pack(crc32(payload, crc32(head, seed))), payload))
+
+
+def scan(content: bytes, seed: int) -> Iterator[Frame]:
+    """The whole frames in `content`, in order, passing over damage between two of them."""
+    view = memoryview(content)
+    at = 0
+    while True:
+        end = _frame_end(content, view, at, seed)
+        if not end:
+            at, end = _next_frame(content, view, at + 1, seed)
+            if not end:
+                return
+        yield Frame(content[at : at + 4], view[at + FRAME_HEAD.size : end], at, end)
+        at = end
+
+
+def decode(kind: bytes, payload: memoryview | bytes) -> Payload:
+    """Raises msgspec.MsgspecError if the payload is not of its kind, or the kind unknown."""
+    decoder = _DECODE.get(kind)
+    if decoder is None:
+        raise msgspec.DecodeError(f"unknown kind of frame {kind!r}")
+    return decoder(payload)
+
+
+def replay(path: Path, offset: int = 0) -> Iterator[tuple[bytes, Payload, int]]:
+    """(kind, payload, end offset) of each whole frame of a segment from `offset` on; msgspec.MsgspecError at a poison frame."""
+    named = SEGMENT_NAME.fullmatch(path.name)
+    if named is None:
+        raise ValueError(f"not a journal segment: {path.name}")
+    for frame in scan(path.read_bytes()[offset:], seed_of(named[1])):
+        yield frame.kind, decode(frame.kind, frame.payload), offset + frame.end
+
+
+def _encode_open(call: OpenCall) -> bytes:
+    try:
+        return _encode(call)
+    except (UnicodeEncodeError, OverflowError):
+        return _encode(OpenCall(call.slot, encodable(call.record)))
+
+
+def encodable(record: CallRecord) -> CallRecord:
+    """The record with lone surrogates replaced and integers bounded to 64 bits; the keeper sets the latter aside for people."""
+    values: list[Any] = []
+    for value in astuple(record):
+        if isinstance(value, str):
+            values.append(value.encode("utf-8", "replace").decode())
+        else:
+            values.append(max(-(2**63), min(value, 2**64 - 1)))
+    return CallRecord(*values)
+
+
+def sync_directory(directory: Path) -> None:
+    """Makes names created or removed in a directory durable. Raises OSError."""
+    fd = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _frame_end(content: bytes, view: memoryview, at: int, seed: int) -> int:
+    """Where the whole frame at `at` ends, or 0 if none stands there."""
+    if at + FRAME_HEAD.size > len(content):
+        return 0
+    tag, length, crc = FRAME_HEAD.unpack_from(content, at)
+    end: int = at + FRAME_HEAD.size + length
+    if tag[:3] != MAGIC or length > FRAME_BYTES_MAX or end > len(content):
+        return 0
+    if crc32(view[at + FRAME_HEAD.size : end], crc32(view[at : at + 8], seed)) != crc:
+        return 0
+    return end
+
+
+def _next_frame(content: bytes, view: memoryview, at: int, seed: int) -> tuple[int, int]:
+    """Start and end of the next whole frame at or after `at`; (0, 0) if there is none."""
+    while (at := content.find(MAGIC, at)) >= 0:
+        end = _frame_end(content, view, at, seed)
+        if end:
+            return at, end
+        at += 1
+    return 0, 0

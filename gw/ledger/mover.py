@@ -1,0 +1,191 @@
+"""Moves finished calls from the journals into the ledger, exactly once, and settles what dead workers left open.
+
+One `move` is: read a batch, put unreadable frames aside, commit, remove finished segments, settle lives that are over.
+A kill between any two of these steps repeats work that changes nothing: rows are known by id, offsets move with the rows,
+rejected frames have a name of their own, and segments go only after the commit.
+"""
+
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import astuple, replace
+
+from gw import clock
+from gw.domain.call import CallRecord
+from gw.ledger.journal import OpenCall, SegmentHeader
+from gw.ledger.store import Batch, Rejected, Store, StoreError
+from gw.ledger.tail import Tail, oldest_us
+
+SettleLost = Callable[[CallRecord, int, SegmentHeader], CallRecord]
+WorkerSettled = Callable[[SegmentHeader], None]
+
+JOURNAL_DIRECTORY = "journal"
+LOCK_FILE = "keeper.lock"
+
+_log = logging.getLogger("gw.keeper")
+_header = msgspec.msgpack.Decoder(SegmentHeader)
+_open_call = msgspec.msgpack.Decoder(OpenCall)
+
+
+class KeeperBusy(Exception):
+    """Another process moves this state directory's journals."""
+
+
+class Moved(Struct):
+    """What was moved since the start of this mover."""
+
+    rows: int = 0  # offered to the ledger, duplicates included
+    duplicates: int = 0
+    damaged: int = 0
+    rejected: int = 0
+    lost: int = 0  # calls of dead workers, settled
+    segments: int = 0  # removed
+
+
+@contextmanager
+def sole_mover(state_dir: Path) -> Iterator[None]:
+    """Holds the lock of the one process that may move these journals. Raises KeeperBusy; the lock dies with the process."""
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd = os.open(state_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            owner = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            message = f"a keeper (pid {owner}) already runs on {state_dir}; stop that gateway, or use another state_dir"
+            raise KeeperBusy(message) from error
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+        yield
+    finally:
+        os.close(fd)
+
+
+class Mover:
+    """Journals of one state directory -> one store. The caller holds `sole_mover` and closes the mover."""
+
+    def __init__(
+        self,
+        state_dir: Path,
+        store: Store,
+        settle_lost: SettleLost | None = None,
+        worker_settled: WorkerSettled | None = None,
+        *,
+        rows_max: int = 1000,
+    ) -> None:
+        self.moved = Moved()
+        self.waiting_since_us = 0  # end of the oldest call that the store did not take; 0 = none waits
+        self._directory = state_dir / JOURNAL_DIRECTORY
+        self._store = store
+        self._tail = Tail(self._directory)
+        self._settle_lost = settle_lost
+        self._worker_settled = worker_settled
+        self._rows_max = rows_max
+        self._ready = False
+
+    async def move(self) -> int:
+        """One batch and what follows from it; answers how many frames' worth of work was done, 0 = caught up.
+
+        Raises StoreError or OSError; nothing is lost by it, and the next call begins from what the store really holds.
+        """
+        batch = Batch()
+        try:
+            if not self._ready:
+                await self._begin()
+            batch = self._tail.take(self._rows_max)
+            self._set_aside(batch.rejected)
+            if not batch.empty:
+                await self._commit(batch)
+            settled = await self._settle_ended()
+            self.waiting_since_us = 0
+        except (StoreError, OSError):
+            self.waiting_since_us = self.waiting_since_us or oldest_us(batch) or clock.wall_us()
+            await self.close()
+            raise
+        return len(batch.rows) + len(batch.opened) + len(batch.consumed) + settled
+
+    async def drain(self) -> None:
+        """Moves until the journals hold nothing more. Raises StoreError or OSError."""
+        while await self.move():
+            pass
+
+    def behind_bytes(self) -> int:
+        return self._tail.behind_bytes()
+
+    @property
+    def foreign(self) -> int:
+        """Segments of a newer format, which wait for a newer gw."""
+        return len(self._tail.foreign)
+
+    async def close(self) -> None:
+        """Lets the store go; `move` opens it again."""
+        self._ready = False
+        await self._store.close()
+
+    async def _begin(self) -> None:
+        gone = self._tail.restore(await self._store.open())
+        if gone:
+            await self._store.forget(gone)
+        if self._directory.is_dir():
+            self._tail.sweep()
+        self._ready = True
+
+    async def _commit(self, batch: Batch) -> None:
+        duplicates = await self._store.commit(batch)
+        moved = self.moved
+        moved.rows += len(batch.rows)
+        moved.duplicates += duplicates
+        moved.damaged += batch.damaged_count
+        moved.rejected += len(batch.rejected)
+        moved.lost += batch.lost_count
+        if batch.damaged_count:
+            _log.error("passed over %d damaged bytes in the journals", batch.damaged_bytes)
+        finished = self._tail.committed(batch)
+        if finished:
+            await self._store.forget(finished)
+            moved.segments += len(finished)
+
+    async def _settle_ended(self) -> int:
+        """Settles the open calls of workers that are gone; their segments are all read by then. Answers how many."""
+        if self._settle_lost is None:
+            return 0
+        present = self._tail.lives()
+        count = 0
+        for boot in sorted(self._store.open_boots() - present):
+            open_rows = await self._store.open_calls(boot)
+            records = [self._settled(_open_call.decode(row.payload), _header.decode(row.header)) for row in open_rows]
+            await self._commit(Batch(rows=[astuple(record) for record in records], lost_count=len(records)))
+            _log.warning("a worker died with %d open calls; they are settled as observed", len(records))
+            count += len(records)
+        for boot, header in self._tail.ended_lives().items():
+            if self._worker_settled is not None:
+                self._worker_settled(header)
+            self._tail.forget_life(boot)
+        return count
+
+    def _settled(self, call: OpenCall, header: SegmentHeader) -> CallRecord:
+        assert self._settle_lost is not None
+        try:
+            return self._settle_lost(call.record, call.slot, header)
+        except Exception:  # noqa: BLE001 - supervises foreign code: a failure there must not keep the call out of the ledger
+            _log.exception("call %s of a dead worker could not be priced", call.record.call_id)
+            return replace(call.record, usage_flags=",".join(filter(None, (call.record.usage_flags, "settle_failed"))))
+
+    def _set_aside(self, rejected: list[Rejected]) -> None:
+        """Keeps frames that nobody understands, verbatim, under a name that a repetition does not double."""
+        if not rejected:
+            return
+        aside = self._directory / "rejected"
+        aside.mkdir(mode=0o700, exist_ok=True)
+        for one in rejected:
+            target = aside / f"{one.segment}-{one.start}.frame"
+            partial = target.with_suffix(".partial")
+            partial.write_bytes(one.frame)
+            partial.replace(target)
+            _log.error("a frame of the journal cannot be stored; kept as %s", target.name)

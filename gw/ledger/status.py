@@ -1,0 +1,42 @@
+"""What the keeper says of itself: `<state_dir>/keeper.json`, replaced whole, read by /readyz, /metrics and the CLI."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+STATUS_FILE = "keeper.json"
+
+
+class KeeperStatus(Struct, frozen=True):
+    """Counters are since the start of this keeper; ages and times in microseconds, sizes in bytes."""
+
+    pid: int
+    state: Literal["running", "waiting", "draining", "stopped"]  # waiting: the store does not take rows; the journals keep them
+    written_us: int
+    database_ok: int  # 0 while waiting, else 1; a number, so that it is a metric too
+    behind_us: int = 0  # age of the oldest finished call that the store did not take
+    behind_bytes: int = 0  # journal bytes not yet in the ledger
+    rows: int = 0
+    duplicates: int = 0
+    damaged: int = 0
+    rejected: int = 0
+    lost: int = 0
+    foreign: int = 0  # segments of a newer journal format, left alone
+    error: str = ""
+
+
+def write_status(state_dir: Path, status: KeeperStatus) -> None:
+    """Raises OSError."""
+    partial = state_dir / f".{STATUS_FILE}.partial"
+    partial.write_bytes(msgspec.json.encode(status) + b"\n")
+    partial.replace(state_dir / STATUS_FILE)
+
+
+def read_status(state_dir: Path) -> KeeperStatus | None:
+    """None if no keeper has run here, or one of another version."""
+    try:
+        return msgspec.json.decode((state_dir / STATUS_FILE).read_bytes(), type=KeeperStatus)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None

@@ -1,0 +1,225 @@
+"""Reads the journals of all workers, from where the ledger stands, into batches.
+
+Order matters within one life of a worker (a call's end must not be read before its beginning), so a segment is read to
+its end before its successor. A segment is sealed when its lock is free or a successor stands; the size is asked after the
+lock, so a sealed segment read to its end holds nothing more. A life is over when no file of it is left in the directory:
+a live worker holds a segment there at every instant, and only sealed and wholly read ones are removed.
+
+Nothing here moves by itself: `take` proposes, and `committed` is called once the batch is safe in the ledger.
+"""
+
+import fcntl
+import operator
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.structs import astuple, fields
+
+from gw import clock
+from gw.domain.call import CallRecord
+from gw.ledger import journal
+from gw.ledger.journal import FORMAT, FRAME_BYTES_MAX, FRAME_HEAD, SEGMENT_NAME, Frame, OpenCall, SegmentHeader
+from gw.ledger.store import COLUMNS, Batch, OpenRow, Rejected, Row
+
+CHUNK_BYTES = 2 << 20
+WHOLE_FRAME_BYTES_MAX = FRAME_HEAD.size + FRAME_BYTES_MAX
+PARTIAL_AGE_US = 60_000_000  # an unnamed segment nobody has locked is rubbish after this long
+INT64_MAX = 2**63 - 1
+assert CHUNK_BYTES > WHOLE_FRAME_BYTES_MAX  # or a chunk could hold no whole frame and reading would stand still
+
+_integers = operator.itemgetter(*[index for index, field in enumerate(fields(CallRecord)) if field.type is int])
+_ENDED = COLUMNS.index("ended_us")
+
+
+class Tail:
+    """Where every journal in one directory is read to."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._consumed: dict[str, int] = {}
+        self._headers: dict[str, SegmentHeader] = {}  # by boot
+        self._turn = 0
+        self.foreign: set[str] = set()  # segments of a format this version does not know: left alone
+
+    def restore(self, consumed: dict[str, int]) -> list[str]:
+        """Begins at the ledger's offsets; answers the known segments whose files are gone."""
+        self._consumed = dict(consumed)
+        present = set(self._names())
+        return [name for name in consumed if name not in present]
+
+    def take(self, rows_max: int) -> Batch:
+        """The next frames, at most about `rows_max` rows; an empty batch if there are none. Raises OSError."""
+        batch = Batch()
+        lives = self._lives()
+        boots = sorted(lives)
+        self._turn += 1
+        for index in range(len(boots)):  # another life first each time, so that a long backlog of one starves none
+            boot = boots[(index + self._turn) % len(boots)]
+            names = lives[boot]
+            for name in names:
+                if not self._read(batch, name, rows_max, superseded=name != names[-1]):
+                    break
+        return batch
+
+    def committed(self, batch: Batch) -> list[str]:
+        """The batch is durable: moves on, removes finished segments and answers their names. Raises OSError."""
+        self._consumed.update(batch.consumed)
+        if not batch.finished:
+            return []
+        for name in batch.finished:
+            (self._directory / name).unlink(missing_ok=True)
+        journal.sync_directory(self._directory)  # before their offsets are forgotten, or a power cut would bring them back
+        for name in batch.finished:
+            self._consumed.pop(name, None)
+        return batch.finished
+
+    def lives(self) -> set[str]:
+        """The boots that have files now. Asked after `committed`, those missing are over."""
+        return set(self._lives())
+
+    def ended_lives(self) -> dict[str, SegmentHeader]:
+        """Lives seen by this reader that are over."""
+        present = self.lives()
+        return {boot: header for boot, header in self._headers.items() if boot not in present}
+
+    def forget_life(self, boot: str) -> None:
+        self._headers.pop(boot, None)
+
+    def behind_bytes(self) -> int:
+        """Bytes written to the journals and not yet in the ledger."""
+        total = 0
+        for name in self._names():
+            with suppress(FileNotFoundError):
+                total += max(0, (self._directory / name).stat().st_size - self._consumed.get(name, 0))
+        return total
+
+    def sweep(self) -> None:
+        """Removes segments that never got their name because their writer died or failed. Raises OSError."""
+        for path in self._directory.glob(".*.partial"):
+            with suppress(FileNotFoundError):
+                if clock.wall_us() - path.stat().st_mtime_ns // 1000 > PARTIAL_AGE_US:
+                    path.unlink()
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(name for name in os.listdir(self._directory) if SEGMENT_NAME.fullmatch(name))
+        except FileNotFoundError:
+            return []
+
+    def _lives(self) -> dict[str, list[str]]:
+        """Boot -> its segments, oldest first."""
+        lives: dict[str, list[str]] = {}
+        for name in self._names():
+            lives.setdefault(name[:16], []).append(name)
+        for names in lives.values():
+            names.sort(key=lambda name: int(name[17:-4]))
+        return lives
+
+    def _read(self, batch: Batch, name: str, rows_max: int, *, superseded: bool) -> bool:
+        """Reads one segment on; True if it is finished, so that its successor may follow."""
+        boot = name[:16]
+        try:
+            fd = os.open(self._directory / name, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return True
+        try:
+            sealed = superseded or _lock_is_free(fd)
+            if boot not in self._headers:
+                self._headers[boot] = _header_of(fd, boot)
+            if self._headers[boot].format > FORMAT:
+                self.foreign.add(name)
+                return False
+            return self._read_frames(batch, fd, name, rows_max, sealed=sealed)
+        finally:
+            os.close(fd)
+
+    def _read_frames(self, batch: Batch, fd: int, name: str, rows_max: int, *, sealed: bool) -> bool:
+        seed = journal.seed_of(name[:16])
+        start = at = self._consumed.get(name, 0)
+        finished = False
+        while len(batch.rows) + len(batch.opened) < rows_max:
+            content = os.pread(fd, CHUNK_BYTES, at)
+            reached = 0
+            for frame in journal.scan(content, seed):
+                _count_damage(batch, frame.start - reached)
+                self._accept(batch, frame, name, at, content)
+                reached = frame.end
+                if len(batch.rows) + len(batch.opened) >= rows_max:
+                    break
+            else:
+                rest = len(content) - reached
+                if len(content) < CHUNK_BYTES:  # the end of what is written
+                    if sealed:
+                        _count_damage(batch, rest)
+                        reached, finished = len(content), True
+                    at += reached
+                    break
+                if rest > WHOLE_FRAME_BYTES_MAX:  # no frame on its way is as long as this
+                    _count_damage(batch, rest - WHOLE_FRAME_BYTES_MAX)
+                    reached += rest - WHOLE_FRAME_BYTES_MAX
+            at += reached
+        if at != start or (finished and name not in self._consumed):
+            batch.consumed[name] = at
+        if finished:
+            batch.finished.append(name)
+        return finished
+
+    def _accept(self, batch: Batch, frame: Frame, name: str, base: int, content: bytes) -> None:
+        try:
+            payload = journal.decode(frame.kind, frame.payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            payload = None
+        if isinstance(payload, CallRecord):
+            row: Row = astuple(payload)
+            if storable(row):
+                batch.rows.append(row)
+                batch.opened.pop(payload.call_id, None)
+                return
+        elif isinstance(payload, OpenCall):
+            call_id, boot = payload.record.call_id, name[:16]
+            batch.opened[call_id] = OpenRow(call_id, boot, msgspec.msgpack.encode(self._headers[boot]), bytes(frame.payload))
+            return
+        elif isinstance(payload, SegmentHeader):
+            return
+        batch.rejected.append(Rejected(name, base + frame.start, content[frame.start : frame.end]))
+
+
+def storable(row: tuple[Any, ...]) -> bool:
+    """Whether every integer fits a column: an upstream may report any number."""
+    integers = _integers(row)
+    return bool(max(integers) <= INT64_MAX and min(integers) >= -INT64_MAX)
+
+
+def oldest_us(batch: Batch) -> int:
+    """When the first of these calls ended; 0 without any."""
+    return min((row[_ENDED] for row in batch.rows), default=0)
+
+
+def _lock_is_free(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return True
+
+
+def _header_of(fd: int, boot: str) -> SegmentHeader:
+    """The segment's header; one that is damaged says no more than the file's name does."""
+    for frame in journal.scan(os.pread(fd, 4096, 0), journal.seed_of(boot)):
+        if frame.kind == journal.HEADER:
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+                header = journal.decode(frame.kind, frame.payload)
+                assert isinstance(header, SegmentHeader)
+                return header
+        break
+    return SegmentHeader(FORMAT, boot, "", 0, 0)
+
+
+def _count_damage(batch: Batch, size: int) -> None:
+    if size:
+        batch.damaged_count += 1
+        batch.damaged_bytes += size

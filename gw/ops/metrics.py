@@ -1,0 +1,157 @@
+"""Metrics: one place that derives them from the finished call, and the Prometheus page over all workers.
+
+Each worker adds to its own counters in the state file (single writer, no lock, ~50 ns a word); the page sums them, so
+any worker answers for all. The layout is the literal list below: names are stable, positions are not.
+"""
+
+import json
+from bisect import bisect_left
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gw import __version__, clock
+from gw.domain.call import CallRecord, Endpoint, Outcome
+from gw.domain.money import PUSD_PER_USD
+from gw.errors import REFUSALS
+from gw.ops.state import Own, StateFile, Word
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
+ENDPOINTS: tuple[str, ...] = get_args(Endpoint)
+OUTCOMES: tuple[str, ...] = get_args(Outcome)
+SLUGS = (*REFUSALS, "other")
+TOKEN_CLASSES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
+SOURCES = ("exact", "observed", "estimated", "none")
+BUCKETS_MS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000)
+
+CALLS = 0  # [endpoint][outcome]
+REFUSED = CALLS + len(ENDPOINTS) * len(OUTCOMES)  # [slug]
+TOKENS = REFUSED + len(SLUGS)  # [class]
+SOURCE = TOKENS + len(TOKEN_CLASSES)  # [source]
+LIST_NUSD = SOURCE + len(SOURCES)  # nano-USD: int64 pico-USD would overflow at 9.2 million USD
+BILLED_NUSD = LIST_NUSD + 1
+UNPRICED = BILLED_NUSD + 1
+RETRIES = UNPRICED + 1
+DURATION = RETRIES + 1  # [bucket] + sum of ms
+FIRST_TOKEN = DURATION + len(BUCKETS_MS) + 2
+COUNTERS = FIRST_TOKEN + len(BUCKETS_MS) + 2
+
+_CALL_AT = {(endpoint, outcome): CALLS + e * len(OUTCOMES) + o for e, endpoint in enumerate(ENDPOINTS) for o, outcome in enumerate(OUTCOMES)}
+_SLUG_AT = {slug: REFUSED + at for at, slug in enumerate(SLUGS)}
+_SOURCE_AT = {source: SOURCE + at for at, source in enumerate(SOURCES)}
+
+
+def observe(counters: memoryview, record: CallRecord) -> None:
+    """Adds one finished call to the worker's own counters."""
+    counters[_CALL_AT[record.endpoint, record.outcome]] += 1
+    if record.error:
+        counters[_SLUG_AT.get(record.error, _SLUG_AT["other"])] += 1
+    if record.endpoint != "messages":
+        return
+    counters[_SOURCE_AT[record.usage_source]] += 1
+    counters[TOKENS] += record.input_tokens
+    counters[TOKENS + 1] += record.output_tokens
+    counters[TOKENS + 2] += record.cache_read_tokens
+    counters[TOKENS + 3] += record.cache_write_5m_tokens
+    counters[TOKENS + 4] += record.cache_write_1h_tokens
+    counters[LIST_NUSD] += record.list_pusd // 1000
+    counters[BILLED_NUSD] += record.billed_pusd // 1000
+    if record.price_version == "unpriced":
+        counters[UNPRICED] += 1
+    counters[RETRIES] += record.retries
+    _histogram(counters, DURATION, (record.ended_us - record.started_us) // 1000)
+    if record.first_token_us:
+        _histogram(counters, FIRST_TOKEN, (record.first_token_us - record.started_us) // 1000)
+
+
+def refuse(counters: memoryview, slug: str) -> None:
+    """A refusal that leaves no row (unknown path, wrong method)."""
+    counters[_SLUG_AT[slug]] += 1
+
+
+def _histogram(counters: memoryview, base: int, value_ms: int) -> None:
+    counters[base + bisect_left(BUCKETS_MS, value_ms)] += 1
+    counters[base + len(BUCKETS_MS) + 1] += value_ms
+
+
+class StateCollector(Collector):
+    """Reads the state file and the keeper's status file at each scrape."""
+
+    def __init__(self, state: StateFile, keeper_status: Path) -> None:
+        self._state = state
+        self._keeper_status = keeper_status
+
+    def collect(self) -> Iterator[Metric]:
+        total = self._state.counter_sum
+        calls = CounterMetricFamily("gw_calls", "Finished calls by endpoint and outcome", labels=["endpoint", "outcome"])
+        for (endpoint, outcome), at in _CALL_AT.items():
+            calls.add_metric([endpoint, outcome], total(at))
+        yield calls
+        errors = CounterMetricFamily("gw_errors", "Calls that ended in an error, by slug", labels=["error"])
+        for slug, at in _SLUG_AT.items():
+            errors.add_metric([slug], total(at))
+        yield errors
+        tokens = CounterMetricFamily("gw_tokens", "Tokens by price class", labels=["class"])
+        for at, name in enumerate(TOKEN_CLASSES):
+            tokens.add_metric([name], total(TOKENS + at))
+        yield tokens
+        sources = CounterMetricFamily("gw_usage_source", "How the usage of messages calls is known", labels=["source"])
+        for source, at in _SOURCE_AT.items():
+            sources.add_metric([source], total(at))
+        yield sources
+        cost = CounterMetricFamily("gw_cost_usd", "Cost of finished calls, whole nano-USD per call", labels=["kind"])
+        cost.add_metric(["list"], _usd(total(LIST_NUSD)))
+        cost.add_metric(["billed"], _usd(total(BILLED_NUSD)))
+        yield cost
+        yield CounterMetricFamily("gw_unpriced_calls", "Calls of a model without a price", value=total(UNPRICED))
+        yield CounterMetricFamily("gw_upstream_retries", "Upstream attempts repeated on a fresh connection", value=total(RETRIES))
+        yield self._seconds("gw_call_duration_seconds", "Start of a messages call to its end", DURATION)
+        yield self._seconds("gw_first_token_seconds", "Start of a messages call to its first token", FIRST_TOKEN)
+        yield from self._gauges()
+
+    def _seconds(self, name: str, text: str, base: int) -> HistogramMetricFamily:
+        running, buckets = 0, []
+        for at, bound in enumerate(BUCKETS_MS):
+            running += self._state.counter_sum(base + at)
+            buckets.append((str(bound / 1000), running))
+        running += self._state.counter_sum(base + len(BUCKETS_MS))
+        buckets.append(("+Inf", running))
+        return HistogramMetricFamily(name, text, buckets=buckets, sum_value=self._state.counter_sum(base + len(BUCKETS_MS) + 1) / 1000)
+
+    def _gauges(self) -> Iterator[Metric]:
+        state = self._state
+        yield GaugeMetricFamily("gw_in_flight", "Calls running now", value=state.sum_own(Own.IN_FLIGHT))
+        yield GaugeMetricFamily("gw_workers", "Workers alive", value=len(state.live_blocks()))
+        yield GaugeMetricFamily("gw_draining", "1 while the gateway is stopping", value=int(bool(state.words[Word.DRAINING])))
+        yield GaugeMetricFamily("gw_snapshot_version", "Version of the configuration in force", value=state.words[Word.SNAPSHOT_VERSION])
+        yield GaugeMetricFamily("gw_uptime_seconds", "Since the start of the gateway", value=(clock.wall_us() - state.words[Word.STARTED_US]) // 1_000_000)
+        build = GaugeMetricFamily("gw_build", "Version of gw", labels=["version"])
+        build.add_metric([__version__], 1)
+        yield build
+        for name, value in read_status(self._keeper_status).items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                yield GaugeMetricFamily(f"gw_keeper_{name}", "From the keeper's status", value=value)
+
+
+def read_status(path: Path) -> dict[str, object]:
+    """The keeper's status file; empty if there is none yet."""
+    try:
+        status = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return status if isinstance(status, dict) else {}
+
+
+def _usd(nusd: int) -> float:
+    """For the Prometheus page only, whose numbers are floats by definition."""
+    return nusd / (PUSD_PER_USD // 1000)
+
+
+def exposition(state: StateFile, keeper_status: Path) -> bytes:
+    registry = CollectorRegistry()
+    registry.register(StateCollector(state, keeper_status))
+    return generate_latest(registry)

@@ -1,0 +1,197 @@
+"""The route of one call. The only file that knows the order of the rooms; read it top to bottom.
+
+Invariants (tests/flow): a call leaves exactly one record, and it is in the journal before the client sees the end of
+its response; nothing goes upstream without an admitted account; whatever happens (refusal, upstream failure, the client
+leaving, shutdown, a bug) ends in the one `finally` of `handle`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from gw._fast import peek
+from gw.domain.call import Endpoint, Outcome
+from gw.errors import Refusal
+from gw.exchange import forward
+from gw.providers.anthropic import request_path
+from gw.routing.plan import plan
+from gw.settle import Call
+from gw.snapshot import Deployment
+from gw.upstream.errors import UpstreamError
+from gw.wire.body import PEEK_MESSAGES, read_body, readable
+from gw.wire.headers import VALUE_MAX, Sent, read_request, text_of
+from gw.wire.refusals import refusal_answer
+from gw.worker import Worker
+
+log = logging.getLogger("gw.pipeline")
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+async def handle(worker: Worker, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serves one request of the data plane, whole."""
+    call = worker.begin(endpoint)
+    try:
+        await _serve(worker, call, scope, receive, send)
+    except Refusal as refusal:
+        await _refuse(worker, call, refusal, send)
+    except UpstreamError as error:
+        await _refuse(worker, call, refusal_of(error, call), send)
+    except asyncio.CancelledError:
+        if not (call.client_gone or call.stopping):
+            raise
+        if call.stopping and not call.client_gone and not call.status:
+            await _refuse(worker, call, Refusal("draining", "This gateway is restarting. Try again."), send)
+    except Exception:  # a bug: it costs this call, never the worker, and it is recorded
+        log.exception("call %s failed inside gw", call.call_id)
+        await _refuse(worker, call, Refusal("gw_error", f"gw failed inside. Please report it with the reference {call.call_id}."), send)
+    finally:
+        worker.settle(call, *_outcome_of_cancelled(call))
+        worker.end(call)
+
+
+async def _serve(worker: Worker, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+    snapshot = call.snapshot
+    config = snapshot.config.server
+    # 1 entry
+    sent = read_request(scope["headers"])
+    call.values = sent.values
+    call.session_id = text_of(sent.values.get(b"x-claude-code-session-id", b""))
+    worker.must_take()
+    # 2 authenticate
+    caller = snapshot.authenticator.authenticate(sent.gw_key, sent.api_key, sent.authorization, call.started_us)
+    call.account = caller.account
+    call.own_credential = caller.own_credential
+    # 3 peek: the body stays verbatim
+    body = await _read(call, sent, receive, config.body_bytes_max)
+    model = _peek(call, body, sent.content_encoding, config.body_bytes_max) if call.endpoint != "models" else None
+    # 4 plan
+    deployment = plan(call.account, model, snapshot.deployments)
+    call.deployment = deployment
+    # 5 admit
+    _admit(call, model or "", deployment)
+    # 6 prepare
+    head = _head(sent, deployment, own_credential=caller.own_credential)
+    path = request_path(call.endpoint, scope["query_string"])
+    # 7, 8 forward; 9, 10 settle and record
+    method = b"GET" if call.endpoint == "models" else b"POST"
+    await forward(worker, call, method, path, head, body, receive, send)
+
+
+async def _read(call: Call, sent: Sent, receive: Receive, limit: int) -> bytes:
+    if call.endpoint == "models":
+        return b""
+    body = await read_body(receive, sent.content_length, limit)
+    if body is None:
+        call.client_gone = True
+        raise asyncio.CancelledError
+    call.body_bytes = len(body)
+    return body
+
+
+def _peek(call: Call, body: bytes, encoding: bytes, limit: int) -> str:
+    """The top-level keys that decide; raises Refusal (400, 413, 415)."""
+    seen = peek(readable(body, encoding, limit))
+    call.peek = seen
+    if seen.error:
+        slug, message = PEEK_MESSAGES[seen.error]
+        raise Refusal(slug, message.format(offset=seen.error_offset))
+    if seen.model is None:
+        raise Refusal("invalid_field", '"model" is missing. Name the model in the request body.')
+    call.device, session_id = call.snapshot.device.read(seen.user_id)
+    if not call.session_id:
+        call.session_id = session_id[:VALUE_MAX]
+    return seen.model
+
+
+def _admit(call: Call, model: str, deployment: Deployment) -> None:
+    """A virtual key may not spend at an unknown price, unless the configuration says so."""
+    policy = call.snapshot.config.pricing.unknown_model or ("allow_unpriced" if call.account.passthrough else "deny")
+    if policy != "deny" or call.endpoint != "messages":
+        return
+    account = call.account
+    known = call.snapshot.book.knows(
+        provider=deployment.provider,
+        upstream=deployment.name,
+        region=deployment.region,
+        model=model,
+        at_us=call.started_us,
+        key=account.key_name,
+        team=account.team,
+    )
+    if not known:
+        raise Refusal(
+            "model_unpriced",
+            f'The price of the model "{model}" is not known, so it cannot be charged to a virtual key. '
+            "Choose another with /model, or ask your gateway administrator to add a [[pricing.override]] for it.",
+        )
+
+
+def _head(sent: Sent, deployment: Deployment, *, own_credential: bool) -> bytes:
+    if own_credential:
+        return b"".join((*sent.head, *sent.credentials, deployment.extra))
+    if not deployment.credential:
+        raise Refusal(
+            "upstream_no_credential",
+            f'The upstream "{deployment.name}" has no credential ({deployment.secret_name} is not set). Tell your gateway administrator.',
+        )
+    return b"".join((*sent.head, deployment.credential, deployment.extra))
+
+
+async def _refuse(worker: Worker, call: Call, refusal: Refusal, send: Send) -> None:
+    """The answer in the client's dialect, if nothing has gone out yet; its record before its end."""
+    slug = refusal.slug
+    outcome: Outcome = "refused"
+    if slug == "gw_error":
+        outcome = "gw_error"
+    elif slug.endswith("_timeout"):
+        outcome = "timed_out"
+    elif call.sent:
+        outcome = "upstream_error"
+    started = call.status != 0
+    status, headers, body = refusal_answer(refusal, call.call_id)
+    if not started:
+        call.status = status
+        call.response_bytes = len(body)
+    worker.settle(call, outcome, slug)
+    if started:
+        return
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _outcome_of_cancelled(call: Call) -> tuple[Outcome, str]:
+    """For the `finally`: only a call that no room has settled takes it."""
+    if call.client_gone:
+        return "client_gone", ""
+    return "stopped", "draining" if call.stopping else "cancelled"
+
+
+SLUG_OF = {
+    "connect": "upstream_unreachable",
+    "connect_timeout": "upstream_connect_timeout",
+    "tls": "upstream_tls",
+    "proxy": "upstream_proxy",
+    "first_byte_timeout": "upstream_first_byte_timeout",
+    "idle_timeout": "upstream_idle_timeout",
+    "total_timeout": "upstream_total_timeout",
+    "reset": "upstream_reset",
+    "closed": "upstream_reset",
+    "protocol": "upstream_protocol",
+}
+
+
+def refusal_of(error: UpstreamError, call: Call) -> Refusal:
+    """What the client is told of an upstream failure before its answer began.
+
+    Billed, by estimate, is a call whose answer began or whose request was sent and then kept the client waiting in vain.
+    """
+    slug = "upstream_saturated" if error.saturated else SLUG_OF[error.kind]
+    answered = 200 <= call.upstream_status < 300
+    call.billed = error.sent and call.endpoint == "messages" and (answered or error.kind in ("first_byte_timeout", "total_timeout"))
+    name = call.deployment.name if call.deployment is not None else ""
+    return Refusal(slug, f'The upstream "{name}" failed: {error.detail}. Try again; if it persists, tell your gateway administrator.')

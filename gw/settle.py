@@ -1,0 +1,210 @@
+"""One call, from its first byte to its one record.
+
+`Call` is the only mutable object of the route; it is passed by argument and never shared between calls. `settle` runs
+exactly once per call, synchronously: price what was read, append the record to the journal, count it.
+"""
+
+import orjson
+from msgspec.structs import astuple
+
+from gw import __version__, clock
+from gw._fast import Peek, Tap
+from gw.domain.account import Account
+from gw.domain.call import CallRecord, Endpoint, Outcome
+from gw.domain.estimate import complete
+from gw.domain.price import Priced
+from gw.domain.usage import Iteration, Reading
+from gw.providers.anthropic import is_billed
+from gw.snapshot import Deployment, Snapshot
+from gw.wire.anthropic import reading_from_tap
+from gw.wire.headers import TAGS_MAX, text_of
+
+NOTHING = Reading()
+NO_PRICE = Priced(0, 0, 0, 0, 0, 0, 0, 0, 0, "", ())
+NOBODY = Account()
+
+
+class Call:
+    """Everything known of one client request so far."""
+
+    __slots__ = (
+        "account",
+        "billed",
+        "body_bytes",
+        "call_id",
+        "client_gone",
+        "deployment",
+        "device",
+        "endpoint",
+        "first_byte_us",
+        "first_token_us",
+        "own_credential",
+        "peek",
+        "reading",
+        "record",
+        "response_bytes",
+        "retries",
+        "sent",
+        "session_id",
+        "slot",
+        "snapshot",
+        "started_us",
+        "status",
+        "stopping",
+        "tap",
+        "upstream_request_id",
+        "upstream_status",
+        "values",
+        "worker",
+    )
+
+    def __init__(self, call_id: str, endpoint: Endpoint, snapshot: Snapshot, worker: str) -> None:
+        self.call_id = call_id
+        self.endpoint = endpoint
+        self.snapshot = snapshot
+        self.worker = worker
+        self.started_us = clock.wall_us()
+        self.first_byte_us = 0
+        self.first_token_us = 0
+        self.account = NOBODY
+        self.own_credential = True  # the client's own credential goes upstream
+        self.deployment: Deployment | None = None
+        self.values: dict[bytes, bytes] = {}
+        self.device = ""
+        self.session_id = ""
+        self.peek: Peek | None = None
+        self.tap: Tap | None = None
+        self.reading: Reading | None = None  # set by a whole answer; a stream's is asked of the tap
+        self.slot = -1
+        self.body_bytes = 0
+        self.response_bytes = 0
+        self.status = 0  # sent to the client
+        self.sent = False  # the request was handed to an upstream: from here on it may cost money
+        self.billed = True  # False: the upstream answered with something it does not charge for
+        self.upstream_status = 0
+        self.upstream_request_id = ""
+        self.retries = 0
+        self.client_gone = False
+        self.stopping = False
+        self.record: CallRecord | None = None  # set by settle: the call is over
+
+    def read(self) -> Reading:
+        """What is known of the response at this moment."""
+        if self.reading is not None:
+            return self.reading
+        return reading_from_tap(self.tap) if self.tap is not None else NOTHING
+
+
+def open_record(call: Call) -> CallRecord:
+    """The record that stands if the worker dies before the call's end."""
+    return build(call, NOTHING, "none", NO_PRICE, outcome="stopped", error="worker_died")
+
+
+def settled(call: Call, outcome: Outcome, error: str) -> CallRecord:
+    """The call's final record: priced once, from the best reading there is."""
+    reading = call.read()
+    if not (call.sent and call.billed and call.endpoint == "messages"):
+        return build(call, reading, "none", NO_PRICE, outcome=outcome, error=error)
+    model = call.peek.model if call.peek is not None and call.peek.model else ""
+    reading, source = complete(reading, model=model, request_bytes=call.body_bytes)
+    return build(call, reading, source, price(call, model, reading), outcome=outcome, error=error)
+
+
+def price(call: Call, model: str, reading: Reading) -> Priced:
+    deployment = call.deployment
+    assert deployment is not None
+    return call.snapshot.book.price(
+        provider=deployment.provider,
+        upstream=deployment.name,
+        region=deployment.region,
+        model=model,
+        reading=reading,
+        at_us=call.started_us,
+        key=call.account.key_name,
+        team=call.account.team,
+    )
+
+
+def build(call: Call, reading: Reading, source: str, priced: Priced, *, outcome: Outcome, error: str) -> CallRecord:
+    """Every column in one place."""
+    usage, account, peek, values = reading.usage, call.account, call.peek, call.values
+    billable = source != "none"
+    return CallRecord(
+        call_id=call.call_id,
+        endpoint=call.endpoint,
+        started_us=call.started_us,
+        first_byte_us=call.first_byte_us,
+        first_token_us=call.first_token_us,
+        ended_us=clock.wall_us(),
+        outcome=outcome,
+        status=call.status,
+        error=error,
+        key_id=account.key_id,
+        key_name=account.key_name,
+        team=account.team,
+        customer=account.customer,
+        credential=account.credential,
+        upstream=call.deployment.name if call.deployment is not None else "",
+        session_id=call.session_id,
+        agent_id=_value(values, b"x-claude-code-agent-id"),
+        parent_agent_id=_value(values, b"x-claude-code-parent-agent-id"),
+        prompt_id=_value(values, b"x-claude-code-prompt-id"),
+        device=call.device,
+        project=_value(values, b"x-gw-project"),
+        tags=text_of(values[b"x-gw-tags"], TAGS_MAX) if b"x-gw-tags" in values else "",
+        client_version=_value(values, b"user-agent").split(" ", 1)[0],
+        requested_model=(peek.model or "")[:256] if peek is not None else "",
+        served_model=reading.model[:256],
+        stream=peek.stream if peek is not None else False,
+        stop_reason=reading.stop_reason[:64],
+        input_tokens=usage.input_tokens if billable else 0,
+        output_tokens=usage.output_tokens if billable else 0,
+        cache_read_tokens=usage.cache_read_tokens if billable else 0,
+        cache_write_5m_tokens=usage.cache_write_5m_tokens if billable else 0,
+        cache_write_1h_tokens=usage.cache_write_1h_tokens if billable else 0,
+        thinking_tokens=usage.thinking_tokens if billable else 0,
+        web_search_requests=usage.web_search_requests if billable else 0,
+        web_fetch_requests=usage.web_fetch_requests if billable else 0,
+        code_execution_requests=usage.code_execution_requests if billable else 0,
+        service_tier=usage.service_tier[:32],
+        speed=usage.speed[:32],
+        inference_geo=usage.inference_geo[:32],
+        iterations=_iterations(usage.iterations) if usage.iterations else "",
+        usage_source=source,
+        usage_flags=_flags(reading, priced),
+        list_pusd=priced.list_pusd,
+        billed_pusd=priced.billed_pusd,
+        input_pusd=priced.input_pusd,
+        output_pusd=priced.output_pusd,
+        cache_read_pusd=priced.cache_read_pusd,
+        cache_write_5m_pusd=priced.cache_write_5m_pusd,
+        cache_write_1h_pusd=priced.cache_write_1h_pusd,
+        tools_pusd=priced.tools_pusd,
+        other_pusd=priced.other_pusd,
+        price_version=priced.price_version,
+        upstream_status=call.upstream_status,
+        upstream_request_id=call.upstream_request_id,
+        retries=call.retries,
+        request_bytes=call.body_bytes,
+        response_bytes=call.response_bytes,
+        gw_version=__version__,
+        worker=call.worker,
+    )
+
+
+def _value(values: dict[bytes, bytes], name: bytes) -> str:
+    value = values.get(name)
+    return text_of(value) if value else ""
+
+
+def _iterations(iterations: tuple[Iteration, ...]) -> str:
+    return orjson.dumps([astuple(one) for one in iterations]).decode()
+
+
+def _flags(reading: Reading, priced: Priced) -> str:
+    flags = priced.flags
+    if reading.usage.ttl_assumed:
+        flags = (*flags, "ttl_assumed")
+    if reading.garbled:
+        flags = (*flags, "garbled")
+    return ",".join(flags)

@@ -1,0 +1,155 @@
+"""The snapshot: everything a worker needs to serve calls, immutable, swapped whole.
+
+Published by the supervisor before the first worker starts and by the keeper whenever configuration, virtual keys or
+prices change: `<state_dir>/snapshot.msgpack` holds the validated text of the configuration (secrets stay references) and
+the rows of the key table; the version word in the state file then moves. A worker that sees the word move loads the
+file, builds a new Snapshot beside the old one and swaps one reference; calls keep the snapshot they began with.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from gw.admit.auth import Authenticator
+from gw.config.load import parse
+from gw.config.model import Config, Upstream
+from gw.domain.account import Account
+from gw.domain.key import digest
+from gw.ledger.keys import KeyRow, load_pepper
+from gw.pricing.book import PriceBook
+from gw.prices import book_of
+from gw.providers.anthropic import credential_head
+from gw.upstream.target import Target
+from gw.wire.headers import Device
+
+FILE = "snapshot.msgpack"
+
+
+class Published(Struct, frozen=True):
+    version: int
+    config_text: str
+    config_name: str  # what complaints call the file
+    config_base: str  # directory of its relative paths
+    keys: tuple[KeyRow, ...]
+    prices: str  # path of the price data in use; "" = the embedded snapshot
+
+
+class Deployment:
+    """One configured upstream, prepared: where to send and with which credential."""
+
+    __slots__ = ("credential", "extra", "models", "name", "provider", "region", "secret_name", "target")
+
+    def __init__(self, upstream: Upstream) -> None:
+        self.name = upstream.name
+        self.provider = upstream.provider
+        self.region = upstream.region
+        self.models = tuple(upstream.models)
+        self.target = Target.from_url(
+            upstream.base_url,
+            ca_file=upstream.ca_file or None,
+            proxy=upstream.proxy.reveal() if upstream.proxy else None,
+            connect_timeout_s=upstream.connect_timeout_s,
+            first_byte_timeout_s=upstream.first_byte_timeout_s,
+            idle_timeout_s=upstream.idle_timeout_s,
+            total_timeout_s=upstream.total_timeout_s,
+            pool_max=upstream.pool_max,
+            connections_max=upstream.connections_max,
+            keepalive_s=upstream.keepalive_s,
+        )
+        self.secret_name = upstream.api_key.reference
+        self.credential = credential_head(upstream.auth, upstream.api_key.reveal()) if upstream.api_key else b""
+        self.extra = b"".join(_header(name, value.reveal()) for name, value in upstream.headers.items() if value)
+
+
+class Snapshot:
+    """What one worker serves with. Raises ConfigError or ValueError if it cannot be built; then the old one stays."""
+
+    def __init__(self, published: Published, *, before: "Snapshot | None" = None) -> None:
+        """`before`: the snapshot in force, whose price book is kept if prices did not change."""
+        config = config_of(published)
+        self.version = published.version
+        self.config: Config = config
+        self.prices_key = prices_key(published, config)
+        if before is not None and before.prices_key == self.prices_key:
+            self.book: PriceBook = before.book
+        else:
+            self.book = book_of(config.pricing, Path(published.prices) if published.prices else None)
+        pepper = pepper_of(config)
+        self.deployments = tuple(Deployment(one) for one in config.upstream)
+        self.authenticator = Authenticator(accounts(config, published.keys, pepper), pepper, passthrough=config.auth.passthrough)
+        self.device = Device(pepper)
+
+
+def config_of(published: Published) -> Config:
+    """Secrets are resolved in this process's environment. Raises ConfigError."""
+    return parse(published.config_text, published.config_name, Path(published.config_base), os.environ).config
+
+
+def _header(name: str, value: str) -> bytes:
+    return b"%b: %b\r\n" % (name.lower().encode("latin-1"), value.encode("latin-1"))
+
+
+def pepper_of(config: Config) -> bytes:
+    """The secret that keys all digests: as configured, else the state directory's own."""
+    if config.auth.pepper:
+        return blake2b(config.auth.pepper.reveal().encode(), digest_size=32).digest()
+    return load_pepper(Path(config.server.state_dir))
+
+
+def prices_key(published: Published, config: Config) -> bytes:
+    """Equal keys mean equal price books, so that a reload may keep the book it has."""
+    return blake2b(repr((published.prices, config.pricing)).encode(), digest_size=16).digest()
+
+
+def accounts(config: Config, rows: Sequence[KeyRow], pepper: bytes) -> dict[bytes, Account]:
+    """Key digest -> account, from both sources; keys of the configuration win over rows of the same digest."""
+    customer_of = {team.name: team.customer for team in config.team}
+    found: dict[bytes, Account] = {}
+    for row in rows:
+        found[bytes.fromhex(row.digest)] = Account(
+            key_id=row.public_id,
+            key_name=row.name,
+            team=row.team,
+            customer=customer_of.get(row.team, ""),
+            models=row.models,
+            upstreams=row.upstreams,
+            expires_us=row.expires_us,
+            active=not row.revoked_us,
+        )
+    for key in config.key:
+        if key.secret:
+            known = digest(key.secret.reveal(), pepper)
+        elif key.secret_hash:
+            known = bytes.fromhex(key.secret_hash)
+        else:
+            continue  # its secret is not set in this environment: `gw check` says so
+        found[known] = Account(
+            key_id=key.name,
+            key_name=key.name,
+            team=key.team,
+            customer=customer_of.get(key.team, ""),
+            models=tuple(key.models),
+            upstreams=tuple(key.upstreams),
+            expires_us=key.expires_us,
+            active=key.active,
+        )
+    return found
+
+
+def publish(state_dir: Path, published: Published, announce: Callable[[int], None]) -> None:
+    """Writes the file atomically, then announces its version."""
+    target = state_dir / FILE
+    partial = target.with_suffix(f".{os.getpid()}.partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.msgpack.encode(published))
+    partial.replace(target)
+    announce(published.version)
+
+
+def read(state_dir: Path) -> Published:
+    return msgspec.msgpack.decode((state_dir / FILE).read_bytes(), type=Published)

@@ -1,0 +1,51 @@
+"""Anthropic's dialect: what its responses say, as nouns. The bytes are read in gw._fast; here only names are given."""
+
+import json
+
+from gw import _fast
+from gw._fast.fields import Fields
+from gw.domain.usage import Iteration, Reading, Usage
+
+
+def _reading(fields: Fields) -> Reading:
+    tokens, said = fields[:12], fields[14:]
+    iterations = tuple(Iteration(*entry) for entry in fields[12]) if fields[12] else ()
+    return Reading(Usage(*tokens, iterations, fields[13]), *said)
+
+
+def reading_from_tap(tap: _fast.Tap) -> Reading:
+    """What the tap knows now; at any time, also in the middle of the stream."""
+    return _reading(tap.reading())
+
+
+def reading_from_memory(memory: bytes | bytearray | memoryview) -> Reading:
+    """What a tap with this memory last knew, also after its process was killed. Names the model nowhere, and no iterations.
+
+    Raises ValueError if no tap wrote there.
+    """
+    return _reading(_fast.observed_from(memory))
+
+
+def read_message(body: bytes, request_ttl: int = 0) -> Reading:
+    """The reading of a whole message or error body; `garbled` if it is neither. `request_ttl` as for the tap."""
+    return _reading(_fast.read_message(body, request_ttl))
+
+
+def read_error(body: bytes) -> tuple[str, str]:
+    """Type and message of an error body, each "" where it does not say; the whole text, if that is no JSON.
+
+    Takes `{"error": {"type", "message"}}` and `{"error": "..."}`; bodies are small, so the plain parser will do.
+    """
+    text = body.decode("utf-8", "replace")
+    try:
+        error = json.loads(text)
+    except (ValueError, RecursionError):
+        return "", text.strip()
+    if isinstance(error, dict):
+        error = error.get("error", error)
+    if isinstance(error, str):
+        return "", error
+    if not isinstance(error, dict):
+        return "", ""
+    kind, message = error.get("type"), error.get("message")
+    return kind if isinstance(kind, str) else "", message if isinstance(message, str) else ""

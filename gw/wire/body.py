@@ -1,0 +1,89 @@
+"""The client's request body: read whole up to the limit, kept verbatim; decoded only for the peek."""
+
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from gw.errors import Refusal
+
+PEEK_MESSAGES = {
+    "not_object": ("invalid_json", "The body is not a JSON object."),
+    "invalid_json": ("invalid_json", "The body is not valid JSON (at byte {offset})."),
+    "trailing_data": ("invalid_json", "The body has data after its JSON object (at byte {offset})."),
+    "duplicate_model": ("duplicate_key", 'The body names "model" twice (at byte {offset}). Send it once.'),
+    "duplicate_stream": ("duplicate_key", 'The body names "stream" twice (at byte {offset}). Send it once.'),
+    "duplicate_max_tokens": ("duplicate_key", 'The body names "max_tokens" twice (at byte {offset}). Send it once.'),
+    "bad_model": ("invalid_field", '"model" must be a non-empty string.'),
+    "bad_stream": ("invalid_field", '"stream" must be true or false.'),
+    "bad_max_tokens": ("invalid_field", '"max_tokens" must be a whole number, zero or more.'),
+}
+READABLE = {b"gzip": 31, b"x-gzip": 31, b"deflate": 47}
+
+
+async def read_body(receive: Callable[[], Awaitable[MutableMapping[str, Any]]], declared: int, limit: int) -> bytes | None:
+    """The whole body; None if the client left before its end. Raises Refusal body_too_large (413)."""
+    if declared > limit:
+        raise too_large(limit)
+    message = await receive()
+    if message["type"] != "http.request":
+        return None
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        return body
+    parts, size = [body], len(body)
+    while True:
+        if size > limit:
+            raise too_large(limit)
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        part = message.get("body", b"")
+        if part:
+            parts.append(part)
+            size += len(part)
+        if not message.get("more_body", False):
+            break
+    if size > limit:
+        raise too_large(limit)
+    if declared >= 0 and size < declared:
+        return None
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def too_large(limit: int) -> Refusal:
+    return Refusal("body_too_large", f"The request body is larger than this gateway takes ({limit} bytes). Shorten the conversation with /compact.")
+
+
+def readable(body: bytes, encoding: bytes, limit: int) -> bytes:
+    """The body as JSON text. Raises Refusal: unsupported_encoding (415), body_too_large, invalid_json."""
+    if not encoding or encoding == b"identity":
+        return body
+    window = READABLE.get(encoding)
+    if window is None:
+        raise Refusal("unsupported_encoding", f"Content-Encoding {encoding.decode('latin-1')[:40]!r} cannot be read here. Send gzip, deflate or identity.")
+    decoder = zlib.decompressobj(window)
+    try:
+        text = decoder.decompress(body, limit + 1)
+    except zlib.error as error:
+        if encoding == b"deflate":
+            return _raw_deflate(body, limit)
+        raise Refusal("invalid_json", "The body is not what its Content-Encoding says.") from error
+    return _complete(text, decoder.eof, bool(decoder.unused_data), limit)
+
+
+def _raw_deflate(body: bytes, limit: int) -> bytes:
+    """Some senders take "deflate" to mean a stream without the zlib frame."""
+    decoder = zlib.decompressobj(-15)
+    try:
+        text = decoder.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise Refusal("invalid_json", "The body is not what its Content-Encoding says.") from error
+    return _complete(text, decoder.eof, bool(decoder.unused_data), limit)
+
+
+def _complete(text: bytes, whole: bool, trailing: bool, limit: int) -> bytes:
+    if len(text) > limit:
+        raise too_large(limit)
+    if not whole or trailing:
+        raise Refusal("invalid_json", "The compressed body is cut short, or followed by other data.")
+    return text

@@ -1,0 +1,153 @@
+"""One worker: what its calls share (snapshot, pool, journal, block of the state file) and its timers."""
+
+import asyncio
+import logging
+import os
+import signal
+from pathlib import Path
+
+from gw import clock
+from gw.config.load import ConfigError
+from gw.domain.call import Endpoint, Outcome
+from gw.errors import Refusal
+from gw.ledger.journal import JournalError, JournalWriter, OpenCall
+from gw.ops import metrics
+from gw.ops.process import die_with_parent
+from gw.ops.state import STATE_FILE, Own, StateFile, Word
+from gw.settle import Call, open_record, settled
+from gw.snapshot import Snapshot, read
+from gw.upstream.pool import Pool
+
+log = logging.getLogger("gw.worker")
+
+TICK_S = 0.1  # how soon a worker sees a new snapshot or a drain
+
+
+class Worker:
+    """Born in the ASGI lifespan of one process. `start` and `stop` bracket its life."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+        self.state = StateFile(state_dir / STATE_FILE)
+        self.block = self.state.claim_block()
+        self.boot = f"{os.getpid() & 0xFFFF:04x}{os.urandom(2).hex()}"
+        self.name = f"{self.block.index}-{self.boot}"
+        self.snapshot = Snapshot(read(state_dir))
+        journal = self.snapshot.config.journal
+        self.journal = JournalWriter(
+            state_dir / "journal",
+            self.name,
+            fsync=journal.fsync,
+            segment_bytes_max=journal.segment_bytes_max,
+            fsync_interval_ms=journal.fsync_interval_ms,
+        )
+        self.pool = Pool()
+        self.running: dict[Call, asyncio.Task[None]] = {}
+        self._serial = 0
+        self._failed_version = 0
+        self._ticker: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        die_with_parent()
+        loop = asyncio.get_running_loop()
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the supervisor's: it drains first
+        self.block.set(Own.SNAPSHOT_VERSION, self.snapshot.version)
+        self._tick()
+
+    async def stop(self) -> None:
+        """The server has let the last call go: close what is left."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        await self._stop_running()
+        await self.pool.close()
+        self.journal.close()
+        self.block.release()
+
+    def call_id(self) -> str:
+        """Ordered by time, unique by boot and serial: gw_<ms, 12 hex><boot, 8 hex><serial, 8 hex>."""
+        self._serial += 1
+        return f"gw_{clock.wall_us() // 1000:012x}{self.boot}{self._serial:08x}"
+
+    def begin(self, endpoint: Endpoint) -> Call:
+        call = Call(self.call_id(), endpoint, self.snapshot, self.name)
+        task = asyncio.current_task()
+        assert task is not None
+        self.running[call] = task
+        self.block.set(Own.IN_FLIGHT, len(self.running))
+        return call
+
+    def end(self, call: Call) -> None:
+        del self.running[call]
+        self.block.give_slot(call.slot)
+        self.block.set(Own.IN_FLIGHT, len(self.running))
+
+    def open(self, call: Call) -> None:
+        """Before the first byte goes upstream: if this process dies now, the keeper settles the call. Raises Refusal."""
+        try:
+            self.journal.open_call(OpenCall(call.slot, open_record(call)))
+        except JournalError as error:
+            self._unhealthy(error)
+            raise cannot_record() from error
+
+    def settle(self, call: Call, outcome: Outcome, error: str) -> None:
+        """Exactly once per call, without an await: price, record, count. A second settlement changes nothing."""
+        if call.record is not None:
+            return
+        call.record = settled(call, outcome, error)
+        metrics.observe(self.block.counters, call.record)
+        try:
+            self.journal.append(call.record)
+        except JournalError as failure:  # the journal keeps the record in memory until the disk takes it
+            self._unhealthy(failure)
+
+    def _unhealthy(self, error: JournalError) -> None:
+        if self.state.words[self.block.base + Own.JOURNAL_HEALTHY]:
+            log.critical("no new calls are taken, records wait in memory: %s", error)
+            self.block.set(Own.JOURNAL_HEALTHY, 0)
+
+    def must_take(self) -> None:
+        """Raises Refusal if this worker takes no new calls."""
+        if self.state.words[Word.DRAINING]:
+            raise Refusal("draining", "This gateway is restarting. Try again.")
+        if not self.journal.healthy and not self.journal.recover():
+            raise cannot_record()
+
+    def _tick(self) -> None:
+        now = clock.wall_us()
+        words = self.state.words
+        self.block.set(Own.HEARTBEAT_US, now)
+        if words[Word.SNAPSHOT_VERSION] not in (self.snapshot.version, self._failed_version):
+            self._swap(words[Word.SNAPSHOT_VERSION])
+        if not words[self.block.base + Own.JOURNAL_HEALTHY] and self.journal.recover():
+            log.warning("the journal can be written again")
+            self.block.set(Own.JOURNAL_HEALTHY, 1)
+        if words[Word.DRAINING] and now >= words[Word.DRAIN_DEADLINE_US]:
+            self._cancel_running()
+        self._ticker = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+
+    def _swap(self, version: int) -> None:
+        """A new snapshot or nothing."""
+        try:
+            new = Snapshot(read(self.state_dir), before=self.snapshot)
+        except (ConfigError, ValueError, OSError) as error:
+            self._failed_version = version
+            log.error("snapshot %d was refused, %d stays in force: %s", version, self.snapshot.version, error)
+            return
+        self.snapshot = new
+        self.block.set(Own.SNAPSHOT_VERSION, new.version)
+
+    def _cancel_running(self) -> None:
+        for call, task in self.running.items():
+            if not call.stopping:
+                call.stopping = True
+                task.cancel()
+
+    async def _stop_running(self) -> None:
+        self._cancel_running()
+        if self.running:
+            await asyncio.wait(list(self.running.values()), timeout=5)
+
+
+def cannot_record() -> Refusal:
+    return Refusal("journal_unavailable", "This gateway cannot record calls at the moment, so it takes none. Tell your gateway administrator.")

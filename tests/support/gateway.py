@@ -1,0 +1,105 @@
+"""A gateway under test: `gw serve` as a child process in front of a fake upstream, and its ledger as rows."""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from gw.clock import mono_ns
+from gw.demo.gateway import Gateway, free_port
+
+Row = dict[str, Any]
+SETTLE_S = 15.0
+
+
+def config_text(*, port: int, upstream_url: str, more: str = "", workers: int = 1) -> str:
+    """A small configuration; `more` is TOML appended at its end (tables only). State and ledger lie beside the file."""
+    return f"""
+[server]
+port = {port}
+workers = {workers}
+state_dir = "state"
+
+[storage]
+url = "sqlite:///state/gw.db"
+
+[[upstream]]
+name = "fake"
+provider = "anthropic"
+base_url = "{upstream_url}"
+api_key = "env:GW_TEST_UPSTREAM_KEY"
+
+{more}
+"""
+
+
+class GatewayUnderTest:
+    """Context manager: started and ready inside, stopped by SIGTERM at the end; a failing stop is an error."""
+
+    def __init__(
+        self, folder: Path, upstream_url: str, *, more: str = "", environ: Mapping[str, str] | None = None, workers: int = 1
+    ) -> None:
+        self.folder = folder
+        self.upstream_key = "sk-ant-upstream-of-the-test"
+        port = free_port()
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "config.toml"
+        config.write_text(config_text(port=port, upstream_url=upstream_url, more=more, workers=workers))
+        secrets = {"GW_TEST_UPSTREAM_KEY": self.upstream_key, **(environ or {})}
+        self.process = Gateway(config, port, folder / "gw.log", secrets)
+
+    @property
+    def base_url(self) -> str:
+        return self.process.base_url
+
+    def rows(self, where: str = "1", arguments: Sequence[Any] = ()) -> list[Row]:
+        """Rows of the ledger as they are at this moment, oldest first. `where` is SQL over the columns of `call`."""
+        path = self.folder / "state" / "gw.db"
+        if not path.exists():
+            return []
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+        try:
+            connection.row_factory = sqlite3.Row
+            found = connection.execute(f'SELECT * FROM "call" WHERE {where} ORDER BY call_id', tuple(arguments))
+            return [dict(row) for row in found]
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return []
+            raise
+        finally:
+            connection.close()
+
+    def poll(self, reached: Callable[[], bool], what: str, timeout_s: float = SETTLE_S) -> None:
+        """Wait until `reached()`; fails after the timeout, with the end of the gateway's log."""
+        deadline = mono_ns() + int(timeout_s * 1e9)
+        while not reached():
+            assert mono_ns() < deadline, f"{what} did not come in {timeout_s:.0f} s\n{self.process.log_end()}"
+            self.process.pause()
+
+    def settled(self, enough: Callable[[list[Row]], bool], where: str = "1", arguments: Sequence[Any] = ()) -> list[Row]:
+        """Rows once `enough` of them are there; the keeper is a little behind the answers."""
+        rows: list[Row] = []
+
+        def reached() -> bool:
+            rows[:] = self.rows(where, arguments)
+            return enough(rows)
+
+        try:
+            self.poll(reached, f"enough rows where {where} {list(arguments)}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{len(rows)} rows: {rows}") from None
+        return rows
+
+    def session_rows(self, session: str, count: int) -> list[Row]:
+        """All rows of a session, at least `count` of them."""
+        return self.settled(lambda rows: len(rows) >= count, "session_id = ?", [session])
+
+    def __enter__(self) -> Self:
+        self.process.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        status = self.process.stop()
+        if error is None:
+            assert status == 0, f"gw serve ended with {status}:\n{self.process.log_end()}"
