@@ -9,7 +9,8 @@ from gw.domain.call import Endpoint
 from gw.errors import Refusal
 from gw.ops import metrics
 from gw.ops.ready import readiness
-from gw.pipeline import Receive, Scope, Send, handle
+from gw.pipeline import handle
+from gw.wire.asgi import Receive, Scope, Send
 from gw.wire.refusals import refusal_answer
 from gw.worker import Worker
 
@@ -66,7 +67,10 @@ class App:
         refusal = (
             Refusal("method_not_allowed", f"{method} is not supported on {path}.")
             if known
-            else Refusal("unknown_path", f"Nothing is served at {path[:200]}. Set ANTHROPIC_BASE_URL to this gateway's address followed by /anthropic.")
+            else Refusal(
+                "unknown_path",
+                f"Nothing is served at {path[:200]}. Set ANTHROPIC_BASE_URL to this gateway's address followed by /anthropic.",
+            )
         )
         metrics.refuse(worker.block.counters, refusal.slug)
         status, headers, body = refusal_answer(refusal, worker.call_id())

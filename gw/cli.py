@@ -19,7 +19,9 @@ from gw.prices import override_problems
 CLIENT_BINARY = "claude"
 UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (addresses to listen on, not to connect to)
 
-config_option = click.option("--config", "config_path", metavar="PATH", help="Configuration file [default: $GW_CONFIG, else ./config.toml].")
+config_option = click.option(
+    "--config", "config_path", metavar="PATH", help="Configuration file [default: $GW_CONFIG, else ./config.toml]."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -81,7 +83,10 @@ def claude(arguments: tuple[str, ...]) -> None:
     config, _ = load_or_exit(None)
     binary = shutil.which(os.environ.get("GW_CLAUDE", CLIENT_BINARY))
     if binary is None:
-        click.echo("gw: Claude Code was not found. Install it (npm install -g @anthropic-ai/claude-code), or name it in GW_CLAUDE.", err=True)
+        click.echo(
+            "gw: Claude Code was not found. Install it (npm install -g @anthropic-ai/claude-code), or name it in GW_CLAUDE.",
+            err=True,
+        )
         sys.exit(127)
     environment = {**os.environ, "ANTHROPIC_BASE_URL": base_url(config)}
     if virtual_key := os.environ.get("GW_KEY"):

@@ -10,12 +10,14 @@ from pathlib import Path
 import click
 
 from gw.clock import mono_ns, wall_us
+from gw.demo.audit import Audit, audit
 from gw.demo.gateway import Gateway, GatewayFailed, free_port
 from gw.demo.scripts import by_prompt
-from gw.demo.site import prepare
+from gw.demo.site import LEDGER, prepare
 from gw.demo.traffic import Seat, Tally, keep_going
 from gw.demo.upstream import UpstreamThread
-from gw.domain.money import usd_rounded
+from gw.domain.money import usd_rounded, usd_text
+from gw.ledger import reports
 
 REPORT_EVERY_S = 5.0
 UNITS_S = {"s": 1, "m": 60, "h": 3600}
@@ -60,17 +62,35 @@ def demo(sessions: int, for_s: int | None, port: int, directory: Path) -> None:
         gateway = Gateway(config, port, directory / "gw.log", {})
         try:
             with gateway:
-                click.echo(_where_to_look(gateway, config, upstream.base_url, seats))
-                asyncio.run(_flow(gateway.base_url, seats, upstream, sessions=sessions, for_s=for_s))
+                greeting = _where_to_look(gateway, config, upstream.base_url, seats)
+                asyncio.run(_flow(greeting, gateway.base_url, seats, upstream, sessions=sessions, for_s=for_s))
                 click.echo("\nstopping ...")
         except GatewayFailed as error:
             raise click.ClickException(str(error)) from error
-        invoice = upstream.invoice
-        billed = invoice.billed()
-        click.echo(f"the upstream's own invoice: {len(billed)} billed calls, ${usd_rounded(invoice.total_pusd(), 6)}")
-    click.echo("the ledger:")
     subprocess.run([sys.executable, "-m", "gw", "usage", "--by", "team", "--config", str(config)], check=False)
-    click.echo(f"kept in {directory}; look again with: gw usage --config {config}")
+    records, _ = reports.logs(directory / LEDGER, limit=2**31)
+    result = audit(records, upstream.invoice.lines())
+    click.echo(_verdict(result))
+    click.echo(f"Kept in {directory}; look again with: gw usage --config {config}")
+    if not result.good:
+        sys.exit(1)
+
+
+def _verdict(result: Audit) -> str:
+    """The ledger beside the upstream's own invoice."""
+    if not result.good:
+        wrong = f"{len(result.differing)} differ, {len(result.missing)} have no row"
+        return f"THE LEDGER IS NOT THE INVOICE: {wrong}: {', '.join((*result.differing, *result.missing)[:10])}"
+    lines = [
+        f"{result.exact_count} whole answers: ledger ${usd_text(result.exact_ledger_pusd)} = the upstream's own invoice "
+        f"${usd_text(result.exact_invoice_pusd)}, to the pico-dollar, call by call."
+    ]
+    if result.cut_count:
+        lines.append(
+            f"{result.cut_count} cut short: ledger ${usd_text(result.cut_ledger_pusd)} as observed, "
+            f"invoice ${usd_text(result.cut_invoice_pusd)} as produced."
+        )
+    return "\n".join(lines)
 
 
 def _where_to_look(gateway: Gateway, config: Path, upstream_url: str, seats: list[Seat]) -> str:
@@ -94,11 +114,14 @@ def _where_to_look(gateway: Gateway, config: Path, upstream_url: str, seats: lis
     )
 
 
-async def _flow(base_url: str, seats: list[Seat], upstream: UpstreamThread, *, sessions: int, for_s: int | None) -> None:
+async def _flow(
+    greeting: str, base_url: str, seats: list[Seat], upstream: UpstreamThread, *, sessions: int, for_s: int | None
+) -> None:
     """Sessions until the time is up or a signal comes; one line of news every few seconds."""
     done = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, done.set)
+    click.echo(greeting)  # from here on Ctrl-C is an orderly end
     tally = Tally()
     seed = f"{wall_us()}:{os.getpid()}"
     began = mono_ns()

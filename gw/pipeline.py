@@ -7,18 +7,18 @@ leaving, shutdown, a bug) ends in the one `finally` of `handle`.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from gw._fast import peek
+from gw.admit.auth import EndedKey
 from gw.domain.call import Endpoint, Outcome
 from gw.errors import Refusal
-from gw.exchange import forward
+from gw.exchange import Outgoing, forward
 from gw.providers.anthropic import request_path
 from gw.routing.plan import plan
 from gw.settle import Call
 from gw.snapshot import Deployment
 from gw.upstream.errors import UpstreamError
+from gw.wire.asgi import Receive, Scope, Send
 from gw.wire.body import PEEK_MESSAGES, read_body, readable
 from gw.wire.headers import VALUE_MAX, Sent, read_request, text_of
 from gw.wire.refusals import refusal_answer
@@ -26,17 +26,15 @@ from gw.worker import Worker
 
 log = logging.getLogger("gw.pipeline")
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
 
 async def handle(worker: Worker, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
     """Serves one request of the data plane, whole."""
     call = worker.begin(endpoint)
     try:
         await _serve(worker, call, scope, receive, send)
+    except EndedKey as refusal:
+        call.account = refusal.account
+        await _refuse(worker, call, refusal, send)
     except Refusal as refusal:
         await _refuse(worker, call, refusal, send)
     except UpstreamError as error:
@@ -48,7 +46,9 @@ async def handle(worker: Worker, endpoint: Endpoint, scope: Scope, receive: Rece
             await _refuse(worker, call, Refusal("draining", "This gateway is restarting. Try again."), send)
     except Exception:  # a bug: it costs this call, never the worker, and it is recorded
         log.exception("call %s failed inside gw", call.call_id)
-        await _refuse(worker, call, Refusal("gw_error", f"gw failed inside. Please report it with the reference {call.call_id}."), send)
+        await _refuse(
+            worker, call, Refusal("gw_error", f"gw failed inside. Please report it with the reference {call.call_id}."), send
+        )
     finally:
         worker.settle(call, *_outcome_of_cancelled(call))
         worker.end(call)
@@ -79,7 +79,7 @@ async def _serve(worker: Worker, call: Call, scope: Scope, receive: Receive, sen
     path = request_path(call.endpoint, scope["query_string"])
     # 7, 8 forward; 9, 10 settle and record
     method = b"GET" if call.endpoint == "models" else b"POST"
-    await forward(worker, call, method, path, head, body, receive, send)
+    await forward(worker, call, Outgoing(method, path, head, body), receive, send)
 
 
 async def _read(call: Call, sent: Sent, receive: Receive, limit: int) -> bytes:
@@ -192,6 +192,10 @@ def refusal_of(error: UpstreamError, call: Call) -> Refusal:
     """
     slug = "upstream_saturated" if error.saturated else SLUG_OF[error.kind]
     answered = 200 <= call.upstream_status < 300
-    call.billed = error.sent and call.endpoint == "messages" and (answered or error.kind in ("first_byte_timeout", "total_timeout"))
+    call.billed = (
+        error.sent and call.endpoint == "messages" and (answered or error.kind in ("first_byte_timeout", "total_timeout"))
+    )
     name = call.deployment.name if call.deployment is not None else ""
-    return Refusal(slug, f'The upstream "{name}" failed: {error.detail}. Try again; if it persists, tell your gateway administrator.')
+    return Refusal(
+        slug, f'The upstream "{name}" failed: {error.detail}. Try again; if it persists, tell your gateway administrator.'
+    )

@@ -14,7 +14,11 @@ from gw.pricing.source import SNAPSHOT, read_source
 
 def book_of(pricing: Pricing, directory: Path | None) -> PriceBook:
     """`directory`: synced price data; None = the embedded snapshot. Raises ValueError or OSError."""
-    fallback = Rates(*(rate_from_usd_per_mtok(getattr(pricing.fallback, name)) for name in CLASSES)) if pricing.unknown_model == "fallback" else None
+    fallback = (
+        Rates(*(rate_from_usd_per_mtok(getattr(pricing.fallback, name)) for name in CLASSES))
+        if pricing.unknown_model == "fallback"
+        else None
+    )
     return PriceBook.load(directory, overrides_of(pricing), pricing.unknown_model or "deny", fallback)
 
 

@@ -53,7 +53,9 @@ class Supervisor(MPServer):
             websockets=False,
             backlog=4096,
             backpressure=server.connections_max,
-            http1_settings=HTTP1Settings(header_read_timeout=30_000, keep_alive=True, max_buffer_size=1024 * 1024, pipeline_flush=False),
+            http1_settings=HTTP1Settings(
+                header_read_timeout=30_000, keep_alive=True, max_buffer_size=1024 * 1024, pipeline_flush=False
+            ),
             log_level=LogLevels.warning,
             respawn_failed_workers=True,
             workers_kill_timeout=STOP_GRACE_S + 5,
@@ -94,7 +96,11 @@ class Supervisor(MPServer):
                 self.reload_signal = False
                 if self.keeper is not None:
                     self.keeper.send_signal(signal.SIGHUP)
-            if self.interrupt_children and clock.wall_us() >= self._respawn_due_us and not self._respawn(spawn_target, target_loader):
+            if (
+                self.interrupt_children
+                and clock.wall_us() >= self._respawn_due_us
+                and not self._respawn(spawn_target, target_loader)
+            ):
                 log.critical("workers die as soon as they start; giving up. The lines above say why.")
                 self.interrupt_children.clear()
                 break
@@ -157,7 +163,9 @@ def _lock(state_dir: Path) -> TextIO:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise StartError(f"another gw is running on {state_dir}. Stop it, or set [server] state_dir to another directory.") from None
+        raise StartError(
+            f"another gw is running on {state_dir}. Stop it, or set [server] state_dir to another directory."
+        ) from None
     return file
 
 
@@ -169,6 +177,6 @@ def _check_address(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise StartError(f"cannot listen on {host}:{port}: {error.strerror}. Set [server] host and port, or GW_SERVER_PORT.") from error
-
-
+            raise StartError(
+                f"cannot listen on {host}:{port}: {error.strerror}. Set [server] host and port, or GW_SERVER_PORT."
+            ) from error

@@ -13,8 +13,7 @@ from gw.domain.account import Account
 from gw.domain.call import CallRecord, Endpoint, Outcome
 from gw.domain.estimate import complete
 from gw.domain.price import Priced
-from gw.domain.usage import Iteration, Reading
-from gw.providers.anthropic import is_billed
+from gw.domain.usage import Iteration, Reading, Usage
 from gw.snapshot import Deployment, Snapshot
 from gw.wire.anthropic import reading_from_tap
 from gw.wire.headers import TAGS_MAX, text_of
@@ -22,6 +21,9 @@ from gw.wire.headers import TAGS_MAX, text_of
 NOTHING = Reading()
 NO_PRICE = Priced(0, 0, 0, 0, 0, 0, 0, 0, 0, "", ())
 NOBODY = Account()
+NO_TOKENS = (0,) * 9
+MODEL_MAX = 256
+WORD_MAX = 64
 
 
 class Call:
@@ -55,6 +57,7 @@ class Call:
         "upstream_request_id",
         "upstream_status",
         "values",
+        "who",
         "worker",
     )
 
@@ -70,6 +73,7 @@ class Call:
         self.own_credential = True  # the client's own credential goes upstream
         self.deployment: Deployment | None = None
         self.values: dict[bytes, bytes] = {}
+        self.who: tuple[str, ...] = ()
         self.device = ""
         self.session_id = ""
         self.peek: Peek | None = None
@@ -126,69 +130,86 @@ def price(call: Call, model: str, reading: Reading) -> Priced:
 
 
 def build(call: Call, reading: Reading, source: str, priced: Priced, *, outcome: Outcome, error: str) -> CallRecord:
-    """Every column in one place."""
-    usage, account, peek, values = reading.usage, call.account, call.peek, call.values
-    billable = source != "none"
+    """Every column in one place, by position (measured: half the time of keywords); tests/test_settle.py names each."""
+    usage = reading.usage
+    who = call.who or _who(call)
     return CallRecord(
-        call_id=call.call_id,
-        endpoint=call.endpoint,
-        started_us=call.started_us,
-        first_byte_us=call.first_byte_us,
-        first_token_us=call.first_token_us,
-        ended_us=clock.wall_us(),
-        outcome=outcome,
-        status=call.status,
-        error=error,
-        key_id=account.key_id,
-        key_name=account.key_name,
-        team=account.team,
-        customer=account.customer,
-        credential=account.credential,
-        upstream=call.deployment.name if call.deployment is not None else "",
-        session_id=call.session_id,
-        agent_id=_value(values, b"x-claude-code-agent-id"),
-        parent_agent_id=_value(values, b"x-claude-code-parent-agent-id"),
-        prompt_id=_value(values, b"x-claude-code-prompt-id"),
-        device=call.device,
-        project=_value(values, b"x-gw-project"),
-        tags=text_of(values[b"x-gw-tags"], TAGS_MAX) if b"x-gw-tags" in values else "",
-        client_version=_value(values, b"user-agent").split(" ", 1)[0],
-        requested_model=(peek.model or "")[:256] if peek is not None else "",
-        served_model=reading.model[:256],
-        stream=peek.stream if peek is not None else False,
-        stop_reason=reading.stop_reason[:64],
-        input_tokens=usage.input_tokens if billable else 0,
-        output_tokens=usage.output_tokens if billable else 0,
-        cache_read_tokens=usage.cache_read_tokens if billable else 0,
-        cache_write_5m_tokens=usage.cache_write_5m_tokens if billable else 0,
-        cache_write_1h_tokens=usage.cache_write_1h_tokens if billable else 0,
-        thinking_tokens=usage.thinking_tokens if billable else 0,
-        web_search_requests=usage.web_search_requests if billable else 0,
-        web_fetch_requests=usage.web_fetch_requests if billable else 0,
-        code_execution_requests=usage.code_execution_requests if billable else 0,
-        service_tier=usage.service_tier[:32],
-        speed=usage.speed[:32],
-        inference_geo=usage.inference_geo[:32],
-        iterations=_iterations(usage.iterations) if usage.iterations else "",
-        usage_source=source,
-        usage_flags=_flags(reading, priced),
-        list_pusd=priced.list_pusd,
-        billed_pusd=priced.billed_pusd,
-        input_pusd=priced.input_pusd,
-        output_pusd=priced.output_pusd,
-        cache_read_pusd=priced.cache_read_pusd,
-        cache_write_5m_pusd=priced.cache_write_5m_pusd,
-        cache_write_1h_pusd=priced.cache_write_1h_pusd,
-        tools_pusd=priced.tools_pusd,
-        other_pusd=priced.other_pusd,
-        price_version=priced.price_version,
-        upstream_status=call.upstream_status,
-        upstream_request_id=call.upstream_request_id,
-        retries=call.retries,
-        request_bytes=call.body_bytes,
-        response_bytes=call.response_bytes,
-        gw_version=__version__,
-        worker=call.worker,
+        call.call_id,
+        call.endpoint,
+        call.started_us,
+        call.first_byte_us,
+        call.first_token_us,
+        clock.wall_us(),
+        outcome,
+        call.status,
+        error,
+        *who,
+        reading.model[:MODEL_MAX],
+        call.peek.stream if call.peek is not None else False,
+        reading.stop_reason[:WORD_MAX],
+        *(_tokens(usage) if source != "none" else NO_TOKENS),
+        usage.service_tier[:WORD_MAX],
+        usage.speed[:WORD_MAX],
+        usage.inference_geo[:WORD_MAX],
+        _iterations(usage.iterations) if usage.iterations else "",
+        source,
+        _flags(reading, priced) if priced.flags or usage.ttl_assumed or reading.garbled else "",
+        priced.list_pusd,
+        priced.billed_pusd,
+        priced.input_pusd,
+        priced.output_pusd,
+        priced.cache_read_pusd,
+        priced.cache_write_5m_pusd,
+        priced.cache_write_1h_pusd,
+        priced.tools_pusd,
+        priced.other_pusd,
+        priced.price_version,
+        call.upstream_status,
+        call.upstream_request_id,
+        call.retries,
+        call.body_bytes,
+        call.response_bytes,
+        __version__,
+        call.worker,
+    )
+
+
+def _who(call: Call) -> tuple[str, ...]:
+    """The columns from key_id to requested_model: they are known once the call is planned, and kept from then on."""
+    account, values, peek = call.account, call.values, call.peek
+    who = (
+        account.key_id,
+        account.key_name,
+        account.team,
+        account.customer,
+        account.credential,
+        call.deployment.name if call.deployment is not None else "",
+        call.session_id,
+        _value(values, b"x-claude-code-agent-id"),
+        _value(values, b"x-claude-code-parent-agent-id"),
+        _value(values, b"x-claude-code-prompt-id"),
+        call.device,
+        _value(values, b"x-gw-project"),
+        text_of(values[b"x-gw-tags"], TAGS_MAX) if b"x-gw-tags" in values else "",
+        _value(values, b"user-agent").split(" ", 1)[0],
+        (peek.model or "")[:MODEL_MAX] if peek is not None else "",
+    )
+    if call.deployment is not None:
+        call.who = who
+    return who
+
+
+def _tokens(usage: Usage) -> tuple[int, ...]:
+    return (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_5m_tokens,
+        usage.cache_write_1h_tokens,
+        usage.thinking_tokens,
+        usage.web_search_requests,
+        usage.web_fetch_requests,
+        usage.code_execution_requests,
     )
 
 

@@ -20,8 +20,8 @@ from gw.config.model import Config, Upstream
 from gw.domain.account import Account
 from gw.domain.key import digest
 from gw.ledger.keys import KeyRow, load_pepper
-from gw.pricing.book import PriceBook
 from gw.prices import book_of
+from gw.pricing.book import PriceBook
 from gw.providers.anthropic import credential_head
 from gw.upstream.target import Target
 from gw.wire.headers import Device

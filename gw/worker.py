@@ -150,4 +150,7 @@ class Worker:
 
 
 def cannot_record() -> Refusal:
-    return Refusal("journal_unavailable", "This gateway cannot record calls at the moment, so it takes none. Tell your gateway administrator.")
+    return Refusal(
+        "journal_unavailable",
+        "This gateway cannot record calls at the moment, so it takes none. Tell your gateway administrator.",
+    )

@@ -49,9 +49,9 @@ def files(folder: str = ".", *suffixes: str) -> tuple[str, ...]:
     found = []
     for path in sorted((ROOT / folder).rglob("*")):
         inside = path.relative_to(ROOT)
-        if path.is_file() and not UNTRACKED.intersection(inside.parts) and not built(inside):
-            if not suffixes or path.suffix in suffixes:
-                found.append(inside.as_posix())
+        wanted = not suffixes or path.suffix in suffixes
+        if wanted and path.is_file() and not UNTRACKED.intersection(inside.parts) and not built(inside):
+            found.append(inside.as_posix())
     return tuple(found)
 
 

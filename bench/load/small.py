@@ -27,7 +27,9 @@ from gw.domain.key import mint
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results"
 ANSWER = (
-    '{"id":"msg_01","type":"message","role":"assistant","model":"claude-opus-5-5","content":[{"type":"text","text":"' + "y" * 600 + '"}],'
+    '{"id":"msg_01","type":"message","role":"assistant","model":"claude-opus-5-5","content":[{"type":"text","text":"'
+    + "y" * 600
+    + '"}],'
     '"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":210,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":150}}'
 )
 SERVER_CORE, LOAD_CORE = "0", "1"
@@ -53,7 +55,11 @@ class Contender:
         self.name = name
         self.port = port
         self._process = subprocess.Popen(
-            ["taskset", "-c", core, *command], env={**os.environ, **env}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+            ["taskset", "-c", core, *command],
+            env={**os.environ, **env},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
 
     def wait(self) -> None:
@@ -62,7 +68,9 @@ class Contender:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=2).read()
             except OSError:
                 if self._process.poll() is not None:
-                    raise SystemExit(f"{self.name} ended: {(self._process.stderr.read() if self._process.stderr else b'').decode()}") from None
+                    raise SystemExit(
+                        f"{self.name} ended: {(self._process.stderr.read() if self._process.stderr else b'').decode()}"
+                    ) from None
                 time.sleep(0.1)
             else:
                 return
@@ -86,7 +94,7 @@ events {{ worker_connections 4096; }}
 http {{
   access_log off; keepalive_requests 100000000; client_body_buffer_size 1m; default_type application/json;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  {location.replace('PORT', str(port))}
+  {location.replace("PORT", str(port))}
 }}
 """
     )
@@ -131,7 +139,22 @@ secret = "env:BENCH_KEY"
 
 def bare(upstream: str) -> Contender:
     port = free_port()
-    command = ["granian", "--interface", "asgi", "--port", str(port), "--workers", "1", "--loop", "uvloop", "--no-ws", "--http", "1", "--log-level", "error"]
+    command = [
+        "granian",
+        "--interface",
+        "asgi",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        "--loop",
+        "uvloop",
+        "--no-ws",
+        "--http",
+        "1",
+        "--log-level",
+        "error",
+    ]
     binary = [str(Path(sys.executable).parent / command[0]), *command[1:], "bench.load.bare:app"]
     return Contender("bare ASGI proxy", binary, port, SERVER_CORE, {"BENCH_UPSTREAM": upstream})
 
@@ -139,7 +162,20 @@ def bare(upstream: str) -> Contender:
 def load(port: int, key: str, seconds: int, connections: int) -> Run:
     """One wrk run. The wrk of Debian, one thread."""
     done = subprocess.run(
-        ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "small.lua"), f"http://127.0.0.1:{port}"],
+        [
+            "taskset",
+            "-c",
+            LOAD_CORE,
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds}s",
+            "--timeout",
+            "10s",
+            "-s",
+            str(HERE / "small.lua"),
+            f"http://127.0.0.1:{port}",
+        ],
         env={**os.environ, "BENCH_KEY": key},
         capture_output=True,
         text=True,
@@ -158,7 +194,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         answer = ANSWER.replace('"', '\\"')
-        upstream = nginx(folder, "upstream", f'server {{ listen 127.0.0.1:PORT; location / {{ return 200 "{answer}"; }} }}', LOAD_CORE)
+        upstream = nginx(
+            folder, "upstream", f'server {{ listen 127.0.0.1:PORT; location / {{ return 200 "{answer}"; }} }}', LOAD_CORE
+        )
         url = f"http://127.0.0.1:{upstream.port}"
         through = (
             f"upstream up {{ server 127.0.0.1:{upstream.port}; keepalive 256; }} server {{ listen 127.0.0.1:PORT; "
@@ -194,7 +232,9 @@ def report(found: dict[str, dict[str, list[Run]]], rounds: int, seconds: int) ->
     print(f"small JSON request, {rounds} interleaved rounds of {seconds} s, one worker on one core")
     print(f"{'':18}{'requests/s':>12}{'x bare':>9}{'x nginx':>9}{'p99 us':>9}{'alone p50 us':>14}{'failed':>8}")
     for name in found:
-        print(f"{name:18}{rps[name]:12,.0f}{rps[name] / rps['bare ASGI proxy']:9.2f}{rps[name] / rps['nginx']:9.2f}{p99[name]:9,.0f}{alone[name]:14,.0f}{failed[name]:8}")
+        print(
+            f"{name:18}{rps[name]:12,.0f}{rps[name] / rps['bare ASGI proxy']:9.2f}{rps[name] / rps['nginx']:9.2f}{p99[name]:9,.0f}{alone[name]:14,.0f}{failed[name]:8}"
+        )
     result = {
         "scenario": "small",
         "gw": __version__,

@@ -40,7 +40,7 @@ struct gw_peek {
     int64_t key_count;
     int has_cache_control;
     int metadata_depth;  /* depth of the open top-level metadata object, 0 if none */
-    int free_depth;      /* of the open `input` or `input_schema`: the client's own words, no marks in there */
+    int free_depth;      /* of the open `input`, `input_schema` or metadata: the client's own words, no marks in there */
     int cache_depth;     /* of the open cache_control object */
     int ttl_here;        /* minutes; 0: none that is known */
     int ttl;             /* of all marks so far: -1 none yet, 0 mixed or unknown */
@@ -104,7 +104,7 @@ static inline int gw_on_value(gw_owner *peek, const uint8_t *at, int kind) {
     if (key == GW_KEY_MAX_TOKENS && kind != GW_NUMBER) gw_peek_refuse(peek, GW_BAD_MAX_TOKENS, peek->value_start);
     if (key == GW_KEY_METADATA && kind == GW_OBJECT) peek->metadata_depth = depth;
     if (key == GW_KEY_USER_ID) peek->user_id.start = -1;
-    if (key == GW_KEY_FREE && kind <= GW_ARRAY) peek->free_depth = depth;
+    if ((key == GW_KEY_FREE || key == GW_KEY_METADATA) && kind <= GW_ARRAY) peek->free_depth = depth;
     if (key == GW_KEY_TTL) peek->ttl_here = kind == GW_NULL ? 5 : 0;
     if (key == GW_KEY_CACHE && kind == GW_OBJECT) {
         peek->has_cache_control = 1;

@@ -58,6 +58,7 @@ typedef struct {
     gw_text texts[GW_S_COUNT];
     gw_entries entries;
     int usage_seen, error_seen;
+    int unread;        /* something at a known place could not be taken */
     int content;       /* a content block that carries something */
     int64_t delta_bytes, block_bytes;
     int path[GW_PATH_MAX]; /* the known containers that are open, the root first */
@@ -93,7 +94,7 @@ static inline void gw_doc_reset(gw_owner *tap) {
     for (int i = 0; i < GW_INTS; i++) doc->ints[i] = -1;
     for (int i = 0; i < GW_S_COUNT; i++) doc->texts[i].size = -1;
     doc->entries.count = -1;
-    doc->usage_seen = doc->error_seen = doc->content = doc->path_size = 0;
+    doc->usage_seen = doc->error_seen = doc->unread = doc->content = doc->path_size = 0;
     doc->delta_bytes = doc->block_bytes = 0;
     doc->key_node = doc->value_node = GW_N_NONE;
 }
@@ -172,10 +173,24 @@ static inline int gw_delta_content(const gw_doc *doc) {
                                      gw_text_is(type, "thinking_delta") || gw_text_is(type, "input_json_delta"));
 }
 
+static inline int gw_is_error(const gw_doc *doc) {
+    return gw_text_is(&doc->texts[GW_S_TYPE], "error") || (doc->texts[GW_S_TYPE].size < 0 && doc->error_seen);
+}
+
+/* An event of the dialect as far as it matters here; of all others, what they hold is not judged. */
+static inline int gw_is_known(const gw_doc *doc) {
+    static const char *const kinds[] = {"message_start", "message_delta", "content_block_start", "content_block_delta"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (gw_text_is(&doc->texts[GW_S_TYPE], kinds[i])) return 1;
+    }
+    return gw_is_error(doc);
+}
+
 /* One whole event has been read; returns its news. Kinds that are not named here mean nothing to usage. */
 static int gw_commit_event(gw_owner *tap) {
     const gw_doc *doc = &tap->doc;
     const gw_text *type = &doc->texts[GW_S_TYPE];
+    if (doc->unread && gw_is_known(doc)) gw_garble(tap);
     if (gw_text_is(type, "content_block_delta")) return gw_take_delta(tap, doc->delta_bytes, gw_delta_content(doc));
     if (gw_text_is(type, "content_block_start")) {
         tap->in_block = 1;
@@ -192,7 +207,7 @@ static int gw_commit_event(gw_owner *tap) {
     } else if (gw_text_is(type, "message_stop")) {
         tap->words[GW_W_FLAGS] |= GW_F_FINISHED;
         return GW_DONE_EVENT;
-    } else if (gw_text_is(type, "error") || (type->size < 0 && doc->error_seen)) {
+    } else if (gw_is_error(doc)) {
         return gw_take_error(tap);
     }
     return 0;
@@ -211,7 +226,8 @@ static void gw_tap_read_whole(gw_owner *tap, const uint8_t *p, int64_t size) {
     while (p < end && gw_is_blank(*p)) p++;
     if (tap->json.state != GW_DONE || p < end) gw_garble(tap);
     if (tap->json.state != GW_DONE) return;
-    if (gw_text_is(type, "error") || (type->size < 0 && doc->error_seen)) {
+    if (doc->unread) gw_garble(tap);
+    if (gw_is_error(doc)) {
         (void)gw_take_error(tap);
     } else if (gw_text_is(type, "message") || (type->size < 0 && doc->usage_seen)) {
         const int final_usage = doc->usage_seen && doc->ints[GW_W_OUTPUT - GW_W_INPUT] >= 0;

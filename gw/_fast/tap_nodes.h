@@ -69,8 +69,6 @@ static const gw_place GW_PLACES[] = {
     GW_PLACE(ENTRY_CREATION, GW_N_ENTRY_INT + 5, "ephemeral_1h_input_tokens"),
 };
 
-static inline void gw_garble(gw_owner *tap);
-
 static inline gw_entry *gw_last_entry(gw_doc *doc) { return &doc->entries.items[doc->entries.count - 1]; }
 
 /* Adds an empty entry; 0 if there are too many or there is no memory. */
@@ -138,12 +136,12 @@ static inline int gw_on_value(gw_owner *tap, const uint8_t *at, int kind) {
     doc->value_node = GW_N_NONE;
     if (node == GW_N_NONE || kind == GW_NULL) return GW_SKIP;
     if (kind != gw_kind_of(node)) {
-        if (node < GW_N_STRINGS) gw_garble(tap); /* new kinds of blocks may put other things where text was */
+        if (node < GW_N_STRINGS) doc->unread = 1; /* new kinds of blocks may put other things where text was */
         return GW_SKIP;
     }
     if (kind <= GW_ARRAY) {
         if (gw_enter(doc, node)) doc->path[doc->path_size++] = node;
-        else gw_garble(tap);
+        else doc->unread = 1;
         return GW_SKIP;
     }
     doc->value_node = node;
@@ -160,7 +158,7 @@ static inline void gw_on_string(gw_owner *tap, const uint8_t *at) {
     } else if (node == GW_N_BLOCK_TEXT) {
         doc->block_bytes += tap->json.counted;
     } else if (size == GW_TEXT_TOO_LONG) {
-        gw_garble(tap);
+        doc->unread = 1;
     } else {
         gw_text *text = node == GW_N_ENTRY_TYPE    ? &gw_last_entry(doc)->type
                         : node == GW_N_ENTRY_MODEL ? &gw_last_entry(doc)->model
@@ -174,7 +172,7 @@ static inline void gw_on_number(gw_owner *tap) {
     gw_doc *doc = &tap->doc;
     const int node = doc->value_node;
     if (node == GW_N_NONE) return;
-    if (!tap->json.plain) gw_garble(tap);
+    if (!tap->json.plain) doc->unread = 1;
     else if (node >= GW_N_ENTRY_INT) gw_last_entry(doc)->ints[node - GW_N_ENTRY_INT] = tap->json.number;
     else doc->ints[node - GW_N_INT] = tap->json.number;
 }

@@ -23,6 +23,14 @@ class Caller(NamedTuple):
     own_credential: bool  # True: the client's own credential headers go upstream; False: gw's credential replaces them
 
 
+class EndedKey(Refusal):
+    """A known key that may be used no more; `account` says whose it was, so that the record can."""
+
+    def __init__(self, slug: str, message: str, account: Account) -> None:
+        super().__init__(slug, message)
+        self.account = account
+
+
 class Authenticator:
     """Built per snapshot. `authenticate` raises Refusal (401) and nothing else."""
 
@@ -63,9 +71,11 @@ class Authenticator:
         if account is None:
             account = self._lookup(text)
         if not account.active:
-            raise Refusal("revoked_key", f'The virtual key "{account.key_name}" was revoked. Ask your gateway administrator for a new one.')
+            message = f'The virtual key "{account.key_name}" was revoked. Ask your gateway administrator for a new one.'
+            raise EndedKey("revoked_key", message, account)
         if account.expires_us and account.expires_us <= now_us:
-            raise Refusal("expired_key", f'The virtual key "{account.key_name}" has expired. Ask your gateway administrator for a new one.')
+            message = f'The virtual key "{account.key_name}" has expired. Ask your gateway administrator for a new one.'
+            raise EndedKey("expired_key", message, account)
         return account
 
     def _lookup(self, text: bytes) -> Account:
@@ -75,7 +85,9 @@ class Authenticator:
             raise Refusal("malformed_key", "The virtual key is damaged (its checksum does not fit). Copy it again, whole.")
         account = self._keys.get(digest(key, self._pepper))
         if account is None:
-            raise Refusal("unknown_key", f"No virtual key {parsed.public_id} is known here. Check that it belongs to this gateway.")
+            raise Refusal(
+                "unknown_key", f"No virtual key {parsed.public_id} is known here. Check that it belongs to this gateway."
+            )
         if len(self._by_text) >= CACHE_MAX:
             self._by_text.clear()
         self._by_text[text] = account

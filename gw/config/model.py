@@ -136,7 +136,9 @@ class Override(Table, rename={"from_": "from"}, frozen=True):
 
     name: Annotated[str, about("Recorded with each call that it priced.", kind="name", example="spring contract")]
     upstream: Annotated[str, about("Only calls to upstreams of this name.", kind="glob")] = "*"
-    model: Annotated[str, about("Only these models.", kind="glob", example="claude-opus-*")] = "*"
+    model: Annotated[
+        str, about("Only these models, in any case and with or without [1m].", kind="glob", example="claude-opus-*")
+    ] = "*"
     key: Annotated[str, about("Only calls of this virtual key. Empty: any.")] = ""
     team: Annotated[str, about("Only calls of this team. Empty: any.")] = ""
     from_: Annotated[

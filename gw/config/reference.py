@@ -55,7 +55,8 @@ value, and whether it is the default, a line of the file or a variable.
   they are checked like the file, and an unknown `GW_SERVER_...` is an error too.
 - **Money** is written in quotes (`"0.85"`) or as a whole number; a bare TOML float is refused, because it is not exact.
 - **Dates** are TOML dates (`2027-01-31`, meaning 00:00 UTC) or date-times with an offset. Spans are half-open: from <= t < until.
-- **Patterns** know `*` and `?`, and case matters. Brackets are refused: `opus[1m]` would not match the model of that name.
+- **Patterns** know `*` and `?`; case matters where nothing else is said. Brackets are refused: `opus[1m]` would not match the
+  model of that name.
 - An empty text means "not set"."""
 
 

@@ -26,6 +26,7 @@ KEYS = (
     KeyPlan("ci-bot", "mobile", "app", models=("claude-haiku-*", "claude-sonnet-*")),
     KeyPlan("marie", "research", "papers"),
 )
+LEDGER = "state/gw.db"  # below the demo's directory
 UPSTREAM_KEY = "sk-ant-demo"
 
 
@@ -63,7 +64,7 @@ def _config(upstream_url: str, port: int) -> str:
         "workers = 1",
         'state_dir = "state"',
         "[storage]",
-        'url = "sqlite:///state/gw.db"',
+        f'url = "sqlite:///{LEDGER}"',
         "[auth]",
         "passthrough = true",
         "[[upstream]]",

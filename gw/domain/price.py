@@ -32,17 +32,16 @@ class Step(Struct, frozen=True):
 
 
 class Ladder(Struct, frozen=True):
-    """Rates by prompt length. `steps` ascend by `above`; `inclusive`: a step begins at `above` tokens, not after it."""
+    """Rates by prompt length; `steps` ascend by `above`."""
 
     base: Rates
     steps: tuple[Step, ...] = ()
-    inclusive: bool = False
 
     def at(self, prompt_tokens: int) -> Rates:
         """The rates of every token, output too, of a request with that prompt (input + cache reads + cache writes)."""
         rates = self.base
         for step in self.steps:
-            if prompt_tokens > step.above or (self.inclusive and prompt_tokens == step.above):
+            if prompt_tokens > step.above:
                 rates = step.rates
         return rates
 

@@ -40,7 +40,11 @@ DURATION = RETRIES + 1  # [bucket] + sum of ms
 FIRST_TOKEN = DURATION + len(BUCKETS_MS) + 2
 COUNTERS = FIRST_TOKEN + len(BUCKETS_MS) + 2
 
-_CALL_AT = {(endpoint, outcome): CALLS + e * len(OUTCOMES) + o for e, endpoint in enumerate(ENDPOINTS) for o, outcome in enumerate(OUTCOMES)}
+_CALL_AT = {
+    (endpoint, outcome): CALLS + e * len(OUTCOMES) + o
+    for e, endpoint in enumerate(ENDPOINTS)
+    for o, outcome in enumerate(OUTCOMES)
+}
 _SLUG_AT = {slug: REFUSED + at for at, slug in enumerate(SLUGS)}
 _SOURCE_AT = {source: SOURCE + at for at, source in enumerate(SOURCES)}
 
@@ -120,15 +124,23 @@ class StateCollector(Collector):
             buckets.append((str(bound / 1000), running))
         running += self._state.counter_sum(base + len(BUCKETS_MS))
         buckets.append(("+Inf", running))
-        return HistogramMetricFamily(name, text, buckets=buckets, sum_value=self._state.counter_sum(base + len(BUCKETS_MS) + 1) / 1000)
+        return HistogramMetricFamily(
+            name, text, buckets=buckets, sum_value=self._state.counter_sum(base + len(BUCKETS_MS) + 1) / 1000
+        )
 
     def _gauges(self) -> Iterator[Metric]:
         state = self._state
         yield GaugeMetricFamily("gw_in_flight", "Calls running now", value=state.sum_own(Own.IN_FLIGHT))
         yield GaugeMetricFamily("gw_workers", "Workers alive", value=len(state.live_blocks()))
         yield GaugeMetricFamily("gw_draining", "1 while the gateway is stopping", value=int(bool(state.words[Word.DRAINING])))
-        yield GaugeMetricFamily("gw_snapshot_version", "Version of the configuration in force", value=state.words[Word.SNAPSHOT_VERSION])
-        yield GaugeMetricFamily("gw_uptime_seconds", "Since the start of the gateway", value=(clock.wall_us() - state.words[Word.STARTED_US]) // 1_000_000)
+        yield GaugeMetricFamily(
+            "gw_snapshot_version", "Version of the configuration in force", value=state.words[Word.SNAPSHOT_VERSION]
+        )
+        yield GaugeMetricFamily(
+            "gw_uptime_seconds",
+            "Since the start of the gateway",
+            value=(clock.wall_us() - state.words[Word.STARTED_US]) // 1_000_000,
+        )
         build = GaugeMetricFamily("gw_build", "Version of gw", labels=["version"])
         build.add_metric([__version__], 1)
         yield build

@@ -19,4 +19,6 @@ def die_with_parent() -> None:
 
 def configure_logging(level: str) -> None:
     """One line per event on stderr; no request is logged here, the ledger holds them."""
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True)
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
+    )

@@ -138,7 +138,13 @@ class Block:
         self.base = block_base(index)
         self.counters = state.words[self.base + COUNTER_BASE : self.base + BLOCK_BYTES // 8]
         now = clock.wall_us()
-        for own, value in ((Own.PID, os.getpid()), (Own.STARTED_US, now), (Own.HEARTBEAT_US, now), (Own.IN_FLIGHT, 0), (Own.JOURNAL_HEALTHY, 1)):
+        for own, value in (
+            (Own.PID, os.getpid()),
+            (Own.STARTED_US, now),
+            (Own.HEARTBEAT_US, now),
+            (Own.IN_FLIGHT, 0),
+            (Own.JOURNAL_HEALTHY, 1),
+        ):
             state.words[self.base + own] = value
         first = PAGE + WORKERS_MAX * BLOCK_BYTES + index * SLOTS_PER_WORKER * SLOT_BYTES
         self._slots = memoryview(state.map)[first : first + SLOTS_PER_WORKER * SLOT_BYTES]

@@ -69,13 +69,13 @@ class Cards:
         for catalog_id in rules.catalogs:
             hit = self.catalog.find(catalog_id, model)
             if hit is not None:
-                return self._listed(*hit, rules, at_us)
+                return self._listed(*hit, at_us)
         return Found(None)
 
-    def _listed(self, catalog_id: str, entry: Model, rules: ProviderRules, at_us: int) -> Found:
+    def _listed(self, catalog_id: str, entry: Model, at_us: int) -> Found:
         at = utc_at(at_us)
         weekdays = self.overlay.weekdays_only(catalog_id, entry.id)
-        card = card_at(f"{catalog_id}/{entry.id}", entry, at, weekdays_only=weekdays, inclusive=rules.inclusive_tiers)
+        card = card_at(f"{catalog_id}/{entry.id}", entry, at, weekdays_only=weekdays)
         if card is not None and weekdays and any(one.start_time and one.holds(at, weekdays) for one in entry.constraints()):
             card = replace(card, flags=(*card.flags, "upper_bound"))
         return _within(card, boundaries(entry, at_us), at_us)
@@ -155,4 +155,4 @@ def _scaled(ladder: Ladder, ratio: Ratio) -> Ladder:
         return Rates(*(round_half_even(getattr(rates, name) * ratio.num, ratio.den) for name in names))
 
     steps = tuple(Step(step.above, scaled(step.rates)) for step in ladder.steps)
-    return Ladder(scaled(ladder.base), steps, ladder.inclusive)
+    return Ladder(scaled(ladder.base), steps)

@@ -196,9 +196,7 @@ def boundaries(model: Model, at_us: int) -> list[int]:
     return instants
 
 
-def card_at(
-    name: str, model: Model, at: datetime, *, weekdays_only: bool = False, inclusive: bool = False
-) -> PriceCard | None:
+def card_at(name: str, model: Model, at: datetime, *, weekdays_only: bool = False) -> PriceCard | None:
     """The card of `model` at `at`, or None when it has no price for input tokens (images, audio hours, pages).
 
     A class without its own price is priced as its parent: a 1h or 5m write as a write, a write or a read as input.
@@ -210,7 +208,7 @@ def card_at(
     fast: Ladder | None = None
     tiers: dict[str, Ladder] = {}
     for when, prices in _variants_at(model, at, weekdays_only):
-        ladder = _ladder({**standard, **prices}, inclusive)
+        ladder = _ladder({**standard, **prices})
         if when == {"processing": "batch"}:
             batch = ladder
         elif when == {"speed": "fast"}:
@@ -222,7 +220,7 @@ def card_at(
         search = search.base
     return PriceCard(
         name=name,
-        standard=_ladder(standard, inclusive),
+        standard=_ladder(standard),
         fast=fast,
         batch=batch,
         tiers=tiers,
@@ -255,7 +253,7 @@ def _variants_at(model: Model, at: datetime, weekdays_only: bool) -> list[tuple[
     return merged
 
 
-def _ladder(prices: Prices, inclusive: bool) -> Ladder:
+def _ladder(prices: Prices) -> Ladder:
     def first(*keys: str) -> Price:
         return next((prices[key] for key in keys if prices.get(key) is not None), None)
 
@@ -268,7 +266,7 @@ def _ladder(prices: Prices, inclusive: bool) -> Ladder:
     )
     starts = sorted({tier.start for price in classes if isinstance(price, Tiered) for tier in price.tiers})
     base, *rest = (Rates(*(_rate(price, start) for price in classes)) for start in (-1, *starts))
-    return Ladder(base, tuple(Step(start, rates) for start, rates in zip(starts, rest, strict=True)), inclusive)
+    return Ladder(base, tuple(Step(start, rates) for start, rates in zip(starts, rest, strict=True)))
 
 
 def _rate(price: Price, start: int) -> int:

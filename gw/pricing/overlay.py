@@ -100,7 +100,6 @@ class ProviderRules(Struct, frozen=True, forbid_unknown_fields=True):
     catalogs: tuple[str, ...] = ()
     claude: Literal["", "list", "bedrock", "vertex"] = ""
     geo: bool = False
-    inclusive_tiers: bool = False
 
 
 class Peak(Struct, frozen=True, forbid_unknown_fields=True):

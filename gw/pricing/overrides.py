@@ -217,7 +217,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
 
 def _ladder(ladder: Ladder, block: PartialRates) -> Ladder:
     steps = tuple(Step(step.above, _replaced(step.rates, block)) for step in ladder.steps)
-    return Ladder(_replaced(ladder.base, block), steps, ladder.inclusive)
+    return Ladder(_replaced(ladder.base, block), steps)
 
 
 def _replaced(rates: Rates, block: PartialRates) -> Rates:

@@ -35,4 +35,6 @@ def plan(account: Account, model: str | None, deployments: Sequence[R]) -> R:
         if account.may_use_upstream(one.name):
             return one
     names = ", ".join(one.name for one in serving)
-    raise Refusal("upstream_not_allowed", f'The virtual key "{account.key_name}" may not use the upstream that serves this model ({names}).')
+    raise Refusal(
+        "upstream_not_allowed", f'The virtual key "{account.key_name}" may not use the upstream that serves this model ({names}).'
+    )

@@ -1,10 +1,9 @@
 """The client's request body: read whole up to the limit, kept verbatim; decoded only for the peek."""
 
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from gw.errors import Refusal
+from gw.wire.asgi import Receive
 
 PEEK_MESSAGES = {
     "not_object": ("invalid_json", "The body is not a JSON object."),
@@ -20,7 +19,7 @@ PEEK_MESSAGES = {
 READABLE = {b"gzip": 31, b"x-gzip": 31, b"deflate": 47}
 
 
-async def read_body(receive: Callable[[], Awaitable[MutableMapping[str, Any]]], declared: int, limit: int) -> bytes | None:
+async def read_body(receive: Receive, declared: int, limit: int) -> bytes | None:
     """The whole body; None if the client left before its end. Raises Refusal body_too_large (413)."""
     if declared > limit:
         raise too_large(limit)
@@ -51,7 +50,10 @@ async def read_body(receive: Callable[[], Awaitable[MutableMapping[str, Any]]], 
 
 
 def too_large(limit: int) -> Refusal:
-    return Refusal("body_too_large", f"The request body is larger than this gateway takes ({limit} bytes). Shorten the conversation with /compact.")
+    return Refusal(
+        "body_too_large",
+        f"The request body is larger than this gateway takes ({limit} bytes). Shorten the conversation with /compact.",
+    )
 
 
 def readable(body: bytes, encoding: bytes, limit: int) -> bytes:
@@ -60,7 +62,10 @@ def readable(body: bytes, encoding: bytes, limit: int) -> bytes:
         return body
     window = READABLE.get(encoding)
     if window is None:
-        raise Refusal("unsupported_encoding", f"Content-Encoding {encoding.decode('latin-1')[:40]!r} cannot be read here. Send gzip, deflate or identity.")
+        raise Refusal(
+            "unsupported_encoding",
+            f"Content-Encoding {encoding.decode('latin-1')[:40]!r} cannot be read here. Send gzip, deflate or identity.",
+        )
     decoder = zlib.decompressobj(window)
     try:
         text = decoder.decompress(body, limit + 1)

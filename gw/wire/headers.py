@@ -15,7 +15,19 @@ import orjson
 
 Headers = list[tuple[bytes, bytes]]
 
-HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"})
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
 NOT_UPSTREAM = HOP_BY_HOP | {b"host", b"content-length", b"accept-encoding", b"expect"}
 CREDENTIALS = frozenset({b"x-api-key", b"authorization"})
 NOT_CLIENT = HOP_BY_HOP | {b"request-id", b"content-length", b"date", b"server", b"x-gw-call-id"}
@@ -106,12 +118,22 @@ def to_client(upstream: Headers, call_id: bytes, *, own_account: bool) -> tuple[
             elif name == b"content-length" and value.isdigit():
                 length = int(value)
             continue
-        if not own_account and (name.startswith(b"anthropic-ratelimit-") or name in (b"anthropic-organization-id", b"set-cookie")):
+        if not own_account and (
+            name.startswith(b"anthropic-ratelimit-") or name in (b"anthropic-organization-id", b"set-cookie")
+        ):
             continue
         headers.append((name, value))
     if request_id:
         headers.append((b"x-gw-upstream-request-id", request_id))
     return headers, text_of(request_id), length
+
+
+def named(headers: Headers, name: bytes) -> bytes:
+    """The first value of a header, in lower case and stripped; empty if it is absent."""
+    for key, value in headers:
+        if key == name:
+            return value.strip().lower()
+    return b""
 
 
 def text_of(value: bytes, limit: int = VALUE_MAX) -> str:

@@ -3,7 +3,6 @@
 And the strategies that make such streams, with everything the dialect and other vendors' versions of it do.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
@@ -33,7 +32,7 @@ def printable(text: str) -> str:
 
 
 class Oracle:
-    """Takes decoded events one by one; `fields` is the expected reading, without text_bytes."""
+    """Takes decoded events one by one; `fields` is the expected reading, without the exact text_bytes."""
 
     def __init__(self, request_ttl: int) -> None:
         self.request_ttl = request_ttl
@@ -179,7 +178,7 @@ def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 LOOKALIKES = st.sampled_from([
-    '{"type":"message_delta","usage":{"output_tokens":9}}', '"usage"', "\n\ndata: {}\n\n", '"type":"message_stop"', "\\", "\\\"",
+    '{"type":"message_delta","usage":{"output_tokens":9}}', '"usage"', "\n\ndata: {}\n\n", '"type":"message_stop"', "\\", '\\"',
     "\ufeff", "é—字😀", "\ud800", "\udc00 \ud83d",
 ])  # fmt: skip
 WORDS = st.one_of(LOOKALIKES, st.text(max_size=40))
@@ -247,5 +246,3 @@ EVENTS = st.one_of(
     typed("error", error=some(type=NAMES, message=WORDS)),
     typed("later_event", usage=NOISE),
 )
-
-Render = Callable[[list[dict[str, Any]]], bytes]

@@ -14,20 +14,11 @@ LONGER = Rates(100, 200, 300, 400, 500)
 
 
 @pytest.mark.parametrize(
-    ("prompt", "inclusive", "expected"),
-    [
-        (0, False, BASE),
-        (100, False, BASE),
-        (101, False, LONG),
-        (200, False, LONG),
-        (201, False, LONGER),
-        (99, True, BASE),
-        (100, True, LONG),
-        (200, True, LONGER),
-    ],
+    ("prompt", "expected"),
+    [(0, BASE), (100, BASE), (101, LONG), (200, LONG), (201, LONGER), (10**9, LONGER)],
 )
-def test_step_begins_after_its_threshold_or_at_it_when_inclusive(prompt, inclusive, expected):
-    assert Ladder(BASE, (Step(100, LONG), Step(200, LONGER)), inclusive).at(prompt) is expected
+def test_step_begins_after_its_threshold(prompt, expected):
+    assert Ladder(BASE, (Step(100, LONG), Step(200, LONGER))).at(prompt) is expected
 
 
 def test_every_class_is_priced_by_its_own_rate():

@@ -111,7 +111,7 @@ LADDER = [
 ]
 
 
-@pytest.mark.parametrize(("weaker", "stronger"), itertools.combinations(range(len(LADDER)), 2))
+@pytest.mark.parametrize(("weaker", "stronger"), list(itertools.combinations(range(len(LADDER)), 2)))
 def test_most_specific_override_wins_whatever_the_order(weaker, stronger):
     call = {"upstream": "up", "model": "claude-opus-5-5", "at_us": NOW, "key": "k", "team": "t"}
     pair = [LADDER[weaker], LADDER[stronger]]

@@ -97,12 +97,12 @@ class _Scan(JsonScan):
                 self.stream = kind == TRUE
         elif key == "max_tokens" and kind != NUMERAL:
             self.refuse("bad_max_tokens", at)
-        elif key == "metadata" and kind == OBJECT:
-            self._metadata_depth = depth
         elif key == "user_id":
             self.spans.pop(key, None)
-        elif key == "free" and kind in (OBJECT, ARRAY):
+        elif key in ("free", "metadata") and kind in (OBJECT, ARRAY):
             self._free_depth = depth
+            if key == "metadata" and kind == OBJECT:
+                self._metadata_depth = depth
         elif key == "ttl":
             self._ttl = 5 if kind == NULL else 0
         elif key == "cache_control" and kind == OBJECT:

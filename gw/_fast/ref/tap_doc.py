@@ -52,6 +52,7 @@ _KINDS: Final[dict[int, int]] = {
     OBJECT: OBJECT, ARRAY: ARRAY, _INT: NUMERAL, _ENTRY_INT: NUMERAL, _STRING: TEXT, _ENTRY_STRING: TEXT,
     _DELTA_TEXT: TEXT, _BLOCK_TEXT: TEXT,
 }  # fmt: skip
+_KNOWN: Final = (b"message_start", b"message_delta", b"content_block_start", b"content_block_delta")
 
 
 class Entry:
@@ -70,7 +71,6 @@ class TapDoc(JsonScan):
     def __init__(self, root: str) -> None:
         super().__init__()
         self._root = root
-        self.garbled = False  # stays, over all documents
         self.clear()
 
     def clear(self) -> None:
@@ -79,6 +79,7 @@ class TapDoc(JsonScan):
         self.strings: dict[str, bytes] = {}
         self.entries: list[Entry] | None = None  # None: no list was seen
         self.usage_seen = self.error_seen = self.content = False
+        self.unread = False  # something at a known place could not be taken
         self.delta_bytes = self._block_bytes = 0
         self._path: list[str] = []  # the known containers that are open
         self._place: tuple[int, str] | None = None  # of the key last read
@@ -89,6 +90,10 @@ class TapDoc(JsonScan):
 
     def is_error(self) -> bool:
         return self.has_type(b"error") or ("type" not in self.strings and self.error_seen)
+
+    def is_known(self) -> bool:
+        """An event of the dialect as far as it matters here; of all others, what they hold is not judged."""
+        return self.strings.get("type") in _KNOWN or self.is_error()
 
     def delta_content(self) -> bool:
         """A delta without text still carries something unless it is of a text-bearing kind: a signature, a citation."""
@@ -113,13 +118,13 @@ class TapDoc(JsonScan):
             return SKIP
         if kind != _KINDS[place[0]]:
             # New kinds of blocks may put other things where text was.
-            self.garbled |= place[0] not in (_DELTA_TEXT, _BLOCK_TEXT)
+            self.unread |= place[0] not in (_DELTA_TEXT, _BLOCK_TEXT)
             return SKIP
         if kind in (OBJECT, ARRAY):
             if self._enter(place[1]):
                 self._path.append(place[1])
             else:
-                self.garbled = True
+                self.unread = True
             return SKIP
         self._leaf = place
         return COUNT if place[0] in (_DELTA_TEXT, _BLOCK_TEXT) else CAPTURE
@@ -150,7 +155,7 @@ class TapDoc(JsonScan):
         elif kind == _BLOCK_TEXT:
             self._block_bytes += self.counted
         elif self.text is None:
-            self.garbled = True
+            self.unread = True
         elif kind == _ENTRY_STRING and self.entries:
             self.entries[-1].strings[slot] = bytes(self.text)
         else:
@@ -161,7 +166,7 @@ class TapDoc(JsonScan):
             return
         kind, slot = self._leaf
         if not self.plain:
-            self.garbled = True
+            self.unread = True
         elif kind == _ENTRY_INT and self.entries:
             self.entries[-1].ints[slot] = self.number
         else:

@@ -1,5 +1,6 @@
 """The pure twin of usage.pyx: usage from an Anthropic response. The rules stand at the top of tap.h and tap_lines.h."""
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,7 @@ _INTS: Final = (
 _FIRST_INT: Final = 2
 _STARTED, _FINISHED, _FINAL_USAGE, _FAST, _GEO_US, _CONTENT, _GARBLED = 1, 2, 4, 8, 16, 32, 64
 
+_EOL: Final = re.compile(rb"[\r\n]")
 _BOM: Final = b"\xef\xbb\xbf"
 _NAMES: Final = (b"data", b"event", b"id", b"retry")
 _L_BOM, _L_START, _L_NAME, _L_COLON, _L_DATA, _L_SKIP = range(6)
@@ -62,7 +64,7 @@ class Tap:
         self.in_block = False
         self._texts: dict[str, bytes] = {}
         self._entries: list[Entry] = []
-        self._first_token = False
+        self._first_token = self._garbled = False
         self._line, self._doc_state = _L_BOM, _D_NONE
         self._name = b""
         self._last_cr = self._line_empty = self._fed = False
@@ -105,16 +107,14 @@ class Tap:
                 self._line = _L_DATA
                 at += byte == 0x20
             else:
-                eol = min(i if i >= 0 else end for i in (chunk.find(b"\n", at), chunk.find(b"\r", at)))
+                found = _EOL.search(chunk, at)
+                eol = found.start() if found else end
                 if self._line == _L_DATA:
                     news |= self._feed_data(chunk, at, eol)
                 at = eol
-        self._note_garbled()
-        return news
-
-    def _note_garbled(self) -> None:
-        if self.doc.garbled:
+        if self._garbled:
             self.words.flag(_GARBLED)
+        return news
 
     def _bom_byte(self, byte: int) -> int:
         """Returns how many bytes it took."""
@@ -126,30 +126,30 @@ class Tap:
         if self._bom_size == 0:
             self._line = _L_START
         else:  # part of a name that no field has
-            self.doc.garbled = True
+            self._garbled = True
             self._line = _L_SKIP
         return 0
 
     def _name_byte(self, byte: int) -> None:
         if byte == 0x3A:
-            self.doc.garbled |= self._name not in _NAMES
+            self._garbled |= self._name not in _NAMES
             self._line = _L_COLON if self._name == b"data" else _L_SKIP
             return
         self._name += bytes((byte,))
         if not any(name.startswith(self._name) for name in _NAMES):
-            self.doc.garbled = True
+            self._garbled = True
             self._line = _L_SKIP
 
     def _end_line(self, eol: int) -> None:
         is_empty = self._line == _L_START
         if self._line == _L_NAME:
-            self.doc.garbled |= self._name not in _NAMES
+            self._garbled |= self._name not in _NAMES
         elif self._line in (_L_COLON, _L_DATA):
             self._feed_data(b"\n", 0, 1)
         if self._doc_state == _D_CLOSED_HERE:
             self._doc_state = _D_CLOSED
         if is_empty:
-            self.doc.garbled |= self._doc_state == _D_OPEN
+            self._garbled |= self._doc_state == _D_OPEN
             self._doc_state = _D_NONE
         self._line = _L_START
         self._line_empty = is_empty
@@ -174,17 +174,18 @@ class Tap:
             elif self._doc_state == _D_CLOSED_HERE or byte != 0x7B:
                 self._fail()
             else:
-                doc.garbled |= self._doc_state == _D_CLOSED
+                self._garbled |= self._doc_state == _D_CLOSED
                 doc.clear()
                 self._doc_state = _D_OPEN
         return news
 
     def _fail(self) -> None:
-        self.doc.garbled = True
+        self._garbled = True
         self._doc_state = _D_IGNORE
 
     def _commit_event(self) -> int:
         doc = self.doc
+        self._garbled |= doc.unread and doc.is_known()
         if doc.has_type(b"content_block_delta"):
             self.words.view[_TEXT_BYTES] += doc.delta_bytes
             return self._take_first(content=doc.delta_content())
@@ -242,15 +243,17 @@ class Tap:
         at = doc.feed_json(body, 3 if body.startswith(_BOM) else 0, len(body))
         while at < len(body) and body[at] in b" \t\r\n":
             at += 1
-        doc.garbled |= doc.state != json_scan.DONE or at < len(body)
+        self._garbled |= doc.state != json_scan.DONE or at < len(body)
         if doc.state == json_scan.DONE:
+            self._garbled |= doc.unread
             if doc.is_error():
                 self._take_error()
             elif doc.has_type(b"message") or ("type" not in doc.strings and doc.usage_seen):
                 self._merge(_STARTED | _FINISHED)
             else:
-                doc.garbled = True
-        self._note_garbled()
+                self._garbled = True
+        if self._garbled:
+            self.words.flag(_GARBLED)
 
 
 def _text(raw: bytes | None) -> str:

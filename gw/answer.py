@@ -1,0 +1,111 @@
+"""A whole (non-stream) answer: read to its end, judged, settled, then sent, so that its cost can stand in a header."""
+
+import zlib
+
+import orjson
+
+from gw.domain.call import Outcome
+from gw.domain.money import usd_text
+from gw.domain.usage import Reading
+from gw.errors import Refusal
+from gw.settle import Call
+from gw.upstream.errors import UpstreamError
+from gw.upstream.response import Response
+from gw.wire.anthropic import read_error, read_message
+from gw.wire.asgi import Send
+from gw.wire.headers import Headers, named
+from gw.worker import Worker
+
+WHOLE_MAX = 64 * 1024 * 1024  # a whole answer larger than this is relayed unread
+DECODED_MAX = 64 * 1024 * 1024
+
+
+async def relay_whole(worker: Worker, call: Call, response: Response, headers: Headers, send: Send) -> None:
+    """Reads the answer to its end, settles, sends it with its cost."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while chunk := await response.read():
+            parts.append(chunk)
+            size += len(chunk)
+            if size > WHOLE_MAX:
+                call.status = response.status
+                await send({"type": "http.response.start", "status": response.status, "headers": headers})
+                return await _relay_unread(worker, call, response, b"".join(parts), send)
+    except UpstreamError:
+        call.reading = Reading(text_bytes=size)
+        raise
+    body = parts[0] if len(parts) == 1 else b"".join(parts)
+    outcome, error = _judge(call, response, body)
+    call.status = response.status
+    call.response_bytes = len(body)
+    if call.endpoint == "models" and outcome == "completed" and call.account.models != ("*",):
+        body = _allowed_models(call, body)
+    worker.settle(call, outcome, error)
+    if call.client_gone:
+        return
+    if call.endpoint == "messages" and call.record is not None and call.record.usage_source != "none":
+        headers.append((b"x-gw-cost-usd", usd_text(call.record.billed_pusd).encode()))
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _judge(call: Call, response: Response, body: bytes) -> tuple[Outcome, str]:
+    """Reads usage or error from a whole answer. Raises Refusal if the upstream refused gw's own credential."""
+    status = response.status
+    plain = decoded(body, named(response.headers, b"content-encoding"))
+    if status >= 400:
+        kind, message = read_error(plain if plain is not None else b"")
+        if status in (401, 403) and not call.own_credential:
+            name = call.deployment.name if call.deployment is not None else ""
+            raise Refusal(
+                "upstream_credential_refused",
+                f'The upstream "{name}" refused the gateway\'s credential ({status} {kind}: {message[:300]}). Tell your gateway administrator.',
+            )
+        return "upstream_error", f"upstream_{kind or status}"
+    if call.endpoint != "messages":
+        return "completed", ""
+    call.first_token_us = call.first_byte_us
+    ttl = call.peek.ttl if call.peek is not None else 0
+    call.reading = read_message(plain, ttl) if plain is not None else Reading(garbled=True)
+    if call.reading.started:
+        return "completed", ""
+    if b"json" not in named(response.headers, b"content-type"):
+        call.billed = False  # a page of some proxy, not an answer of the provider
+    return "upstream_error", "upstream_garbled"
+
+
+async def _relay_unread(worker: Worker, call: Call, response: Response, chunk: bytes, send: Send) -> None:
+    """An answer beyond any sense: relayed, billed by estimate, marked."""
+    while chunk:
+        call.response_bytes += len(chunk)
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        chunk = await response.read()
+    call.reading = Reading(text_bytes=call.response_bytes, garbled=True)
+    worker.settle(call, "completed", "")
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _allowed_models(call: Call, body: bytes) -> bytes:
+    """The upstream's list, cut to what this key may use."""
+    try:
+        listed = orjson.loads(body)
+        listed["data"] = [one for one in listed["data"] if call.account.may_use_model(one["id"])]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return body
+    return orjson.dumps(listed)
+
+
+def decoded(body: bytes, encoding: bytes) -> bytes | None:
+    """The readable form of an answer that came encoded all the same; None if it cannot be read."""
+    if encoding in (b"", b"identity"):
+        return body
+    if encoding not in (b"gzip", b"x-gzip", b"deflate"):
+        return None
+    decoder = zlib.decompressobj(47)
+    try:
+        plain = decoder.decompress(body, DECODED_MAX)
+    except zlib.error:
+        return None
+    return plain if decoder.eof else None

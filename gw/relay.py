@@ -1,0 +1,137 @@
+"""An event stream: bytes through as they arrive, the tap beside them, pings into silence, one settlement."""
+
+import asyncio
+import zlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from gw import clock
+from gw._fast import DONE, FIRST_TOKEN, Tap
+from gw.domain.call import Outcome
+from gw.domain.estimate import tokens_of
+from gw.settle import Call
+from gw.upstream.errors import UpstreamError
+from gw.upstream.response import Response
+from gw.wire.asgi import Send
+from gw.wire.headers import Headers, named
+from gw.wire.refusals import PING, error_event
+from gw.worker import Worker
+
+DECODED_STEP = 1024 * 1024
+
+
+class Stream:
+    """Relays one event stream: bytes through, tap beside, pings into silence, one settlement."""
+
+    __slots__ = ("_call", "_feed", "_gone_text_bytes", "_opaque", "_response", "_send", "_tap", "_worker")
+
+    def __init__(self, worker: Worker, call: Call, response: Response, tap: Tap, send: Send) -> None:
+        self._worker = worker
+        self._call = call
+        self._response = response
+        self._tap = tap
+        self._send = send
+        self._gone_text_bytes = -1
+        encoding = named(response.headers, b"content-encoding")
+        self._opaque = encoding not in (b"", b"identity")
+        self._feed: Callable[[bytes], int] = tap.feed if not self._opaque else partial(_feed_decoded, tap, _decoder(encoding))
+
+    async def relay(self, headers: Headers) -> None:
+        call, response, send = self._call, self._response, self._send
+        ping_s = call.snapshot.config.server.ping_interval_s
+        call.status = response.status
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        try:
+            while True:
+                chunk = await response.read(ping_s)
+                if chunk:
+                    await self._pass_on(chunk)
+                elif chunk is None:
+                    await self._ping()
+                else:
+                    break
+                if call.client_gone and self._enough():
+                    return
+        except UpstreamError as error:
+            return await self._broken(error)
+        except asyncio.CancelledError:
+            if call.stopping and not call.client_gone:
+                await self._end_with("stopped", "draining", "overloaded_error", "This gateway is restarting. Try again.")
+                return
+            raise
+        self._worker.settle(call, *self._outcome())
+        if not call.client_gone:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _pass_on(self, chunk: bytes) -> None:
+        call = self._call
+        seen = self._feed(chunk)
+        call.response_bytes += len(chunk)
+        if seen:
+            if seen & FIRST_TOKEN and not call.first_token_us:
+                call.first_token_us = clock.wall_us()
+            if seen & DONE:
+                self._worker.settle(call, *self._outcome())
+        if not call.client_gone:
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def _ping(self) -> None:
+        """Only between events, and only into a stream whose bytes are text."""
+        if self._tap.at_boundary and not self._opaque and not self._call.client_gone:
+            await self._send({"type": "http.response.body", "body": PING, "more_body": True})
+
+    def _outcome(self) -> tuple[Outcome, str]:
+        call = self._call
+        reading = call.read()
+        if call.client_gone:
+            return "client_gone", ""
+        if reading.error_type:
+            return "upstream_error", f"upstream_{reading.error_type}"
+        if call.upstream_status >= 400:
+            return "upstream_error", f"upstream_{call.upstream_status}"
+        if reading.finished or reading.final_usage:
+            return "completed", ""
+        return "upstream_error", "upstream_truncated"
+
+    def _enough(self) -> bool:
+        """The client has left and the upstream is read on for the exact bill: up to a bound in tokens."""
+        call, seen = self._call, self._tap.text_bytes
+        if self._gone_text_bytes < 0:
+            self._gone_text_bytes = seen
+        model = call.peek.model or "" if call.peek is not None else ""
+        return tokens_of(seen - self._gone_text_bytes, model) > call.snapshot.config.server.drain_client_gone_tokens
+
+    async def _broken(self, error: UpstreamError) -> None:
+        slug = "upstream_" + {"closed": "reset"}.get(error.kind, error.kind)
+        outcome: Outcome = "timed_out" if error.kind.endswith("timeout") else "upstream_error"
+        await self._end_with(outcome, slug, "api_error", f"The upstream failed in the middle of its answer: {error.detail}.")
+
+    async def _end_with(self, outcome: Outcome, slug: str, error_type: str, message: str) -> None:
+        """Ends the client's stream with an error event and a clean end of the body: a reset would cost it what it has."""
+        call = self._call
+        ended = call.record is not None  # message_stop has gone out: nothing more to say
+        self._worker.settle(call, "client_gone" if call.client_gone else outcome, slug)
+        if call.client_gone:
+            return
+        event = b"" if ended or self._opaque else error_event(error_type, message, at_boundary=self._tap.at_boundary)
+        await self._send({"type": "http.response.body", "body": event, "more_body": False})
+
+
+def _decoder(encoding: bytes) -> Any:
+    return zlib.decompressobj(47) if encoding in (b"gzip", b"x-gzip", b"deflate") else None
+
+
+def _feed_decoded(tap: Tap, decoder: Any, chunk: bytes) -> int:
+    """Feeds the tap what a compressed chunk holds, in bounded steps; garbage marks the row through the tap."""
+    if decoder is None:
+        return 0
+    seen = 0
+    try:
+        piece = decoder.decompress(chunk, DECODED_STEP)
+        while piece:
+            seen |= tap.feed(piece)
+            piece = decoder.decompress(decoder.unconsumed_tail, DECODED_STEP) if decoder.unconsumed_tail else b""
+    except zlib.error:
+        return seen
+    return seen
