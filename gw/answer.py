@@ -61,7 +61,8 @@ def _judge(call: Call, response: Response, body: bytes) -> tuple[Outcome, str]:
             name = call.deployment.name if call.deployment is not None else ""
             raise Refusal(
                 "upstream_credential_refused",
-                f'The upstream "{name}" refused the gateway\'s credential ({status} {kind}: {message[:300]}). Tell your gateway administrator.',
+                f'The upstream "{name}" refused the gateway\'s credential ({status} {kind}: {message[:300]}). '
+                "Tell your gateway administrator.",
             )
         return "upstream_error", f"upstream_{kind or status}"
     if call.endpoint != "messages":

@@ -137,7 +137,8 @@ def _head(sent: Sent, deployment: Deployment, *, own_credential: bool) -> bytes:
     if not deployment.credential:
         raise Refusal(
             "upstream_no_credential",
-            f'The upstream "{deployment.name}" has no credential ({deployment.secret_name} is not set). Tell your gateway administrator.',
+            f'The upstream "{deployment.name}" has no credential ({deployment.secret_name} is not set). '
+            "Tell your gateway administrator.",
         )
     return b"".join((*sent.head, deployment.credential, deployment.extra))
 

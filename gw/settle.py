@@ -4,6 +4,8 @@
 exactly once per call, synchronously: price what was read, append the record to the journal, count it.
 """
 
+from typing import NamedTuple
+
 import orjson
 from msgspec.structs import astuple
 
@@ -21,9 +23,30 @@ from gw.wire.headers import TAGS_MAX, text_of
 NOTHING = Reading()
 NO_PRICE = Priced(0, 0, 0, 0, 0, 0, 0, 0, 0, "", ())
 NOBODY = Account()
-NO_TOKENS = (0,) * 9
+Nine = tuple[int, int, int, int, int, int, int, int, int]
+NO_TOKENS: Nine = (0, 0, 0, 0, 0, 0, 0, 0, 0)
 MODEL_MAX = 256
 WORD_MAX = 64
+
+
+class Who(NamedTuple):
+    """The columns that say whose call it is, in the record's order."""
+
+    key_id: str
+    key_name: str
+    team: str
+    customer: str
+    credential: str
+    upstream: str
+    session_id: str
+    agent_id: str
+    parent_agent_id: str
+    prompt_id: str
+    device: str
+    project: str
+    tags: str
+    client_version: str
+    requested_model: str
 
 
 class Call:
@@ -73,7 +96,7 @@ class Call:
         self.own_credential = True  # the client's own credential goes upstream
         self.deployment: Deployment | None = None
         self.values: dict[bytes, bytes] = {}
-        self.who: tuple[str, ...] = ()
+        self.who: Who | None = None
         self.device = ""
         self.session_id = ""
         self.peek: Peek | None = None
@@ -174,10 +197,10 @@ def build(call: Call, reading: Reading, source: str, priced: Priced, *, outcome:
     )
 
 
-def _who(call: Call) -> tuple[str, ...]:
+def _who(call: Call) -> Who:
     """The columns from key_id to requested_model: they are known once the call is planned, and kept from then on."""
     account, values, peek = call.account, call.values, call.peek
-    who = (
+    who = Who(
         account.key_id,
         account.key_name,
         account.team,
@@ -199,7 +222,7 @@ def _who(call: Call) -> tuple[str, ...]:
     return who
 
 
-def _tokens(usage: Usage) -> tuple[int, ...]:
+def _tokens(usage: Usage) -> Nine:
     return (
         usage.input_tokens,
         usage.output_tokens,

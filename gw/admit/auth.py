@@ -62,7 +62,7 @@ class Authenticator:
         else:
             raise Refusal(
                 "missing_credential",
-                "No credential was sent. Set ANTHROPIC_AUTH_TOKEN to a virtual key (gwk_...), or use your own Anthropic credential.",
+                "No credential was sent. Set ANTHROPIC_AUTH_TOKEN to a virtual key (gwk_...), or log in with your own.",
             )
         return Caller(account, own)
 

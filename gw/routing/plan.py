@@ -25,7 +25,8 @@ def plan(account: Account, model: str | None, deployments: Sequence[R]) -> R:
     if model is not None and not account.may_use_model(model):
         raise Refusal(
             "model_not_allowed",
-            f'The virtual key "{account.key_name}" may not use the model "{model}". It may use: {", ".join(account.models)}. Choose one with /model.',
+            f'The virtual key "{account.key_name}" may not use the model "{model}". '
+            f"It may use: {', '.join(account.models)}. Choose one with /model.",
         )
     serving = [one for one in deployments if model is None or matches_any(model, one.models)]
     if not serving:

@@ -105,13 +105,13 @@ def test_absurd_length_is_damage_not_an_unfinished_frame() -> None:
 
 
 def test_segments_rotate_and_the_current_one_is_locked(tmp_path: Path) -> None:
-    writer = JournalWriter(tmp_path, "0-a", segment_bytes_max=2000)
+    writer = JournalWriter(tmp_path, "0-a", segment_bytes_max=900)
     for index in range(20):
         writer.append(record(f"c{index}"))
     paths = segments(tmp_path)
     assert len(paths) > 3
     assert [path.name[17:23] for path in paths] == [f"{number:06}" for number in range(1, len(paths) + 1)]
-    assert all(path.stat().st_size <= 2000 for path in paths)
+    assert all(path.stat().st_size <= 900 for path in paths)
     assert [_is_locked(path) for path in paths] == [False] * (len(paths) - 1) + [True]
     writer.close()
     assert not _is_locked(paths[-1])

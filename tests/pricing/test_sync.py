@@ -113,10 +113,6 @@ def dear(provider, model):
     return model
 
 
-def hijacked(provider, model):
-    return model
-
-
 def without_claude(provider, model):
     return None if provider == "anthropic" and "opus" in model["id"] else model
 
