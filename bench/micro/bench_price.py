@@ -1,6 +1,6 @@
 """Time of `PriceBook.price`, per kind of reading.
 
-    python bench/micro/bench_price.py
+python bench/micro/bench_price.py
 """
 
 import timeit

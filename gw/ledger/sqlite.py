@@ -155,7 +155,9 @@ class SqliteStore:
     async def close(self) -> None:
         if self._db is not None:
             db, self._db = self._db, None
-            with suppress(sqlite3.Error, ValueError):  # ValueError: aiosqlite, if the connection never came up
+            with suppress(sqlite3.Error):
+                await db.rollback()  # said, not left to the close: a statement still held somewhere would keep the lock
+            with suppress(sqlite3.Error):
                 await db.close()
 
     @asynccontextmanager

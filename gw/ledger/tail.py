@@ -161,7 +161,7 @@ class Tail:
                     _count_damage(batch, rest - WHOLE_FRAME_BYTES_MAX)
                     reached += rest - WHOLE_FRAME_BYTES_MAX
             at += reached
-        if at != start or (finished and name not in self._consumed):
+        if finished or at != start:
             batch.consumed[name] = at
         if finished:
             batch.finished.append(name)

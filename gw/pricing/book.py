@@ -28,19 +28,20 @@ Where = tuple[str, str, str, str, str, str]
 class Plan:
     """The terms of one (provider, upstream, region, model, key, team) for [from_us, until_us). Never changed once made.
 
-    `listed` is None when the model has no price. `simple`: the billed factor is 1, so that a plain reading needs only two
-    tuples of rates; `stepped`: which ones depends on the length of its prompt."""
+    `listed` is None when the model has no price. A plain reading needs only the two tuples of rates, unless `stepped`: then
+    which rates depends on the length of its prompt."""
 
     __slots__ = (
         "billed",
         "billed_rates",
+        "den",
         "flags",
         "from_us",
         "list_rates",
         "listed",
+        "num",
         "same",
         "search_pusd",
-        "simple",
         "stepped",
         "until_us",
         "version",
@@ -53,13 +54,12 @@ class Plan:
         self.from_us = from_us
         self.until_us = until_us
         self.same = billed is listed
-        self.simple = False
         self.flags: tuple[str, ...] = ()
         self.search_pusd = 0
         if listed is None or billed is None:
             return
         self.flags = listed.flags
-        self.simple = billed.factor.num == billed.factor.den
+        self.num, self.den = billed.factor.num, billed.factor.den
         self.stepped = bool(listed.standard.steps or billed.standard.steps)
         self.list_rates = _five(listed.standard.base)
         self.billed_rates = _five(billed.standard.base)
@@ -106,9 +106,7 @@ class PriceBook:
         """`path`: a data file, or a directory with `source.json`; None = the embedded snapshot. Raises OSError or ValueError."""
         return cls(decode(*read_data(path)), load_overlay(), overrides, unknown, fallback)
 
-    def knows(
-        self, *, provider: str, upstream: str, region: str, model: str, at_us: int, key: str = "", team: str = ""
-    ) -> bool:
+    def knows(self, *, provider: str, upstream: str, region: str, model: str, at_us: int, key: str = "", team: str = "") -> bool:
         """Whether a catalog or an override has a price for the model. Fallback rates do not make a model known."""
         where = self._where(provider=provider, upstream=upstream, region=region, model=model, key=key, team=team)
         return self._plan(where, at_us).listed is not None
@@ -138,7 +136,6 @@ class PriceBook:
         entries = usage.iterations
         if (
             card is not None
-            and plan.simple
             and exact_pusd is None
             and not batch
             and (not entries or (len(entries) == 1 and entries[0].type == "message"))
@@ -148,25 +145,28 @@ class PriceBook:
             and not usage.code_execution_requests
             and reading.stop_reason != "refusal"
         ):
-            # The same sums as cost(bill(...)) of one line with factor 1, without the objects between (measured: 1/5 of the time).
+            # The same sums as cost(bill(...)) of one line, without the objects between: 0.8 us instead of 8.
             a, b, c = usage.input_tokens, usage.output_tokens, usage.cache_read_tokens
             d, e, searches = usage.cache_write_5m_tokens, usage.cache_write_1h_tokens, usage.web_search_requests
             if not (a | b | c | d | e | searches) >> COUNT_BITS:
                 rates = _five(card.standard.at(a + c + d + e)) if plan.stepped else plan.billed_rates
                 ra, rb, rc, rd, re = rates
                 pa, pb, pc, pd, pe = a * ra, b * rb, c * rc, d * rd, e * re
-                tools = searches * plan.search_pusd
+                tools, other = searches * plan.search_pusd, 0
                 billed = listed = pa + pb + pc + pd + pe + tools
                 if plan.listed is not None and not plan.same:
                     rates = _five(plan.listed.standard.at(a + c + d + e)) if plan.stepped else plan.list_rates
                     ra, rb, rc, rd, re = rates
                     listed = a * ra + b * rb + c * rc + d * rd + e * re + tools
-                return Priced(listed, billed, pa, pb, pc, pd, pe, tools, 0, plan.version, plan.flags)
+                if plan.num != plan.den:
+                    num, den = plan.num, plan.den
+                    billed = round_half_even((billed - tools) * num + tools * den, den)
+                    pa, pb, pc, pd, pe = pa * num // den, pb * num // den, pc * num // den, pd * num // den, pe * num // den
+                    other = billed - pa - pb - pc - pd - pe - tools
+                return Priced(listed, billed, pa, pb, pc, pd, pe, tools, other, plan.version, plan.flags)
         return self._general(plan, where, reading, at_us, batch=batch, exact_pusd=exact_pusd)
 
-    def _general(
-        self, plan: Plan, where: Where, reading: Reading, at_us: int, *, batch: bool, exact_pusd: int | None
-    ) -> Priced:
+    def _general(self, plan: Plan, where: Where, reading: Reading, at_us: int, *, batch: bool, exact_pusd: int | None) -> Priced:
         if exact_pusd is not None:
             return _charged(plan, exact_pusd)
 

@@ -100,9 +100,7 @@ def _weight(pattern: str) -> tuple[bool, int, int]:
 def pick(overrides: Sequence[Override], *, upstream: str, model: str, at_us: int, key: str, team: str) -> Override | None:
     """The most specific override that applies. `overrides` have passed `check_overrides`."""
     found = [
-        override
-        for override in overrides
-        if override.applies(upstream=upstream, model=model, at_us=at_us, key=key, team=team)
+        override for override in overrides if override.applies(upstream=upstream, model=model, at_us=at_us, key=key, team=team)
     ]
     return max(found, key=Override.specificity, default=None)
 
@@ -134,7 +132,7 @@ def _problems(override: Override) -> list[str]:
     if override.ends_us and override.ends_us <= override.starts_us:
         problems.append(f"{where} ends before it starts")
     if not override.model:
-        problems.append(f"{where} has an empty model; write \"*\" for all")
+        problems.append(f'{where} has an empty model; write "*" for all')
     if override.multiplier is not None:
         problems += _factor_problems(where, override.multiplier)
     for block in (override.rates, override.fast):
@@ -222,6 +220,4 @@ def _ladder(ladder: Ladder, block: PartialRates) -> Ladder:
 
 def _replaced(rates: Rates, block: PartialRates) -> Rates:
     texts = {name: getattr(block, name) for name in CLASSES}
-    return Rates(
-        **{name: getattr(rates, name) if text is None else rate_from_usd_per_mtok(text) for name, text in texts.items()}
-    )
+    return Rates(**{name: getattr(rates, name) if text is None else rate_from_usd_per_mtok(text) for name, text in texts.items()})

@@ -1,10 +1,14 @@
 """The rules of one call: refusals, iterations, geo, speed, batch, tiers, clouds, unknown models, price versions."""
 
+from decimal import Decimal
+
 import pytest
 
 from gw.domain.price import Rates
 from gw.domain.usage import Iteration, Reading, Usage
 from gw.pricing.book import PLANS_MAX, PriceBook
+from gw.pricing.catalog import Catalog, Clause, Model, Provider
+from gw.pricing.overlay import load_overlay
 from gw.pricing.overrides import Override, PartialRates
 
 from .conftest import NOW, us
@@ -34,14 +38,21 @@ def test_refusal_without_content_is_free_and_with_content_is_not(book):
 def test_client_suffix_case_and_platform_prefix_do_not_change_the_price(book):
     usage = Usage(input_tokens=1000)
     plain = price(book, usage)
-    for model in ("claude-opus-5-5[1m]", "Claude-Opus-5-5", "anthropic/claude-opus-5-5", "claude-opus-5-5-20260930", "claude-opus-5-5@20260930"):
+    for model in (
+        "claude-opus-5-5[1m]",
+        "Claude-Opus-5-5",
+        "anthropic/claude-opus-5-5",
+        "claude-opus-5-5-20260930",
+        "claude-opus-5-5@20260930",
+    ):
         assert price(book, usage, model=model) == plain
 
 
 def test_one_message_iteration_is_the_top_level(book):
     usage = Usage(input_tokens=7, output_tokens=9, cache_write_1h_tokens=100)
     assert price(book, usage) == price(
-        book, Usage(input_tokens=7, output_tokens=9, cache_write_1h_tokens=100, iterations=(Iteration("message", "", 7, 9, 0, 100),))
+        book,
+        Usage(input_tokens=7, output_tokens=9, cache_write_1h_tokens=100, iterations=(Iteration("message", "", 7, 9, 0, 100),)),
     )
 
 
@@ -93,17 +104,45 @@ def test_compaction_is_added_at_the_requests_model_with_its_ttl(book):
     ("entries", "stop", "empty", "expected"),
     [
         # declined before output: free; the fallback's own model
-        ([("message", "claude-fable-5", 535, 0), ("fallback_message", "claude-opus-4-8", 412, 264)], "end_turn", False, 412 * 5 + 264 * 25),
+        (
+            [("message", "claude-fable-5", 535, 0), ("fallback_message", "claude-opus-4-8", 412, 264)],
+            "end_turn",
+            False,
+            412 * 5 + 264 * 25,
+        ),
         # declined after output: both are billed
-        ([("message", "claude-fable-5", 535, 40), ("fallback_message", "claude-opus-4-8", 412, 264)], "end_turn", False, 535 * 10 + 40 * 50 + 412 * 5 + 264 * 25),
+        (
+            [("message", "claude-fable-5", 535, 40), ("fallback_message", "claude-opus-4-8", 412, 264)],
+            "end_turn",
+            False,
+            535 * 10 + 40 * 50 + 412 * 5 + 264 * 25,
+        ),
         # the last attempt is itself a refusal without output: nothing left
         ([("message", "claude-fable-5", 535, 0), ("fallback_message", "claude-opus-4-8", 412, 0)], "refusal", True, 0),
         # two fallbacks, the first declines too
-        ([("message", "claude-fable-5", 9, 0), ("fallback_message", "claude-opus-5", 9, 0), ("fallback_message", "claude-opus-4-8", 4, 2)], "end_turn", False, 4 * 5 + 2 * 25),
+        (
+            [
+                ("message", "claude-fable-5", 9, 0),
+                ("fallback_message", "claude-opus-5", 9, 0),
+                ("fallback_message", "claude-opus-4-8", 4, 2),
+            ],
+            "end_turn",
+            False,
+            4 * 5 + 2 * 25,
+        ),
         # an advisor beside a fallback
-        ([("message", "claude-fable-5", 9, 0), ("advisor_message", "claude-opus-5", 3, 0), ("fallback_message", "claude-opus-4-8", 4, 0)], "max_tokens", False, 3 * 5 + 4 * 5),
+        (
+            [
+                ("message", "claude-fable-5", 9, 0),
+                ("advisor_message", "claude-opus-5", 3, 0),
+                ("fallback_message", "claude-opus-4-8", 4, 0),
+            ],
+            "max_tokens",
+            False,
+            3 * 5 + 4 * 5,
+        ),
     ],
-)  # fmt: skip
+)
 def test_fallback_bills_each_attempt_at_its_own_model(book, entries, stop, empty, expected):
     iterations = tuple(Iteration(kind, model, inp, out) for kind, model, inp, out in entries)
     reading = Reading(
@@ -292,7 +331,11 @@ def test_a_charge_reported_by_the_provider_is_the_price(book):
 
 @pytest.mark.parametrize("count", [-1, -(2**70), 2**27, 2**63, 2**200])
 def test_counts_that_cannot_be_are_bounded_and_flagged(book, count):
-    for usage in (Usage(input_tokens=count), Usage(web_search_requests=count), Usage(iterations=(Iteration("compaction", "", count),))):
+    for usage in (
+        Usage(input_tokens=count),
+        Usage(web_search_requests=count),
+        Usage(iterations=(Iteration("compaction", "", count),)),
+    ):
         priced = price(book, usage)
         assert 0 <= priced.billed_pusd < 2**62
         assert "count_out_of_range" in priced.flags
@@ -345,9 +388,22 @@ def test_data_sets_own_bedrock_rows_agree_with_list_times_premium(book, catalog)
     assert compared >= 25
 
 
+def test_overlay_fills_a_gap_only_while_the_data_set_has_it(catalog):
+    """Mythos 5.1 comes from the overlay; once the data set knows it, its own price stands."""
+    usage = Usage(input_tokens=1)
+    ours = price(PriceBook(catalog, load_overlay()), usage, model="claude-mythos-5-1")
+    assert ours.billed_pusd == 10 * MILLION
+    theirs = Model("claude-mythos-5-1", Clause(equals="claude-mythos-5-1"), {"input_mtok": Decimal(7)})
+    grown = Catalog([Provider("anthropic", [*catalog.providers["anthropic"].models, theirs])], "later")
+    assert price(PriceBook(grown, load_overlay()), usage, model="claude-mythos-5-1").billed_pusd == 7 * MILLION
+
+
 def test_overridden_rates_hold_for_their_dates_only():
     book = PriceBook.load(
         overrides=[Override(name="q4", rates=PartialRates(input="3"), starts_us=us("2026-10-01"), ends_us=us("2027-01-01"))]
     )
-    seen = [price(book, Usage(input_tokens=1), at_us=us(day)).billed_pusd for day in ("2026-09-30", "2026-10-01", "2026-12-31", "2027-01-01")]
+    seen = [
+        price(book, Usage(input_tokens=1), at_us=us(day)).billed_pusd
+        for day in ("2026-09-30", "2026-10-01", "2026-12-31", "2027-01-01")
+    ]
     assert seen == [4 * MILLION, 3 * MILLION, 3 * MILLION, 4 * MILLION]

@@ -84,7 +84,10 @@ def test_last_price_whose_condition_holds_wins_else_the_first():
         {"constraint": {"start_date": "2026-01-01"}, "prices": {"input_mtok": 2}},
         {"constraint": {"start_date": "2026-06-01"}, "prices": {"input_mtok": 3}},
     ]
-    seen = [card(data(model(dated)), at).standard.base.input // 10**6 for at in ("2025-12-31T23:59", "2026-01-01", "2026-05-31", "2026-06-01")]
+    seen = [
+        card(data(model(dated)), at).standard.base.input // 10**6
+        for at in ("2025-12-31T23:59", "2026-01-01", "2026-05-31", "2026-06-01")
+    ]
     assert seen == [1, 2, 2, 3]
     future = [{"constraint": {"start_date": "2030-01-01"}, "prices": {"input_mtok": 9}}]
     assert card(data(model(future))).standard.base.input == 9_000_000

@@ -55,7 +55,13 @@ def oracle(model, usage, *, region, batch, multiplier, own_rates, list_price):
             total /= 2
         return total if list_price or not multiplier else total * F(multiplier)
 
-    top = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_5m_tokens, usage.cache_write_1h_tokens)
+    top = (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_5m_tokens,
+        usage.cache_write_1h_tokens,
+    )
 
     def split(entry):
         rest = entry.cache_write_tokens - entry.cache_write_5m_tokens - entry.cache_write_1h_tokens
@@ -119,9 +125,7 @@ OWN = [None, {"input": "1.234567"}, {"output": "7.7", "cache_read": "0.000001", 
 MULTIPLIERS = [None, "0.85", "1.1", "0.333333333", "0.000000001", "17"]
 BOOKS = {
     (m, o): PriceBook.load(
-        overrides=[
-            Override(name="deal", multiplier=MULTIPLIERS[m], rates=PartialRates(**OWN[o]) if OWN[o] is not None else None)
-        ]
+        overrides=[Override(name="deal", multiplier=MULTIPLIERS[m], rates=PartialRates(**OWN[o]) if OWN[o] is not None else None)]
         if m or o
         else []
     )
@@ -129,7 +133,15 @@ BOOKS = {
     for o in range(len(OWN))
     if not (m and o)
 }
-parts_of = ("input_pusd", "output_pusd", "cache_read_pusd", "cache_write_5m_pusd", "cache_write_1h_pusd", "tools_pusd", "other_pusd")
+parts_of = (
+    "input_pusd",
+    "output_pusd",
+    "cache_read_pusd",
+    "cache_write_5m_pusd",
+    "cache_write_1h_pusd",
+    "tools_pusd",
+    "other_pusd",
+)
 
 
 @settings(max_examples=600, deadline=None)

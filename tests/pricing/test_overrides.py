@@ -18,7 +18,15 @@ MILLION = 10**6
 
 def price(overrides, usage, *, model="claude-opus-5-5", key="", team="", upstream="up", provider="anthropic", region="", **more):
     return PriceBook.load(overrides=overrides).price(
-        provider=provider, upstream=upstream, region=region, model=model, reading=Reading(usage=usage), at_us=NOW, key=key, team=team, **more
+        provider=provider,
+        upstream=upstream,
+        region=region,
+        model=model,
+        reading=Reading(usage=usage),
+        at_us=NOW,
+        key=key,
+        team=team,
+        **more,
     )
 
 
@@ -65,7 +73,13 @@ def test_multiplier_of_a_reported_charge():
 def test_multiplied_fractions_of_a_pico_are_rounded_once_and_the_rest_stands_in_other():
     deal = Override(name="deal", multiplier="0.333333333")
     priced = price([deal], Usage(1, 1, 1, 1, 1))
-    parts = [priced.input_pusd, priced.output_pusd, priced.cache_read_pusd, priced.cache_write_5m_pusd, priced.cache_write_1h_pusd]
+    parts = [
+        priced.input_pusd,
+        priced.output_pusd,
+        priced.cache_read_pusd,
+        priced.cache_write_5m_pusd,
+        priced.cache_write_1h_pusd,
+    ]
     assert priced.billed_pusd == round((4 + 20 + 0.2 + 5 + 8) * 333333.333) == sum(parts) + priced.other_pusd
     assert 0 < priced.other_pusd < 6
 

@@ -29,7 +29,10 @@ def test_anthropic_usage_is_read_whole():
             "service_tier": "standard",
             "speed": "fast",
             "inference_geo": "us",
-            "iterations": [{"type": "advisor_message", "model": "m", "input_tokens": 7, "cache_creation_input_tokens": 8}, "junk"],
+            "iterations": [
+                {"type": "advisor_message", "model": "m", "input_tokens": 7, "cache_creation_input_tokens": 8},
+                "junk",
+            ],
         },
     )
     assert usage == Usage(1, 2, 3, 0, 0, 1, 4, 5, 6, "standard", "fast", "us", (Iteration("advisor_message", "m", 7, 0, 0, 8),))
@@ -39,22 +42,81 @@ def test_anthropic_usage_is_read_whole():
 @pytest.mark.parametrize(
     ("provider", "api", "raw", "expected"),
     [
-        ("openai", "responses", {"input_tokens": 10, "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 1}, "output_tokens": 3, "output_tokens_details": {"reasoning_tokens": 2}}, Usage(5, 3, 4, 1, 0, 2)),
-        ("groq", "", {"prompt_tokens": 10, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 4}}, Usage(6, 3, 4)),
-        ("gemini", "", {"promptTokenCount": 10, "toolUsePromptTokenCount": 5, "cachedContentTokenCount": 4, "candidatesTokenCount": 2, "thoughtsTokenCount": 7}, Usage(11, 9, 4, thinking_tokens=7)),
-        ("xai", "chat", {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 18, "completion_tokens_details": {"reasoning_tokens": 5}}, Usage(10, 8, thinking_tokens=5)),
-        ("xai", "chat", {"prompt_tokens": 10, "completion_tokens": 8, "total_tokens": 18, "completion_tokens_details": {"reasoning_tokens": 5}}, Usage(10, 8, thinking_tokens=5)),
-        ("bedrock", "converse", {"inputTokens": 1, "outputTokens": 2, "cacheReadInputTokens": 3, "cacheWriteInputTokens": 10, "cacheDetails": [{"ttl": "1h", "inputTokens": 4}, {"ttl": "5m", "inputTokens": 6}]}, Usage(1, 2, 3, 6, 4)),
+        (
+            "openai",
+            "responses",
+            {
+                "input_tokens": 10,
+                "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 1},
+                "output_tokens": 3,
+                "output_tokens_details": {"reasoning_tokens": 2},
+            },
+            Usage(5, 3, 4, 1, 0, 2),
+        ),
+        (
+            "groq",
+            "",
+            {"prompt_tokens": 10, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 4}},
+            Usage(6, 3, 4),
+        ),
+        (
+            "gemini",
+            "",
+            {
+                "promptTokenCount": 10,
+                "toolUsePromptTokenCount": 5,
+                "cachedContentTokenCount": 4,
+                "candidatesTokenCount": 2,
+                "thoughtsTokenCount": 7,
+            },
+            Usage(11, 9, 4, thinking_tokens=7),
+        ),
+        (
+            "xai",
+            "chat",
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 3,
+                "total_tokens": 18,
+                "completion_tokens_details": {"reasoning_tokens": 5},
+            },
+            Usage(10, 8, thinking_tokens=5),
+        ),
+        (
+            "xai",
+            "chat",
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 8,
+                "total_tokens": 18,
+                "completion_tokens_details": {"reasoning_tokens": 5},
+            },
+            Usage(10, 8, thinking_tokens=5),
+        ),
+        (
+            "bedrock",
+            "converse",
+            {
+                "inputTokens": 1,
+                "outputTokens": 2,
+                "cacheReadInputTokens": 3,
+                "cacheWriteInputTokens": 10,
+                "cacheDetails": [{"ttl": "1h", "inputTokens": 4}, {"ttl": "5m", "inputTokens": 6}],
+            },
+            Usage(1, 2, 3, 6, 4),
+        ),
         ("bedrock", "converse", {"cacheWriteInputTokens": 10}, Usage(cache_write_5m_tokens=10, ttl_assumed=True)),
         ("newcomer", "chat", {"prompt_tokens": 1, "completion_tokens": 2}, Usage(1, 2)),
         ("newcomer", "", {"input_tokens": 1, "output_tokens": 2}, Usage(1, 2)),
     ],
-)  # fmt: skip
+)
 def test_dialect(provider, api, raw, expected):
     assert usage_from(provider, api, raw)[0] == expected
 
 
-@pytest.mark.parametrize(("ticks", "expected"), [(37756000, 3775600000), (0, 0), (-1, None), (True, None), ("1", None), (None, None)])
+@pytest.mark.parametrize(
+    ("ticks", "expected"), [(37756000, 3775600000), (0, 0), (-1, None), (True, None), ("1", None), (None, None)]
+)
 def test_xai_ticks_are_a_hundred_pico_each(ticks, expected):
     assert usage_from("xai", "chat", {"cost_in_usd_ticks": ticks})[1] == expected
     assert usage_from("openai", "chat", {"cost_in_usd_ticks": ticks})[1] is None
@@ -70,8 +132,21 @@ junk = st.recursive(
     max_leaves=6,
 )
 names = st.sampled_from(
-    "input_tokens prompt_tokens cache_creation cache_creation_input_tokens prompt_tokens_details iterations server_tool_use "
-    "cacheDetails cacheWriteInputTokens promptTokenCount completion_tokens_details total_tokens service_tier".split()
+    [
+        "input_tokens",
+        "prompt_tokens",
+        "cache_creation",
+        "cache_creation_input_tokens",
+        "prompt_tokens_details",
+        "iterations",
+        "server_tool_use",
+        "cacheDetails",
+        "cacheWriteInputTokens",
+        "promptTokenCount",
+        "completion_tokens_details",
+        "total_tokens",
+        "service_tier",
+    ]
 )
 
 

@@ -2,8 +2,8 @@
 
     python core_only.py CONFIG PORT
 
-Exit code 0 if /healthz and /readyz answer 200 and the gateway then stops with 0 on SIGTERM. Every Python started below this process
-reads the `sitecustomize.py` that `write_guard` makes; run under `unshare --net` the network is really absent.
+Exit code 0 if /healthz and /readyz answer 200 and the gateway then stops with 0 on SIGTERM. Every Python started below
+this process reads the `sitecustomize.py` that `write_guard` makes; under `unshare --net` the network is really absent.
 """
 
 import fcntl

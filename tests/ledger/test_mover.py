@@ -1,0 +1,236 @@
+"""Journals into the ledger: every finished call once, every lost call settled once, whatever stands in the way."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from gw.domain.call import CallRecord
+from gw.keeper import flush_all
+from gw.ledger.journal import CLOSE, JournalWriter, OpenCall, SegmentHeader, frame_of, seed_of
+from gw.ledger.mover import KeeperBusy, Mover, sole_mover
+from gw.ledger.sqlite import SqliteStore, reading
+from gw.ledger.store import Batch, StoreError
+from tests.ledger.records import begun, record
+
+
+class Ground:
+    """One state directory with its ledger."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+        self.journal = state_dir / "journal"
+        self.database = state_dir / "gw.db"
+        self.settled: list[tuple[str, int, str]] = []
+        self.released: list[str] = []
+
+    def writer(self, worker: str = "0-a", segment_bytes_max: int = 1000) -> JournalWriter:
+        return JournalWriter(self.journal, worker, segment_bytes_max=segment_bytes_max)
+
+    def mover(self, rows_max: int = 3) -> Mover:
+        store = SqliteStore(self.database)
+        return Mover(self.state_dir, store, self.settle_lost, lambda header: self.released.append(header.worker), rows_max=rows_max)
+
+    def settle_lost(self, opened: CallRecord, slot: int, header: SegmentHeader) -> CallRecord:
+        self.settled.append((opened.call_id, slot, header.worker))
+        return replace(opened, ended_us=9, billed_pusd=5, usage_source="observed")
+
+    def calls(self) -> list[tuple[str, str]]:
+        """(call id, outcome), sorted."""
+        with reading(self.database) as db:
+            return [] if db is None else db.execute("SELECT call_id, outcome FROM call ORDER BY call_id").fetchall()
+
+    def count(self, table: str) -> int:
+        with reading(self.database) as db:
+            assert db is not None
+            return int(db.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
+
+    def segments(self) -> list[str]:
+        return sorted(path.name for path in self.journal.glob("*.gwj"))
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    return Ground(tmp_path / "state")
+
+
+async def test_everything_arrives_and_read_segments_are_freed(ground: Ground) -> None:
+    writer = ground.writer()
+    for index in range(40):
+        writer.append(record(f"c{index:02}"))
+    assert len(ground.segments()) > 5
+    mover = ground.mover()
+    await mover.drain()
+    assert ground.calls() == [(f"c{index:02}", "completed") for index in range(40)]
+    assert len(ground.segments()) == 1 and ground.count("journal_segment") == 1
+    assert mover.behind_bytes() == 0 and ground.settled == [] and ground.released == []
+    writer.close()
+    await mover.drain()
+    assert ground.segments() == [] and ground.count("journal_segment") == 0
+    assert ground.released == ["0-a"]
+    assert mover.moved.rows == 40 and mover.moved.duplicates == 0
+    await mover.close()
+
+
+async def test_open_call_of_a_live_worker_is_left_alone(ground: Ground) -> None:
+    writer = ground.writer()
+    writer.open_call(OpenCall(3, begun("a")))
+    for index in range(20):  # its segment is long read and freed
+        writer.append(record(f"c{index:02}"))
+    mover = ground.mover()
+    await mover.drain()
+    assert ground.settled == [] and ground.count("open_call") == 1 and len(ground.segments()) == 1
+    writer.append(record("a"))
+    await mover.drain()
+    assert ("a", "completed") in ground.calls() and ground.count("open_call") == 0
+    writer.close()
+    await mover.drain()
+    assert ground.settled == []
+    await mover.close()
+
+
+async def test_lost_call_is_settled_exactly_once_even_by_another_keeper(ground: Ground) -> None:
+    writer = ground.writer(worker="4-x")
+    writer.open_call(OpenCall(17, begun("lost", team="t")))
+    writer.open_call(OpenCall(18, begun("done")))
+    for index in range(20):
+        writer.append(record(f"c{index:02}"))
+    writer.append(record("done"))
+    first = ground.mover()
+    await first.drain()
+    await first.close()  # the keeper dies, then the worker
+    writer.close()
+    second = ground.mover()
+    await second.drain()
+    await second.drain()
+    await second.close()
+    assert ground.settled == [("lost", 17, "4-x")]
+    assert ("lost", "stopped") in ground.calls() and ground.count("call") == 22 and ground.count("open_call") == 0
+    assert second.moved.lost == 1 and ground.released == ["4-x"]
+    with reading(ground.database) as db:
+        assert db is not None
+        assert db.execute("SELECT team, billed_pusd, error FROM call WHERE call_id = 'lost'").fetchone() == ("t", 5, "worker_died")
+
+
+async def test_lost_call_that_cannot_be_priced_is_recorded_as_opened(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> CallRecord:
+        raise LookupError("no such slot")
+
+    monkeypatch.setattr(ground, "settle_lost", broken)
+    writer = ground.writer()
+    writer.open_call(OpenCall(1, begun("a")))
+    writer.close()
+    mover = ground.mover()
+    await mover.drain()
+    await mover.close()
+    assert ground.calls() == [("a", "stopped")] and "could not be priced" in caplog.text
+    with reading(ground.database) as db:
+        assert db is not None
+        assert db.execute("SELECT usage_flags FROM call").fetchone() == ("settle_failed",)
+
+
+async def test_without_a_settler_open_calls_wait(ground: Ground) -> None:
+    writer = ground.writer()
+    writer.open_call(OpenCall(1, begun("a")))
+    writer.append(record("b"))
+    writer.close()
+    await flush_all(ground.state_dir, SqliteStore(ground.database))
+    assert ground.calls() == [("b", "completed")] and ground.count("open_call") == 1
+    mover = ground.mover()
+    await mover.drain()
+    await mover.close()
+    assert ground.calls() == [("a", "stopped"), ("b", "completed")]
+
+
+class Fragile(SqliteStore):
+    """Fails when told to, before or after the transaction took place."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.plan: list[str] = []
+
+    async def commit(self, batch: Batch) -> int:
+        step = self.plan.pop(0) if self.plan else ""
+        if step == "before":
+            raise StoreError("disk full")
+        duplicates = await super().commit(batch)
+        if step == "after":
+            raise StoreError("connection lost: was it written or not?")
+        return duplicates
+
+    async def forget(self, segments: list[str]) -> None:
+        if self.plan[:1] == ["forget"]:
+            self.plan.pop(0)
+            raise StoreError("locked")
+        await super().forget(segments)
+
+
+async def test_failing_store_loses_nothing_and_doubles_nothing(ground: Ground) -> None:
+    writer = ground.writer()
+    for index in range(40):
+        writer.open_call(OpenCall(index, begun(f"c{index:02}")))
+        writer.append(record(f"c{index:02}"))
+    writer.close()
+    store = Fragile(ground.database)
+    store.plan = ["before", "", "after", "after", "before", "", "", "forget", "", "after", "forget"]
+    mover = Mover(ground.state_dir, store, ground.settle_lost, rows_max=3)
+    failures = 0
+    while True:
+        try:
+            if not await mover.move():
+                break
+            assert mover.waiting_since_us == 0
+        except StoreError:
+            failures += 1
+            assert mover.waiting_since_us > 0
+    await mover.close()
+    assert failures == 7 and ground.settled == []
+    assert Counter(call_id for call_id, _ in ground.calls()) == Counter(f"c{index:02}" for index in range(40))
+    assert ground.segments() == [] and ground.count("journal_segment") == 0 and ground.count("open_call") == 0
+    with reading(ground.database) as db:
+        assert db is not None
+        assert db.execute("SELECT * FROM meta WHERE name = 'duplicate_rows'").fetchall() == [], "offsets alone are exact"
+
+
+async def test_segment_back_from_the_dead_is_known_by_its_ids(ground: Ground) -> None:
+    writer = ground.writer(segment_bytes_max=1 << 20)
+    writer.open_call(OpenCall(1, begun("a")))
+    writer.append(record("a"))
+    writer.append(record("b"))
+    writer.close()
+    (path,) = ground.journal.glob("*.gwj")
+    content = path.read_bytes()
+    mover = ground.mover()
+    await mover.drain()
+    path.write_bytes(content)  # a power cut undid the removal
+    await mover.drain()
+    await mover.close()
+    assert ground.count("call") == 2 and mover.moved.duplicates == 2 and ground.segments() == []
+
+
+async def test_poison_is_kept_verbatim_beside_the_journals(ground: Ground) -> None:
+    writer = ground.writer()
+    writer.append(record("a"))
+    poison = frame_of(CLOSE, b"\xc1", seed_of(writer.boot))
+    (path,) = ground.journal.glob("*.gwj")
+    start = path.stat().st_size
+    with path.open("ab") as file:
+        file.write(poison)
+    writer.append(record("b"))
+    writer.close()
+    mover = ground.mover()
+    await mover.drain()
+    await mover.close()
+    assert [call_id for call_id, _ in ground.calls()] == ["a", "b"] and mover.moved.rejected == 1
+    (kept,) = (ground.journal / "rejected").iterdir()
+    assert kept.name == f"{path.name}-{start}.frame" and kept.read_bytes() == poison
+
+
+async def test_only_one_may_move(ground: Ground) -> None:
+    with sole_mover(ground.state_dir):
+        with pytest.raises(KeeperBusy, match=r"a keeper \(pid \d+\) already runs on"):
+            await flush_all(ground.state_dir, SqliteStore(ground.database))
+    assert (await flush_all(ground.state_dir, SqliteStore(ground.database))).rows == 0
