@@ -37,13 +37,14 @@ async def relay_whole(worker: Worker, call: Call, response: Response, headers: H
         raise
     body = parts[0] if len(parts) == 1 else b"".join(parts)
     outcome, error = _judge(call, response, body)
-    call.status = response.status
     call.response_bytes = len(body)
+    if call.client_gone:
+        worker.settle(call, "client_gone", error)
+        return
+    call.status = response.status
     if call.endpoint == "models" and outcome == "completed" and call.account.models != ("*",):
         body = _allowed_models(call, body)
     worker.settle(call, outcome, error)
-    if call.client_gone:
-        return
     if call.endpoint == "messages" and call.record is not None and call.record.usage_source != "none":
         headers.append((b"x-gw-cost-usd", usd_text(call.record.billed_pusd).encode()))
     headers.append((b"content-length", b"%d" % len(body)))

@@ -46,8 +46,12 @@ class App:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                self.worker = Worker(Path(os.environ["GW_STATE_DIR"]))
-                self.worker.start()
+                try:
+                    self.worker = Worker(Path(os.environ["GW_STATE_DIR"]))
+                    self.worker.start()
+                except BaseException as error:  # else the server would go on without a worker behind it
+                    await send({"type": "lifespan.startup.failed", "message": f"the worker cannot start: {error}"})
+                    raise
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 if self.worker is not None:

@@ -9,7 +9,8 @@ from gw import clock
 from gw.cli_ledger import LedgerCommand, address_of, config_option, console, load_or_exit, moment_us, span_us, utc_text
 from gw.config.model import Config
 from gw.config.values import nearest
-from gw.ledger.keys import Created, KeyRefused, KeyRow, create_key, list_keys, revoke_key
+from gw.domain.key import KeyRow
+from gw.ledger.keys import Created, KeyRefused, create_key, list_keys, revoke_key
 
 NAME_CHARS_MAX = 64
 

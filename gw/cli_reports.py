@@ -89,7 +89,7 @@ def usage(*, config_path: str | None, by: By, since: str, until: str | None, exa
 @click.option("--follow", "-f", is_flag=True, help="Go on with new calls as they end, until Ctrl-C.")
 @span_options(None)
 @filter_options
-@click.option("--outcome", type=click.Choice(get_args(Outcome)), default="", help="How the call ended for the client.")
+@click.option("--outcome", type=click.Choice(get_args(Outcome)), help="How the call ended for the client.")
 @click.option("--status", type=int, default=0, metavar="CODE", help="HTTP status sent to the client.")
 @click.option("--error", default="", metavar="SLUG", help="Error slug; may be a glob such as 'upstream_*'.")
 @click.option("--limit", "-n", type=click.IntRange(0), default=50, show_default=True, help="Newest calls to show.")
@@ -104,12 +104,13 @@ def logs(
     limit: int,
     exact: bool,
     as_json: bool,
+    outcome: str | None,
     **filters: Any,
 ) -> None:
     """List calls, oldest first."""
     config = load_or_exit(config_path)
     ledger = ledger_of(config)
-    wanted, since_us, until_us = Filters(**filters), _since(since), past_us(until)
+    wanted, since_us, until_us = Filters(outcome=outcome or "", **filters), _since(since), past_us(until)
     records, cursor = reports.logs(ledger, wanted, since_us=since_us, until_us=until_us, limit=limit)
     if not records and not follow and not as_json:
         _nothing(config, ledger)

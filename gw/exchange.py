@@ -39,13 +39,14 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
     call.sent = True
     response: Response | None = None
     try:
-        response = await worker.pool.request(deployment.target, *outgoing)
+        response = await worker.pool.request(deployment.target, *outgoing, on_send=call.goes_out)
         call.first_byte_us = clock.wall_us()
         call.upstream_status = response.status
         call.retries = response.retries
         call.billed = is_billed(response.status, call.endpoint)
         headers, call.upstream_request_id, _ = to_client(response.headers, call.call_id.encode(), own_account=call.own_credential)
-        if named(response.headers, b"content-type").startswith(b"text/event-stream") and call.tap is not None:
+        streams = response.status < 400 and named(response.headers, b"content-type").startswith(b"text/event-stream")
+        if streams and call.tap is not None:
             await Stream(worker, call, response, call.tap, send).relay(headers)
         else:
             await relay_whole(worker, call, response, headers, send)
@@ -78,7 +79,7 @@ class Watch:
     def _seen(self, future: Any) -> None:
         if future.cancelled():
             return
-        if future.result()["type"] == "http.request":
+        if future.exception() is None and future.result()["type"] == "http.request":
             self._arm()
             return
         call = self._call

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,11 +16,10 @@ from typing import Literal
 from msgspec import Struct
 
 from gw import clock
-from gw.config.load import load
 from gw.domain.call import CallRecord
 from gw.ledger.journal import SegmentHeader
 from gw.ledger.mover import KeeperBusy, Moved, Mover, SettleLost, WorkerSettled, sole_mover
-from gw.ledger.sqlite import SqliteStore, path_of
+from gw.ledger.sqlite import SqliteStore
 from gw.ledger.status import KeeperStatus, write_status
 from gw.ledger.store import Store, StoreError
 
@@ -191,25 +189,9 @@ async def flush_all(state_dir: Path, store: Store, settle_lost: SettleLost | Non
         return mover.moved
 
 
-def main(config_path: Path, settle_lost: SettleLost = settle_unobserved, on_tick: tuple[Hook, ...] = ()) -> int:
-    """Runs the keeper of one configuration; answers the exit status."""
-    config = load(config_path)
-    settings = KeeperSettings(Path(config.server.state_dir), path_of(config.storage.url), settle_lost, on_tick=on_tick)
-    try:
-        asyncio.run(run(settings))
-    except KeeperBusy as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
-
-
 async def _sleep_until(stop: asyncio.Event, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
             await stop.wait()
     except TimeoutError:
         return
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))

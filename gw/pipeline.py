@@ -15,7 +15,7 @@ from gw.errors import Refusal
 from gw.exchange import Outgoing, forward
 from gw.providers.anthropic import request_path
 from gw.routing.plan import plan
-from gw.settle import Call
+from gw.settle import MODEL_MAX, Call
 from gw.snapshot import Deployment
 from gw.upstream.errors import UpstreamError
 from gw.wire.asgi import Receive, Scope, Send
@@ -50,8 +50,10 @@ async def handle(worker: Worker, endpoint: Endpoint, scope: Scope, receive: Rece
             worker, call, Refusal("gw_error", f"gw failed inside. Please report it with the reference {call.call_id}."), send
         )
     finally:
-        worker.settle(call, *_outcome_of_cancelled(call))
-        worker.end(call)
+        try:
+            worker.settle(call, *_outcome_of_cancelled(call))
+        finally:
+            worker.end(call)
 
 
 async def _serve(worker: Worker, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,6 +104,8 @@ def _peek(call: Call, body: bytes, encoding: bytes, limit: int) -> str:
         raise Refusal(slug, message.format(offset=seen.error_offset))
     if seen.model is None:
         raise Refusal("invalid_field", '"model" is missing. Name the model in the request body.')
+    if len(seen.model) > MODEL_MAX:
+        raise Refusal("invalid_field", f'"model" is longer than {MODEL_MAX} characters.')
     call.device, session_id = call.snapshot.device.read(seen.user_id)
     if not call.session_id:
         call.session_id = session_id[:VALUE_MAX]
@@ -145,24 +149,28 @@ def _head(sent: Sent, deployment: Deployment, *, own_credential: bool) -> bytes:
 
 async def _refuse(worker: Worker, call: Call, refusal: Refusal, send: Send) -> None:
     """The answer in the client's dialect, if nothing has gone out yet; its record before its end."""
-    slug = refusal.slug
-    outcome: Outcome = "refused"
-    if slug == "gw_error":
-        outcome = "gw_error"
-    elif slug.endswith("_timeout"):
-        outcome = "timed_out"
-    elif call.sent:
-        outcome = "upstream_error"
-    started = call.status != 0
+    silent = call.status != 0 or call.client_gone
     status, headers, body = refusal_answer(refusal, call.call_id)
-    if not started:
+    if not silent:
         call.status = status
         call.response_bytes = len(body)
-    worker.settle(call, outcome, slug)
-    if started:
+    worker.settle(call, _outcome_of(refusal.slug, call), refusal.slug)
+    if silent:
         return
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _outcome_of(slug: str, call: Call) -> Outcome:
+    if call.client_gone:
+        return "client_gone"
+    if slug == "gw_error":
+        return "gw_error"
+    if slug.endswith("_timeout"):
+        return "timed_out"
+    if not call.sent:
+        return "refused"
+    return "stopped" if slug == "draining" else "upstream_error"
 
 
 def _outcome_of_cancelled(call: Call) -> tuple[Outcome, str]:

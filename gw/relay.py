@@ -40,8 +40,9 @@ class Stream:
     async def relay(self, headers: Headers) -> None:
         call, response, send = self._call, self._response, self._send
         ping_s = call.snapshot.config.server.ping_interval_s
-        call.status = response.status
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        if not call.client_gone:
+            call.status = response.status
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
         try:
             while True:
                 chunk = await response.read(ping_s)

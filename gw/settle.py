@@ -106,14 +106,18 @@ class Call:
         self.body_bytes = 0
         self.response_bytes = 0
         self.status = 0  # sent to the client
-        self.sent = False  # the request was handed to an upstream: from here on it may cost money
-        self.billed = True  # False: the upstream answered with something it does not charge for
+        self.sent = False  # an upstream was asked for: what goes wrong from here on is not gw's refusal
+        self.billed = False  # the upstream charges for the call, as far as is known
         self.upstream_status = 0
         self.upstream_request_id = ""
         self.retries = 0
         self.client_gone = False
         self.stopping = False
         self.record: CallRecord | None = None  # set by settle: the call is over
+
+    def goes_out(self) -> None:
+        """The request is about to be written to the upstream: from here on it may cost money."""
+        self.billed = self.endpoint == "messages"
 
     def read(self) -> Reading:
         """What is known of the response at this moment."""
@@ -130,7 +134,7 @@ def open_record(call: Call) -> CallRecord:
 def settled(call: Call, outcome: Outcome, error: str) -> CallRecord:
     """The call's final record: priced once, from the best reading there is."""
     reading = call.read()
-    if not (call.sent and call.billed and call.endpoint == "messages"):
+    if not call.billed:
         return build(call, reading, "none", NO_PRICE, outcome=outcome, error=error)
     model = call.peek.model if call.peek is not None and call.peek.model else ""
     reading, source = complete(reading, model=model, request_bytes=call.body_bytes)

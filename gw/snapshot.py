@@ -18,8 +18,9 @@ from gw.admit.auth import Authenticator
 from gw.config.load import parse
 from gw.config.model import Config, Upstream
 from gw.domain.account import Account
-from gw.domain.key import digest
-from gw.ledger.keys import KeyRow, load_pepper
+from gw.domain.key import KeyRow, digest
+from gw.domain.key import parse as parse_key
+from gw.ops.pepper import load_pepper
 from gw.prices import book_of
 from gw.pricing.book import PriceBook
 from gw.providers.anthropic import credential_head
@@ -121,14 +122,16 @@ def accounts(config: Config, rows: Sequence[KeyRow], pepper: bytes) -> dict[byte
             active=not row.revoked_us,
         )
     for key in config.key:
+        key_id = key.name
         if key.secret:
             known = digest(key.secret.reveal(), pepper)
+            key_id = parse_key(key.secret.reveal()).public_id or key.name
         elif key.secret_hash:
             known = bytes.fromhex(key.secret_hash)
         else:
             continue  # its secret is not set in this environment: `gw check` says so
         found[known] = Account(
-            key_id=key.name,
+            key_id=key_id,
             key_name=key.name,
             team=key.team,
             customer=customer_of.get(key.team, ""),

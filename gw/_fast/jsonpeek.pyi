@@ -20,6 +20,6 @@ class Peek:
 def peek(body: bytes) -> Peek:
     """Reads the body once, strictly (RFC 8259, UTF-8, at most 512 levels), without building a tree.
 
-    `input`, `input_schema` and the metadata are the client's own words: a cache_control in there is none. A lone surrogate in a string
-    comes out as U+FFFD, so that every string here can be encoded.
+    `input`, `input_schema` and the metadata are the client's own words: a cache_control in there is none. A lone
+    surrogate in a string comes out as U+FFFD, so that every string here can be encoded.
     """

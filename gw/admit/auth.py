@@ -47,7 +47,8 @@ class Authenticator:
         own = True
         if gw_key:
             account = self._virtual(gw_key, now_us)
-            own = self._passthrough and bool(api_key or authorization)
+            theirs = (api_key and not api_key.startswith(KEY_MARK)) or (authorization and not bearer.startswith(KEY_MARK))
+            own = self._passthrough and bool(theirs)
         elif api_key.startswith(KEY_MARK):
             account, own = self._virtual(api_key, now_us), False
         elif bearer.startswith(KEY_MARK):

@@ -14,6 +14,8 @@ from hashlib import blake2b
 from typing import Literal, NamedTuple
 from zlib import crc32
 
+from msgspec import Struct
+
 PREFIX = "gwk_"
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PUBLIC_ID_CHARS = 12
@@ -31,6 +33,20 @@ class Minted(NamedTuple):
 
     text: str
     public_id: str
+
+
+class KeyRow(Struct, frozen=True):
+    """One virtual key as stored. Times are UTC microseconds, 0 = never."""
+
+    public_id: str
+    digest: str  # hex of `digest`
+    name: str
+    team: str = ""
+    models: tuple[str, ...] = ("*",)
+    upstreams: tuple[str, ...] = ("*",)
+    created_us: int = 0
+    expires_us: int = 0
+    revoked_us: int = 0
 
 
 class ParsedKey(NamedTuple):

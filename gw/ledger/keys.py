@@ -1,11 +1,9 @@
-"""The table of virtual keys, and the pepper that keys their digests.
+"""The table of virtual keys.
 
 Written by people's commands, a few times a day, beside the keeper; SQLite's own lock orders them. A key's text is in no
 row, so a stolen ledger opens nothing.
 """
 
-import os
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from msgspec import Struct
 
 from gw import clock
-from gw.domain.key import digest, mint
+from gw.domain.key import KeyRow, digest, mint
 from gw.ledger.sqlite import COUNT, prepare, reading
 
-PEPPER_FILE = "pepper"
-PEPPER_BYTES = 32
 BUSY_TIMEOUT_S = 10.0
 VERSION = "keys_version"
 
@@ -31,45 +26,9 @@ class KeyRefused(Exception):
     """The key cannot be created or revoked; the message says why."""
 
 
-class KeyRow(Struct, frozen=True):
-    """One virtual key as stored. Times are UTC microseconds, 0 = never."""
-
-    public_id: str
-    digest: str  # hex of gw.domain.key.digest
-    name: str
-    team: str = ""
-    models: tuple[str, ...] = ("*",)
-    upstreams: tuple[str, ...] = ("*",)
-    created_us: int = 0
-    expires_us: int = 0
-    revoked_us: int = 0
-
-
 class Created(NamedTuple):
     text: str  # the key itself: show it once
     row: KeyRow
-
-
-def load_pepper(state_dir: Path) -> bytes:
-    """32 random bytes, made at the first call; two processes that make them at once get the same. Raises OSError."""
-    path = state_dir / PEPPER_FILE
-    if not path.exists():
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = state_dir / f".{PEPPER_FILE}.{os.getpid()}.{secrets.token_hex(4)}.partial"
-        fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(fd, secrets.token_bytes(PEPPER_BYTES))
-            os.fsync(fd)
-            os.link(partial, path)  # fails if it is there already: the first one wins
-        except FileExistsError:
-            pass
-        finally:
-            os.close(fd)
-            partial.unlink()
-    pepper = path.read_bytes()
-    if len(pepper) != PEPPER_BYTES:
-        raise OSError(f"{path} is damaged: {len(pepper)} bytes, not {PEPPER_BYTES}; restore it, or no key will be recognised")
-    return pepper
 
 
 def create_key(

@@ -178,7 +178,7 @@ def _fetch(url: str, etag: str, timeout_s: float) -> Fetched:
     headers = {"user-agent": "gw", "accept": "application/json"}
     if etag:
         headers["if-none-match"] = etag
-    deadline_ns = clock.mono_ns() + int(timeout_s * 1e9)
+    deadline_ns = clock.mono_ns() + int(timeout_s * 1_000_000_000)
     try:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the scheme was checked above
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310

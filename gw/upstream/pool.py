@@ -7,6 +7,7 @@ is idle and no place is free. A place is taken by a connection from before it is
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from gw.upstream.connection import CLOSED, Connection
@@ -130,11 +131,21 @@ class Pool:
         self._lanes: dict[str, Lane] = {}  # never removed: one per upstream address ever configured
         self._closed = False
 
-    async def request(self, target: Target, method: bytes, path: bytes, head: bytes, body: bytes | list[bytes]) -> Response:
+    async def request(
+        self,
+        target: Target,
+        method: bytes,
+        path: bytes,
+        head: bytes,
+        body: bytes | list[bytes],
+        *,
+        on_send: Callable[[], None] | None = None,
+    ) -> Response:
         """Send one request and return when the final response head has arrived (1xx are skipped).
 
         `path`: from "/" on, with query, relative to the target's base path. `head`: serialised header lines, each ended
         by CRLF, without Host, Content-Length, Connection and Transfer-Encoding. `body`: pieces are sent as one body.
+        `on_send` is called just before the first byte is written: until then nothing can have reached the upstream.
         Raises UpstreamError, and ValueError if path or head would change the shape of the message. Cancelled, it closes
         the connection.
 
@@ -154,6 +165,8 @@ class Pool:
         connection = lane.idle.pop() if lane.idle else await self._connect(lane, target, total_at)
         retries = 0
         while True:
+            if on_send is not None:
+                on_send()
             response = connection.send(target, method, lead, parts, total_at)
             waiter = response.waiter
             assert waiter is not None

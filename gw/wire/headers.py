@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import orjson
 
+from gw.domain.key import PREFIX
+
 Headers = list[tuple[bytes, bytes]]
 
 HOP_BY_HOP = frozenset(
@@ -30,6 +32,7 @@ HOP_BY_HOP = frozenset(
 )
 NOT_UPSTREAM = HOP_BY_HOP | {b"host", b"content-length", b"accept-encoding", b"expect"}
 CREDENTIALS = frozenset({b"x-api-key", b"authorization"})
+KEY_MARK = PREFIX.encode()
 NOT_CLIENT = HOP_BY_HOP | {b"request-id", b"content-length", b"date", b"server", b"x-gw-call-id"}
 VALUE_MAX = 128
 TAGS_MAX = 512
@@ -79,7 +82,8 @@ def read_request(headers: Headers) -> Sent:
                 gw_key = value.strip()
             continue
         if name in CREDENTIALS:
-            credentials.append(b"%b: %b\r\n" % (name, value))
+            if KEY_MARK not in value:  # a virtual key never goes upstream, whichever of its headers identified the caller
+                credentials.append(b"%b: %b\r\n" % (name, value))
             if name == b"x-api-key":
                 api_key = value.strip()
             else:
@@ -98,12 +102,11 @@ def read_request(headers: Headers) -> Sent:
 
 def _named_by_connection(headers: Headers) -> frozenset[bytes]:
     """Headers that `Connection:` declares hop-by-hop."""
+    found: frozenset[bytes] = frozenset()
     for name, value in headers:
-        if name == b"connection":
-            if value.lower() in (b"keep-alive", b"close"):
-                return frozenset()
-            return frozenset(token.strip().lower() for token in value.split(b","))
-    return frozenset()
+        if name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
+            found |= {token.strip().lower() for token in value.split(b",")}
+    return found
 
 
 def to_client(upstream: Headers, call_id: bytes, *, own_account: bool) -> tuple[Headers, str, int]:
@@ -111,8 +114,9 @@ def to_client(upstream: Headers, call_id: bytes, *, own_account: bool) -> tuple[
     headers: Headers = [(b"request-id", call_id), (b"x-gw-call-id", call_id)]
     request_id = b""
     length = -1
+    by_connection = _named_by_connection(upstream)
     for name, value in upstream:
-        if name in NOT_CLIENT:
+        if name in NOT_CLIENT or name in by_connection or name.startswith(b"x-gw-"):
             if name == b"request-id":
                 request_id = value
             elif name == b"content-length" and value.isdigit():

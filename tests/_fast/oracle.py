@@ -136,12 +136,17 @@ class Oracle:
         texts = ("tier", "speed", "geo", "model", "message_id", "stop_reason", "error_type")
         del known["total"]
         found = {name: self.texts.get(name, "") for name in texts}
-        return known | {"write_5m": write_5m, "write_1h": write_1h, "ttl_assumed": assumed, "iterations": entries} | found | self.flags
+        return (
+            known
+            | {"write_5m": write_5m, "write_1h": write_1h, "ttl_assumed": assumed, "iterations": entries}
+            | found
+            | self.flags
+        )
 
     def split(self) -> tuple[int, int, bool]:
         """Token by token in words: the response's split first, then the iterations', then the request's or 5m."""
         seen_5m, seen_1h = self.ints.get("write_5m", 0), self.ints.get("write_1h", 0)
-        total = self.ints.get("total", seen_5m + seen_1h)
+        total = self.ints.get("total", min(seen_5m + seen_1h, 2**63 - 1))
         write_1h = min(seen_1h, total)
         write_5m = min(seen_5m, total - write_1h)
         quiet = Oracle(0)
@@ -154,7 +159,9 @@ class Oracle:
         return (write_5m, write_1h + rest, rest > 0) if self.request_ttl == 60 else (write_5m + rest, write_1h, rest > 0)
 
     def entry(self, entry: dict[str, Any]) -> tuple[object, ...]:
-        found = {name: self.leaf(entry, INTS[name]) for name in ("input", "output", "cache_read", "total", "write_5m", "write_1h")}
+        found = {
+            name: self.leaf(entry, INTS[name]) for name in ("input", "output", "cache_read", "total", "write_5m", "write_1h")
+        }
         seen_5m, seen_1h = found["write_5m"], found["write_1h"]
         total = found["total"] if found["total"] is not None else (seen_5m or 0) + (seen_1h or 0)
         long = min(seen_1h or 0, total)
@@ -177,18 +184,36 @@ def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-LOOKALIKES = st.sampled_from([
-    '{"type":"message_delta","usage":{"output_tokens":9}}', '"usage"', "\n\ndata: {}\n\n", '"type":"message_stop"', "\\", '\\"',
-    "\ufeff", "é—字😀", "\ud800", "\udc00 \ud83d",
-])  # fmt: skip
+LOOKALIKES = st.sampled_from(
+    [
+        '{"type":"message_delta","usage":{"output_tokens":9}}',
+        '"usage"',
+        "\n\ndata: {}\n\n",
+        '"type":"message_stop"',
+        "\\",
+        '\\"',
+        "\ufeff",
+        "é—字😀",
+        "\ud800",
+        "\udc00 \ud83d",
+    ]
+)
 WORDS = st.one_of(LOOKALIKES, st.text(max_size=40))
-COUNTS = st.one_of(st.integers(0, 10_000), st.integers(0, 10_000), st.none(), st.sampled_from([2**63 - 1, 2**63, -1, 1.5, 1e3, "7", True, [], {}]))
+COUNTS = st.one_of(
+    st.integers(0, 10_000),
+    st.integers(0, 10_000),
+    st.none(),
+    st.sampled_from([2**63 - 1, 2**63, -1, 1.5, 1e3, "7", True, [], {}]),
+)
 SMALL = st.one_of(st.integers(0, 10_000), st.none())
 NOISE = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), WORDS),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["usage", "type", "text", "x", "output_tokens"]), inner, max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["usage", "type", "text", "x", "output_tokens"]), inner, max_size=3),
+    ),
     max_leaves=6,
-)  # fmt: skip
+)
 NAMES = st.one_of(WORDS, st.none(), st.just("x" * 257), st.just(5))
 
 
@@ -197,19 +222,29 @@ def usages(counts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     entries = some(
         type=st.sampled_from(["message", "compaction", "advisor_message", "fallback_message", "later"]),
         model=st.one_of(st.none(), st.just("claude-opus-5-5")),
-        input_tokens=SMALL, output_tokens=SMALL, cache_read_input_tokens=SMALL, cache_creation_input_tokens=SMALL,
+        input_tokens=SMALL,
+        output_tokens=SMALL,
+        cache_read_input_tokens=SMALL,
+        cache_creation_input_tokens=SMALL,
         cache_creation=st.one_of(st.none(), some(ephemeral_5m_input_tokens=SMALL, ephemeral_1h_input_tokens=SMALL)),
         extra=NOISE,
-    )  # fmt: skip
+    )
     return some(
-        input_tokens=counts, output_tokens=counts, cache_read_input_tokens=counts, cache_creation_input_tokens=counts,
-        cache_creation=creation, output_tokens_details=st.one_of(st.none(), some(thinking_tokens=counts)),
+        input_tokens=counts,
+        output_tokens=counts,
+        cache_read_input_tokens=counts,
+        cache_creation_input_tokens=counts,
+        cache_creation=creation,
+        output_tokens_details=st.one_of(st.none(), some(thinking_tokens=counts)),
         server_tool_use=st.one_of(
             st.none(), some(web_search_requests=counts, web_fetch_requests=counts, code_execution_requests=counts)
         ),
-        service_tier=NAMES, speed=st.sampled_from([None, "fast", "standard"]), inference_geo=st.sampled_from([None, "us", "global"]),
-        iterations=st.one_of(st.none(), st.lists(st.one_of(entries, entries, st.none(), st.just(3)), max_size=4)), fallback_credit=NOISE,
-    )  # fmt: skip
+        service_tier=NAMES,
+        speed=st.sampled_from([None, "fast", "standard"]),
+        inference_geo=st.sampled_from([None, "us", "global"]),
+        iterations=st.one_of(st.none(), st.lists(st.one_of(entries, entries, st.none(), st.just(3)), max_size=4)),
+        fallback_credit=NOISE,
+    )
 
 
 def typed(kind: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -220,12 +255,20 @@ def typed(kind: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict
 
 BLOCKS = some(
     type=st.sampled_from(["text", "thinking", "tool_use", "fallback", "server_tool_use", "redacted_thinking"]),
-    text=WORDS, thinking=WORDS, signature=WORDS, input=NOISE, id=WORDS,
-)  # fmt: skip
+    text=WORDS,
+    thinking=WORDS,
+    signature=WORDS,
+    input=NOISE,
+    id=WORDS,
+)
 DELTAS = some(
     type=st.sampled_from(["text_delta", "thinking_delta", "input_json_delta", "signature_delta", "citations_delta"]),
-    text=WORDS, thinking=WORDS, partial_json=WORDS, signature=WORDS, citation=NOISE,
-)  # fmt: skip
+    text=WORDS,
+    thinking=WORDS,
+    partial_json=WORDS,
+    signature=WORDS,
+    citation=NOISE,
+)
 EVENTS = st.one_of(
     typed(
         "message_start",

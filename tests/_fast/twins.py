@@ -1,6 +1,7 @@
 """Both implementations side by side, and the feeding they are put through."""
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from types import ModuleType
 
 import pytest
@@ -15,9 +16,10 @@ USAGE = [pytest.param(compiled_usage, id="compiled"), pytest.param(pure_usage, i
 PEEK = [pytest.param(compiled_peek, id="compiled"), pytest.param(pure_peek, id="pure")]
 
 FIELDS = (
-    "input output cache_read write_5m write_1h thinking search fetch code tier speed geo iterations ttl_assumed "
-    "started finished final_usage model message_id stop_reason content_empty text_bytes error_type garbled"
-).split()
+    "input", "output", "cache_read", "write_5m", "write_1h", "thinking", "search", "fetch", "code", "tier", "speed", "geo",
+    "iterations", "ttl_assumed", "started", "finished", "final_usage", "model", "message_id", "stop_reason", "content_empty",
+    "text_bytes", "error_type", "garbled",
+)  # fmt: skip
 
 
 def named(fields: Fields) -> dict[str, object]:
@@ -29,7 +31,7 @@ def named(fields: Fields) -> dict[str, object]:
 def pieces(data: bytes, cuts: Iterable[int]) -> Iterator[bytes]:
     """`data` cut at these places, in order; places outside count modulo the size."""
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         yield data[start:end]
 
 
@@ -60,8 +62,9 @@ def agree_on_body(body: bytes, request_ttl: int = 0) -> Fields:
 
 
 PEEK_FIELDS = (
-    "error error_offset model model_start model_end stream max_tokens ttl has_cache_control user_id speed service_tier key_count"
-).split()
+    "error", "error_offset", "model", "model_start", "model_end", "stream", "max_tokens", "ttl", "has_cache_control", "user_id",
+    "speed", "service_tier", "key_count",
+)  # fmt: skip
 
 
 def seen(peek: object) -> dict[str, object]:

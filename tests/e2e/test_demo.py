@@ -21,6 +21,10 @@ def test_demo_ends_with_a_ledger_equal_to_the_invoice(tmp_path: Path) -> None:
     assert found, out
     assert int(found[1]) > 20 and found[2] == found[3]
     assert re.search(r"^platform .*^mobile .*|^mobile .*^platform ", out, re.MULTILINE | re.DOTALL), out
+    for command in (["logs", "-n", "5"], ["usage", "--by", "model"], ["usage", "--by", "session"]):
+        looked = [sys.executable, "-m", "gw", *command, "--config", str(tmp_path / "site" / "config.toml")]
+        shown = subprocess.run(looked, capture_output=True, text=True, timeout=30)
+        assert shown.returncode == 0 and len(shown.stdout.splitlines()) >= 4, (command, shown)
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "site" / "keys").iterdir()} == {0o600}
 
 

@@ -152,14 +152,14 @@ def test_failed_migration_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_two_processes_migrate_at_once(tmp_path: Path) -> None:
-    failures: list[BaseException] = []
+    failures: list[StoreError] = []
     gate = threading.Barrier(4)
 
     def run() -> None:
         gate.wait()
         try:
             prepare(tmp_path / "gw.db")
-        except BaseException as error:
+        except StoreError as error:
             failures.append(error)
 
     threads = [threading.Thread(target=run) for _ in range(4)]

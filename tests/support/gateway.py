@@ -13,8 +13,9 @@ Row = dict[str, Any]
 SETTLE_S = 15.0
 
 
-def config_text(*, port: int, upstream_url: str, more: str = "", workers: int = 1) -> str:
-    """A small configuration; `more` is TOML appended at its end (tables only). State and ledger lie beside the file."""
+def config_text(*, port: int, upstream_url: str, more: str = "", workers: int = 1, upstream: str = "") -> str:
+    """A small configuration; `upstream` is TOML in the upstream's table, `more` is appended at the end (tables only).
+    State and ledger lie beside the file."""
     return f"""
 [server]
 port = {port}
@@ -29,6 +30,7 @@ name = "fake"
 provider = "anthropic"
 base_url = "{upstream_url}"
 api_key = "env:GW_TEST_UPSTREAM_KEY"
+{upstream}
 
 {more}
 """
@@ -38,14 +40,21 @@ class GatewayUnderTest:
     """Context manager: started and ready inside, stopped by SIGTERM at the end; a failing stop is an error."""
 
     def __init__(
-        self, folder: Path, upstream_url: str, *, more: str = "", environ: Mapping[str, str] | None = None, workers: int = 1
+        self,
+        folder: Path,
+        upstream_url: str,
+        *,
+        more: str = "",
+        environ: Mapping[str, str] | None = None,
+        workers: int = 1,
+        upstream: str = "",
     ) -> None:
         self.folder = folder
         self.upstream_key = "sk-ant-upstream-of-the-test"
         port = free_port()
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "config.toml"
-        config.write_text(config_text(port=port, upstream_url=upstream_url, more=more, workers=workers))
+        config.write_text(config_text(port=port, upstream_url=upstream_url, more=more, workers=workers, upstream=upstream))
         secrets = {"GW_TEST_UPSTREAM_KEY": self.upstream_key, **(environ or {})}
         self.process = Gateway(config, port, folder / "gw.log", secrets)
 

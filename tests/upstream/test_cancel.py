@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gw.upstream.errors import UpstreamError
-from gw.upstream.pool import Pool
+from gw.upstream.pool import Lane, Pool
 from tests.upstream.server import CHUNKED, chunk, sized
 
 GONE_S = 0.25  # the claim is 100 ms; the rest is for a busy machine
@@ -83,25 +83,36 @@ async def test_while_waiting_in_line(pool: Pool, start, target_of) -> None:
     assert (pool.stats()[0].idle, pool.stats()[0].waiting) == (1, 0)
 
 
-async def test_in_line_just_as_the_turn_comes(pool: Pool, start, target_of) -> None:
-    """The connection, or the place, that had been handed to the cancelled caller goes to the next."""
+@pytest.mark.parametrize("fate", [b"keep-alive", b"close"])
+async def test_in_line_just_as_the_turn_comes(fate: bytes, pool: Pool, start, target_of, monkeypatch) -> None:
+    """The connection (or the place) just handed to the cancelled caller goes to the next in line."""
+    release = asyncio.Event()
 
     async def script(peer) -> None:
         while True:
             _, body = await peer.request()
-            await peer.send(sized(body, b"Connection: %b" % body))
+            await release.wait()
+            await peer.send(sized(body, b"Connection: %b" % fate))
 
     target = target_of(await start(script), connections_max=1)
-    for fate in (b"keep-alive", b"close"):
-        lane = None
-        tasks = [asyncio.ensure_future(pool.request(target, b"POST", b"/", b"", fate)) for _ in range(3)]
-        await until(lambda: pool.stats() and pool.stats()[0].waiting == 2)
-        lane = next(iter(pool._lanes.values()))
-        turn = lane.waiting[0]
-        turn.add_done_callback(lambda _, task=tasks[1]: task.cancel())
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        assert isinstance(results[1], asyncio.CancelledError)
-        assert [results[0].status, results[2].status] == [200, 200]
+    tasks = [asyncio.ensure_future(pool.request(target, b"POST", b"/", b"", b"%d" % at)) for at in range(3)]
+    await until(lambda: pool.stats() and pool.stats()[0].waiting == 2)
+    turn = pool._lanes[target.key].waiting[0]
+
+    def cancelled_between(original):
+        def hand_over(*args) -> None:
+            original(*args)
+            if turn.done() and not turn.cancelled():
+                tasks[1].cancel()
+
+        return hand_over
+
+    monkeypatch.setattr(Lane, "release", cancelled_between(Lane.release))
+    monkeypatch.setattr(Lane, "free_place", cancelled_between(Lane.free_place))
+    release.set()
+    first, second, third = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(second, asyncio.CancelledError)
+    assert (await first.read_all(9), await third.read_all(9)) == (b"0", b"2")
 
 
 async def test_in_the_tls_handshake(pool: Pool, start, target_of) -> None:

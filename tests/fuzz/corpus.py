@@ -1,0 +1,32 @@
+"""Where the fuzzers start from: the golden streams, and small inputs that touch each part of the grammars."""
+
+from tests._fast import golden
+
+_START = (
+    b'data: {"type":"message_start","message":{"id":"m","model":"c","usage":{"input_tokens":1,'
+    b'"cache_creation":{"ephemeral_1h_input_tokens":2}}}}\n\n'
+)
+_DELTA = (
+    b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2,'
+    b'"iterations":[{"type":"message","cache_creation":{"ephemeral_5m_input_tokens":1}}]}}\r\n\r\n'
+)
+_TEXT = (
+    b"event: content_block_delta\n"
+    b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a\\n\xc3\xa9\\ud83d\\ude00"}}\n\n'
+)
+_ERROR = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n'
+
+# The first byte chooses how the stream is cut (see fuzz_tap.check).
+STREAMS = [b"\x00" + golden.content(entry) for entry in golden.ANTHROPIC]
+STREAMS += [bytes((cut,)) + part for cut in (0, 1, 7) for part in (_START, _DELTA, _TEXT, _ERROR, _START + _TEXT + _DELTA)]
+STREAMS += [b"\x03\xef\xbb\xbf: x\rid: 1\rretry:2\rdata:[DONE]\r\r", b'\x05data: {\ndata: "type":\ndata: "ping"}\n\n']
+
+BODIES = [
+    b'{"model":"m","max_tokens":5,"stream":true,"metadata":{"user_id":"{\\"a\\":1}"},"speed":"fast","service_tier":"auto"}',
+    b'{"messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}}]}]}',
+    b'{"tools":[{"input_schema":{"cache_control":{}}}],"cache_control":{"ttl":"5m"},"mod\\u0065l":"\\ud83d\\ude00\\/\\b\xc3\xa9\xf0\x9f\x98\x80"}',
+    b'{"a":[-0.5e+3,0,12E-1,true,false,null,{},[]],"model":"x","model":"y"}',
+    b" [1]",
+    b"{}x",
+    b"\xef\xbb\xbf{}",
+]

@@ -1,0 +1,27 @@
+"""A worker to be killed: appends records for ever, and notes in a file each one whose append has returned.
+
+python -m tests.ledger.appending JOURNAL_DIRECTORY NOTES
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from gw.ledger.journal import JournalWriter, OpenCall
+from tests.ledger.records import begun, record
+
+
+def main(directory: str, notes: str) -> None:
+    writer = JournalWriter(Path(directory), "0-a", segment_bytes_max=30_000)
+    noted = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    number = 0
+    while True:
+        call_id = f"{writer.boot}-{number:08}"
+        writer.open_call(OpenCall(number % 7, begun(call_id)))
+        writer.append(record(call_id))
+        os.write(noted, f"{call_id}\n".encode())
+        number += 1
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
