@@ -8,11 +8,14 @@ import sys
 from pathlib import Path
 
 from gw import clock
+from gw.config.load import ConfigError, load
+from gw.config.model import Config
 from gw.keeper import KeeperSettings, run
 from gw.ledger.mover import KeeperBusy
 from gw.ledger.sqlite import path_of
+from gw.ledger.store import StoreError
 from gw.lost import LostCalls
-from gw.ops.process import configure_logging, die_with_parent
+from gw.ops.process import configure_logging, die_with_supervisor, orphaned
 from gw.ops.state import STATE_FILE, StateFile
 from gw.pricing.sync import SyncError, sync_once
 from gw.publish import Publisher
@@ -26,13 +29,17 @@ SYNC_RETRY_US = 15 * 60 * 1_000_000
 class Duties:
     """What the keeper does beside moving journals, four times a second."""
 
-    def __init__(self, state: StateFile, state_dir: Path, config_path: Path | None, published: Published, database: Path) -> None:
-        first = Snapshot(published)
+    def __init__(
+        self, state: StateFile, state_dir: Path, config_path: Path | None, published: Published | None, database: Path
+    ) -> None:
         self._state_dir = state_dir
-        self.lost = LostCalls(state)
-        self.lost.snapshot = first
         self._publisher = Publisher(state, state_dir, config_path, database)
-        self._publisher.adopt(published, first)
+        if published is not None:
+            self._publisher.adopt(published, Snapshot(published))
+        else:
+            self._publisher.check()
+        self.lost = LostCalls(state)
+        self.lost.snapshot = self._publisher.snapshot
         self._forced = False
         self._sync_due_us = 0
         self._sync: asyncio.Task[None] | None = None
@@ -71,9 +78,8 @@ class Duties:
             log.info("prices %s: %s", synced.outcome, synced.label)
 
 
-async def keep(state_dir: Path, config_path: Path | None) -> None:
-    published = read(state_dir)
-    database = path_of(config_of(published).storage.url)
+async def keep(state_dir: Path, config_path: Path | None, published: Published | None, config: Config) -> None:
+    database = path_of(config.storage.url)
     duties = Duties(StateFile(state_dir / STATE_FILE), state_dir, config_path, published, database)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, duties.reload)
@@ -82,22 +88,41 @@ async def keep(state_dir: Path, config_path: Path | None) -> None:
         database,
         settle_lost=duties.lost.settle,
         worker_settled=duties.lost.worker_settled,
-        on_tick=(duties.publish, duties.sync_prices),
+        on_tick=(duties.publish, duties.sync_prices, end_if_orphaned),
     )
     await run(settings)
 
 
+async def end_if_orphaned() -> None:
+    """Where the kernel does not see to it."""
+    if orphaned():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 def main() -> int:
     """argv[1]: the configuration file, empty for the defaults. Ends on SIGTERM; Ctrl-C is the supervisor's to handle."""
-    die_with_parent()
+    die_with_supervisor(signal.SIGTERM)
     state_dir = Path(os.environ["GW_STATE_DIR"])
-    configure_logging(config_of(read(state_dir)).server.log_level)
+    config_path = Path(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] else None
+    configure_logging("info")
     try:
-        asyncio.run(keep(state_dir, Path(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] else None))
-    except KeeperBusy as error:
-        log.error("%s", error)
+        published, config = in_force(state_dir, config_path)
+        configure_logging(config.server.log_level)
+        asyncio.run(keep(state_dir, config_path, published, config))
+    except (KeeperBusy, ConfigError, StoreError, OSError, ValueError) as error:
+        log.error("the keeper ends: %s", error)
         return 1
     return 0
+
+
+def in_force(state_dir: Path, config_path: Path | None) -> tuple[Published | None, Config]:
+    """What was published last; if that cannot be read, (None, the configuration as it is on disk). Raises ConfigError."""
+    try:
+        published = read(state_dir)
+        return published, config_of(published)
+    except (ConfigError, OSError, ValueError) as error:
+        log.error("the published snapshot cannot be read (%s): publishing anew what the configuration says", error)
+        return None, load(config_path)
 
 
 if __name__ == "__main__":

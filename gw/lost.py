@@ -1,6 +1,6 @@
 """Calls whose worker died: settled at what its tap had observed, by the process that outlived it."""
 
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from gw import clock
 from gw.domain.call import CallRecord
@@ -11,6 +11,8 @@ from gw.ledger.journal import SegmentHeader
 from gw.ops.state import StateFile, read_slot
 from gw.snapshot import Snapshot
 from gw.wire.anthropic import reading_from_memory
+
+TOKENS_MAX = 1 << 40  # of any class in one call; more is no observation but damage
 
 
 class LostCalls:
@@ -60,9 +62,11 @@ class LostCalls:
             return Reading()
         memory = read_slot(self.state, block, slot, call_id)
         try:
-            return reading_from_memory(memory) if memory is not None else Reading()
+            reading = reading_from_memory(memory) if memory is not None else Reading()
         except ValueError:  # the slot was taken, but its tap had not begun
             return Reading()
+        counts = [count for count in (*astuple(reading.usage), reading.text_bytes) if isinstance(count, int)]
+        return reading if min(counts) >= 0 and max(counts) <= TOKENS_MAX else Reading(garbled=True)
 
     def worker_settled(self, header: SegmentHeader) -> None:
         """All calls of a dead worker are settled: its slots may be reused."""

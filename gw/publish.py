@@ -14,7 +14,7 @@ from gw.ledger.keys import keys_version, list_keys
 from gw.ops.state import StateFile, Word
 from gw.prices import override_problems
 from gw.pricing.sync import best_file
-from gw.snapshot import Published, Snapshot, publish
+from gw.snapshot import FILE, Published, Snapshot, publish
 
 log = logging.getLogger("gw.publish")
 
@@ -29,6 +29,7 @@ class Publisher:
         self._storage = storage
         self._base = str(config_path.absolute().parent if config_path else Path.cwd())
         self._seen: tuple[object, ...] = ()
+        self._stamp: tuple[int, ...] = ()  # of the published file
         self._text = ""  # of the configuration in force
         self._published: Published | None = None
         self.snapshot: Snapshot | None = None
@@ -37,7 +38,10 @@ class Publisher:
     def check(self, *, forced: bool = False) -> bool:
         """Publishes if anything changed (or `forced`); True if it did. Raises ConfigError only at the first time."""
         prices = best_file(self._state_dir)
-        seen = (self._file_stamp(), keys_version(self._storage), prices)
+        seen = (_stamp(self._path), keys_version(self._storage), prices)
+        if self._published is not None and _stamp(self._state_dir / FILE) != self._stamp:
+            log.error("someone changed or removed the published snapshot; publishing it anew")
+            forced = True
         if seen == self._seen and not forced:
             return False
         text = self._read()
@@ -62,24 +66,16 @@ class Publisher:
                 raise
             return False
         publish(self._state_dir, fresh, self._announce)
-        self._published = fresh
+        self._published, self._stamp = fresh, _stamp(self._state_dir / FILE)
         return True
 
     def adopt(self, published: Published, snapshot: Snapshot) -> None:
         """Goes on from what another process has published."""
         self._published, self.snapshot, self._text = published, snapshot, published.config_text
+        self._stamp = _stamp(self._state_dir / FILE)
 
     def _announce(self, version: int) -> None:
         self._state.words[Word.SNAPSHOT_VERSION] = version
-
-    def _file_stamp(self) -> tuple[int, ...]:
-        if self._path is None:
-            return ()
-        try:
-            status = self._path.stat()
-        except OSError:
-            return ()
-        return status.st_mtime_ns, status.st_size, status.st_ino
 
     def _read(self) -> str | None:
         if self._path is None:
@@ -115,6 +111,17 @@ class Publisher:
         for name in ("storage", "journal"):
             if getattr(old, name) != getattr(new, name):
                 log.warning("[%s] has changed; it takes effect at the next start", name)
+
+
+def _stamp(path: Path | None) -> tuple[int, ...]:
+    """Differs whenever the file was written, replaced or removed."""
+    if path is None:
+        return ()
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _content(published: Published) -> tuple[object, ...]:

@@ -12,7 +12,7 @@ from gw.domain.call import Endpoint, Outcome
 from gw.errors import Refusal
 from gw.ledger.journal import JournalError, JournalWriter, OpenCall
 from gw.ops import metrics
-from gw.ops.process import die_with_parent
+from gw.ops.process import die_with_supervisor, orphaned
 from gw.ops.state import STATE_FILE, Own, StateFile, Word
 from gw.settle import Call, open_record, settled
 from gw.snapshot import Snapshot, read
@@ -48,10 +48,13 @@ class Worker:
         self._ticker: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        die_with_parent()
+        # Without its supervisor a worker must not go on, not even to drain: the next start needs its port, and settles its calls.
+        die_with_supervisor(signal.SIGKILL)
         loop = asyncio.get_running_loop()
         loop.remove_signal_handler(signal.SIGINT)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the supervisor's: it drains first
+        if self.state.words[Word.DRAINING]:  # a SIGTERM that came before this process listened for it is repeated
+            os.kill(os.getpid(), signal.SIGTERM)
         self.block.set(Own.SNAPSHOT_VERSION, self.snapshot.version)
         self._tick()
 
@@ -114,15 +117,17 @@ class Worker:
             raise cannot_record()
 
     def _tick(self) -> None:
-        now = clock.wall_us()
+        if orphaned():  # where the kernel does not see to it
+            os.kill(os.getpid(), signal.SIGKILL)
+        now = clock.mono_ns()
         words = self.state.words
-        self.block.set(Own.HEARTBEAT_US, now)
+        self.block.set(Own.HEARTBEAT_NS, now)
         if words[Word.SNAPSHOT_VERSION] not in (self.snapshot.version, self._failed_version):
             self._swap(words[Word.SNAPSHOT_VERSION])
         if not words[self.block.base + Own.JOURNAL_HEALTHY] and self.journal.recover():
             log.warning("the journal can be written again")
             self.block.set(Own.JOURNAL_HEALTHY, 1)
-        if words[Word.DRAINING] and now >= words[Word.DRAIN_DEADLINE_US]:
+        if words[Word.DRAINING] and now >= words[Word.DRAIN_DEADLINE_NS]:
             self._cancel_running()
         self._ticker = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 

@@ -131,7 +131,8 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true")
     args = parser.parse_args()
     sock = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    server = multiprocessing.get_context("fork").Process(target=serve, args=(sock, args.body, args.answer, args.chunks), daemon=True)
+    fork = multiprocessing.get_context("fork")
+    server = fork.Process(target=serve, args=(sock, args.body, args.answer, args.chunks), daemon=True)
     server.start()
     if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
         os.sched_setaffinity(0, {0})

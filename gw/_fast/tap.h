@@ -80,7 +80,8 @@ struct gw_tap {
     int line, doc_state;
     int bom_size, name_size;
     unsigned names;        /* bit i: the line's field name may still be NAMES[i] */
-    int last_cr, line_empty, fed;
+    int last_cr;           /* the byte before was the CR that ended a line */
+    int line_empty, fed;
     int in_block, first_token;
 };
 

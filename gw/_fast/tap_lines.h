@@ -185,8 +185,7 @@ static int gw_tap_feed(gw_owner *tap, const uint8_t *p, int64_t size) {
             continue;
         }
         if (gw_is_eol(*p)) {
-            const int second = *p == '\n' && tap->last_cr && tap->line == GW_L_START;
-            if (second) tap->last_cr = 0;
+            if (*p == '\n' && tap->last_cr) tap->last_cr = 0; /* the second half of CRLF */
             else gw_end_line(tap, *p);
             p++;
             continue;

@@ -34,7 +34,7 @@ class Gateway:
         self.config = config
         self.port = port
         self.log = log
-        self._environ = {**os.environ, **environ}
+        self.environ = {**os.environ, **environ}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -52,7 +52,7 @@ class Gateway:
         with self.log.open("ab") as output:
             # A session of its own: Ctrl-C in a terminal stops the demo first, which then stops the gateway in order.
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self._environ, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self.environ, start_new_session=True
             )
         try:
             self._await_ready(timeout_s)

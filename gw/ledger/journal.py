@@ -198,6 +198,8 @@ class JournalWriter:
         try:
             self._close_retired()
             self.flush()
+        except OSError as error:
+            raise JournalError(f"journal sync failed: {error.strerror}") from error
         finally:
             os.close(self._fd)
             self._fd = -1

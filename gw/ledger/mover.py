@@ -9,7 +9,7 @@ import fcntl
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -60,8 +60,9 @@ def sole_mover(state_dir: Path) -> Iterator[None]:
             owner = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
             message = f"a keeper (pid {owner}) already runs on {state_dir}; stop that gateway, or use another state_dir"
             raise KeeperBusy(message) from error
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+        with suppress(OSError):  # for the message above only; the disk may be full, and moving is what frees it
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, b"%d\n" % os.getpid(), 0)
         yield
     finally:
         os.close(fd)

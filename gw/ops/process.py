@@ -7,14 +7,24 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+SUPERVISOR = "GW_SUPERVISOR"  # variable in the children's environment: the supervisor's process id
 
 
-def die_with_parent() -> None:
-    """A child whose supervisor was killed ends itself by SIGTERM, so that no orphan serves or writes (Linux)."""
+def die_with_supervisor(number: signal.Signals) -> None:
+    """From here on this process gets the signal when the supervisor is gone, however it went, so that no orphan serves.
+
+    Linux tells at once (and means the thread that forked: the supervisor's main one); elsewhere `orphaned` has to be asked.
+    """
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if orphaned():
+        os.kill(os.getpid(), number)
+
+
+def orphaned() -> bool:
+    """The supervisor is gone. Not asked by "is my parent 1": in a container the supervisor itself is process 1."""
+    supervisor = os.environ.get(SUPERVISOR)
+    return supervisor is not None and os.getppid() != int(supervisor)
 
 
 def configure_logging(level: str) -> None:

@@ -4,14 +4,17 @@ Layout, all int64 little-endian words of 8 bytes:
     page 0                 control words (`Word`), written by one process each
     pages 1 ..             one block of BLOCK_BYTES per worker: own words, then counters; written by that worker alone
     after all blocks       SLOTS_PER_WORKER observation slots of SLOT_BYTES per worker (see `Slots`)
-A worker owns its block by a POSIX record lock on one byte of the file, which vanishes with the process. Counters only
-grow and stay when a worker dies, so their sum over all blocks is monotonic for as long as the file lives; the file is
-made anew at each start of the gateway.
+A block belongs to the worker whose process id stands in it; the supervisor, who sees every worker's end, negates the id
+then (`bury`), and the keeper sets it to 0 once the dead worker's calls are settled. So no lock has to outlive a fork, and
+no process id is mistaken for another's that was given the same number later. Counters only grow and stay when a worker
+dies, so their sum over all blocks is monotonic for as long as the file lives; the file is made anew at each start.
 """
 
 import fcntl
 import mmap
 import os
+import sys
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 
@@ -38,28 +41,29 @@ class Word(IntEnum):
     STARTED_US = 2
     SNAPSHOT_VERSION = 3  # written by the supervisor before the first worker, then by the keeper
     DRAINING = 4  # written by the supervisor: 0, or the wall time in us at which draining began
-    DRAIN_DEADLINE_US = 5  # running calls are stopped at this wall time
+    DRAIN_DEADLINE_NS = 5  # running calls are stopped at this monotonic time, the same for all processes of a host
 
 
 class Own(IntEnum):
     """A worker's own words in its block."""
 
-    PID = 0
+    PID = 0  # 0: nobody's; negative: of a dead worker whose calls are not known to be settled
     STARTED_US = 1
-    HEARTBEAT_US = 2
+    HEARTBEAT_NS = 2  # monotonic
     IN_FLIGHT = 3
     SNAPSHOT_VERSION = 4  # the version this worker serves
     JOURNAL_HEALTHY = 5
 
 
 class StateFile:
-    """Opened by path in every process. `words` is the whole file as int64."""
+    """Opened by path in every process. `words` is the whole file as int64. Raises OSError, and ValueError for another file."""
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
+        self.path = path
         flags = os.O_RDWR | (os.O_CREAT | os.O_TRUNC if create else 0)
         self.fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
         if create:
-            os.ftruncate(self.fd, FILE_BYTES)  # sparse: pages come into being when touched
+            _allocate(self.fd)
         elif os.fstat(self.fd).st_size != FILE_BYTES:
             raise ValueError(f"{path.name} is not a state file of this version of gw")
         self.map = mmap.mmap(self.fd, FILE_BYTES)
@@ -72,34 +76,53 @@ class StateFile:
             raise ValueError(f"{path.name} is not a state file of this version of gw")
 
     def claim_block(self) -> "Block":
-        """The first block that nobody holds, those of the dead last (the keeper may still have to read their slots)."""
-        free = [index for index in range(WORKERS_MAX) if self._try_lock(index)]
-        if not free:
-            raise RuntimeError(f"more than {WORKERS_MAX} workers")
-        index = min(free, key=lambda at: (self._word(at, Own.PID) != 0, self._word(at, Own.STARTED_US), at))
-        for other in free:
-            if other != index:
-                fcntl.lockf(self.fd, fcntl.LOCK_UN, 1, other)
-        return Block(self, index)
+        """A block for this process, which must have opened the file itself (a lock on an inherited one excludes nobody).
 
-    def _try_lock(self, index: int) -> bool:
+        One that is nobody's, else that of the worker that began longest ago among the dead: the keeper may still have to
+        read the slots of the others.
+        """
+        fcntl.flock(self.fd, fcntl.LOCK_EX)
         try:
-            fcntl.lockf(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, index)
-        except OSError:
-            return False
-        return True
+            free = [index for index in range(WORKERS_MAX) if self._word(index, Own.PID) <= 0]
+            if not free:
+                raise RuntimeError(f"more than {WORKERS_MAX} workers")
+            return Block(self, min(free, key=lambda at: (self._word(at, Own.PID) != 0, self._word(at, Own.STARTED_US), at)))
+        finally:
+            fcntl.flock(self.fd, fcntl.LOCK_UN)
 
     def _word(self, index: int, own: Own) -> int:
         return self.words[block_base(index) + own]
 
+    def bury(self, pid: int) -> None:
+        """The supervisor has seen this worker's end: nothing runs there; its slots wait for the keeper."""
+        index = self._block_of(pid)
+        if index is not None:
+            self.words[block_base(index) + Own.IN_FLIGHT] = 0
+            self.words[block_base(index) + Own.PID] = -pid
+
     def release_dead(self, index: int, pid: int) -> None:
-        """The keeper has settled what the dead owner of this block left open: its slots may be reused."""
-        if 0 <= index < WORKERS_MAX and self._word(index, Own.PID) == pid and not process_exists(pid):
+        """The keeper has settled what the dead owner of this block left open: its slots may be reused at once.
+
+        If it was quicker than the supervisor's `bury`, nothing happens and the block is reused later than others.
+        """
+        if 0 <= index < WORKERS_MAX and self._word(index, Own.PID) == -pid:
             self.words[block_base(index) + Own.PID] = 0
 
+    def heartbeat_ns(self, pid: int) -> int:
+        """When this worker's timer last ran, monotonic; 0 if it has no block (yet)."""
+        index = self._block_of(pid)
+        return self._word(index, Own.HEARTBEAT_NS) if index is not None else 0
+
+    def _block_of(self, pid: int) -> int | None:
+        return next((index for index in range(WORKERS_MAX) if self._word(index, Own.PID) == pid), None)
+
+    def ever_served(self) -> bool:
+        """Whether any worker of this run, alive or dead, has come up."""
+        return any(self._word(index, Own.SNAPSHOT_VERSION) for index in range(WORKERS_MAX))
+
     def live_blocks(self) -> list[int]:
-        """Blocks of workers whose process exists."""
-        return [index for index in range(WORKERS_MAX) if (pid := self._word(index, Own.PID)) and process_exists(pid)]
+        """Blocks of workers that have begun and not ended."""
+        return [index for index in range(WORKERS_MAX) if self._word(index, Own.PID) > 0]
 
     def sum_own(self, own: Own) -> int:
         """Sum of one own word over live workers."""
@@ -108,25 +131,45 @@ class StateFile:
     def counter_sum(self, counter: int) -> int:
         return sum(self.words[block_base(index) + COUNTER_BASE + counter] for index in range(WORKERS_MAX))
 
+    def rename(self, path: Path) -> None:
+        """Takes the place of whatever stands there. Raises OSError."""
+        self.path.replace(path)
+        self.path = path
+
+    def restore_path(self) -> bool:
+        """Whether the file had to be put back under its name: processes still to come must find it there.
+
+        A removed file cannot be linked again, but on Linux a symbolic link to this process's opening of it does as well.
+        Raises OSError.
+        """
+        own = os.fstat(self.fd)
+        with suppress(FileNotFoundError):
+            found = self.path.stat()
+            if (found.st_ino, found.st_dev) == (own.st_ino, own.st_dev):
+                return False
+        partial = self.path.with_suffix(".link")
+        partial.unlink(missing_ok=True)
+        partial.symlink_to(f"/proc/{os.getpid()}/fd/{self.fd}")
+        partial.replace(self.path)
+        return True
+
     def close(self) -> None:
         self.words.release()
         self.map.close()
         os.close(self.fd)
 
 
+def _allocate(fd: int) -> None:
+    """All pages at once (25 MB): a hole touched on a full disk would kill the process by SIGBUS. Raises OSError."""
+    if sys.platform == "linux":
+        os.posix_fallocate(fd, 0, FILE_BYTES)
+    else:
+        os.ftruncate(fd, FILE_BYTES)
+
+
 def block_base(index: int) -> int:
     """Word offset of a worker's block."""
     return (PAGE + index * BLOCK_BYTES) // 8
-
-
-def process_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class Block:
@@ -137,11 +180,10 @@ class Block:
         self.index = index
         self.base = block_base(index)
         self.counters = state.words[self.base + COUNTER_BASE : self.base + BLOCK_BYTES // 8]
-        now = clock.wall_us()
         for own, value in (
             (Own.PID, os.getpid()),
-            (Own.STARTED_US, now),
-            (Own.HEARTBEAT_US, now),
+            (Own.STARTED_US, clock.wall_us()),
+            (Own.HEARTBEAT_NS, clock.mono_ns()),
             (Own.IN_FLIGHT, 0),
             (Own.JOURNAL_HEALTHY, 1),
         ):
@@ -171,7 +213,6 @@ class Block:
         """A clean end: nothing is left open here."""
         self.set(Own.IN_FLIGHT, 0)
         self.set(Own.PID, 0)
-        fcntl.lockf(self.state.fd, fcntl.LOCK_UN, 1, self.index)
 
 
 def read_slot(state: StateFile, block: int, slot: int, call_id: str) -> bytes | None:

@@ -73,8 +73,8 @@ class Lane:
                 turn.set_result(None)
                 return
 
-    async def take_place(self, loop: asyncio.AbstractEventLoop, timeout_s: float) -> Connection | None:
-        """A connection that just became idle, or None with a place taken: then the caller dials.
+    async def take_place(self, loop: asyncio.AbstractEventLoop, timeout_s: float, *, fresh: bool) -> Connection | None:
+        """A connection that just became idle (never if `fresh`), or None with a place taken: then the caller dials.
 
         Waits in line if the limit is reached, at most `timeout_s`. Raises UpstreamError `connect_timeout`, saturated.
         """
@@ -82,7 +82,7 @@ class Lane:
         if self.places < target.connections_max:
             self.places += 1
             return None
-        if self.idle:  # only a retry comes here with one idle: it wants a new one, so the oldest makes room
+        if self.idle:  # only who wants a fresh one comes here with one idle: the oldest makes room
             self.idle[0].close()
             self.places += 1
             return None
@@ -99,9 +99,13 @@ class Lane:
                 raise
             finally:
                 timer.cancel()
-            if connection is None or connection.phase != CLOSED:
-                return connection
-            # It died between the handing over and now. Its place went to the next in line, or is free.
+            if connection is None:
+                return None
+            if connection.phase != CLOSED:
+                if not fresh:
+                    return connection
+                connection.close()
+            # Closed now, or it died since it was handed over. Its place went to the next in line, or is free.
             if self.places < target.connections_max:
                 self.places += 1
                 return None
@@ -162,12 +166,16 @@ class Pool:
             lane = self._lanes[target.key] = Lane(target)
         elif lane.target is not target:
             lane.target = target
-        connection = lane.idle.pop() if lane.idle else await self._connect(lane, target, total_at)
+        connection = lane.idle.pop() if lane.idle else await self._connect(lane, target, total_at, fresh=False)
         retries = 0
         while True:
-            if on_send is not None:
-                on_send()
-            response = connection.send(target, method, lead, parts, total_at)
+            try:
+                if on_send is not None:
+                    on_send()
+                response = connection.send(target, method, lead, parts, total_at)
+            except BaseException:
+                connection.close()
+                raise
             waiter = response.waiter
             assert waiter is not None
             try:
@@ -184,7 +192,7 @@ class Pool:
             if retries or not self._is_stale(connection, response, error):
                 raise error
             retries = 1
-            connection = await self._connect(lane, target, total_at)
+            connection = await self._connect(lane, target, total_at, fresh=True)
 
     def _is_stale(self, connection: Connection, response: Response, error: UpstreamError) -> bool:
         return (
@@ -195,14 +203,14 @@ class Pool:
             and not self._closed
         )
 
-    async def _connect(self, lane: Lane, target: Target, total_at: float) -> Connection:
-        """A new connection, or after waiting in line perhaps one that just became idle."""
+    async def _connect(self, lane: Lane, target: Target, total_at: float, *, fresh: bool) -> Connection:
+        """A new connection; or, unless `fresh`, after waiting in line perhaps one that just became idle."""
         if self._closed:
             raise UpstreamError("closed", "the pool is closed")
         loop = self._loop
         started = loop.time()
         timeout_s = min(target.connect_timeout_s, total_at - started)
-        found = await lane.take_place(loop, timeout_s)
+        found = await lane.take_place(loop, timeout_s, fresh=fresh)
         if found is not None:
             return found
         connection = Connection(loop, lane, target)

@@ -155,6 +155,8 @@ def _parse(url: str, what: str) -> tuple[SplitResult, str, int]:
         host, port = split.hostname, split.port
     except ValueError as error:
         raise ValueError(f"{what} is not a URL") from error
+    if any(char <= " " or char == "\x7f" for char in url):  # urlsplit drops line ends without a word
+        raise ValueError(f"{what} holds a space or a control character")
     if split.scheme not in PORTS or not host or port == 0:
         raise ValueError(f"{what} must be http://host[:port] or https://host[:port]")
     try:

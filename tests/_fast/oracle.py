@@ -203,7 +203,7 @@ COUNTS = st.one_of(
     st.integers(0, 10_000),
     st.integers(0, 10_000),
     st.none(),
-    st.sampled_from([2**63 - 1, 2**63, -1, 1.5, 1e3, "7", True, [], {}]),
+    st.sampled_from([2**63 - 1, 2**63, -1, 1.5, 1e3, "7", True, [], {}, [7], {"input_tokens": 7}]),
 )
 SMALL = st.one_of(st.integers(0, 10_000), st.none())
 NOISE = st.recursive(
@@ -242,7 +242,9 @@ def usages(counts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         service_tier=NAMES,
         speed=st.sampled_from([None, "fast", "standard"]),
         inference_geo=st.sampled_from([None, "us", "global"]),
-        iterations=st.one_of(st.none(), st.lists(st.one_of(entries, entries, st.none(), st.just(3)), max_size=4)),
+        iterations=st.one_of(
+            st.none(), st.lists(st.one_of(entries, entries, st.none(), st.just(3), st.just([{"type": "message"}])), max_size=4)
+        ),
         fallback_credit=NOISE,
     )
 

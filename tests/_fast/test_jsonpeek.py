@@ -194,6 +194,22 @@ def test_escapes_are_undone_and_lone_surrogates_replaced(body: str) -> None:
     peek(body)["model"].encode()
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"metadata":{"user_id":"a"},"metadata":{}}',
+        '{"metadata":{"user_id":"a"},"metadata":null}',
+        '{"metadata":{"user_id":"a","user_id":5}}',
+        '{"metadata":{"x":{"user_id":"a"}},"user_id":"b"}',
+        '{"speed":"fast","speed":null,"service_tier":"auto","service_tier":1}',
+    ],
+)
+def test_the_last_of_doubled_keys_that_are_allowed_counts(body: str) -> None:
+    found = peek(body)
+    assert (found["error"], found["user_id"], found["speed"], found["service_tier"]) == ("", None, "", "")
+    judge(body.encode())
+
+
 def test_depth_is_bounded() -> None:
     for depth, error in ((511, ""), (512, "invalid_json")):
         for opening, closing in (("[", "]"), ('{"a":', "}")):

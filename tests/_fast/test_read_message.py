@@ -72,6 +72,7 @@ CONTENT = [
     ([{"type": "text", "text": ""}], True),
     ([{"type": "text", "text": ""}, {"type": "fallback", "to": {"model": "m"}}], True),
     ([{"type": "text", "text": ""}, {"text": "a", "type": "text"}], False),
+    ([{"type": "fallback", "text": "x"}, {"type": "text", "text": ""}], True),
     ([{"type": "thinking", "thinking": "", "signature": ""}], True),
     ([{"type": "thinking", "thinking": "", "signature": "c2ln"}], False),
     ([{"type": "tool_use", "id": "t", "name": "n", "input": {}}], False),

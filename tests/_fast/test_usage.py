@@ -166,6 +166,15 @@ SPLITS = [
         False,
     ),
     (
+        "grown, iterations know some of 5m",
+        {"cache_creation_input_tokens": 200, "cache_creation": split_of(**{"5m": 200})},
+        {"cache_creation_input_tokens": 300, "iterations": [{"type": "message", "cache_creation": split_of(**{"5m": 250})}]},
+        60,
+        250,
+        50,
+        True,
+    ),
+    (
         "grown, iterations know some",
         {"cache_creation_input_tokens": 0},
         {"cache_creation_input_tokens": 350, "iterations": [ENTRY]},

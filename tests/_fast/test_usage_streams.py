@@ -37,6 +37,7 @@ GARBAGE = [
     (b"data: [DONE]\n\n", False),
     (b"data: null\n\n", True),
     (b"dat: {}\n\n", True),
+    (b"events: x\n\n", True),
     (b"event\n\n", False),
     (b":\n:x\n\n", False),
     (b'data: {"a":1} x\n\n', True),

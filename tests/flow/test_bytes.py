@@ -42,8 +42,16 @@ def play(house: Stage, body: bytes, reply: Reply | None = None, headers: Pairs =
 
 
 # --- request bodies ---------------------------------------------------------------------------------------------------
-scalars = st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20)
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4), max_leaves=12)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4), max_leaves=12
+)
 blanks = st.text(" \t\n\r", max_size=3)
 OURS = {"model", "stream", "max_tokens", "metadata"}
 
@@ -100,26 +108,45 @@ def test_an_encoded_request_body_is_read_and_forwarded_as_it_came(house: Stage, 
     assert answer.status == 200, answer.body
     (request,) = house.played.requests[name]
     assert (request.body, request.header("content-encoding")) == (packed, encoding)
-    assert house.gateway.settled(lambda rows: len(rows) == 1, "call_id = ?", [answer.header("request-id")])[0]["requested_model"] == MODEL
+    assert (
+        house.gateway.settled(lambda rows: len(rows) == 1, "call_id = ?", [answer.header("request-id")])[0]["requested_model"]
+        == MODEL
+    )
 
 
 # --- response bodies --------------------------------------------------------------------------------------------------
 ends = st.sampled_from([b"\n", b"\r\n", b"\r"])
 noise = st.one_of(
     st.binary(max_size=30).map(lambda raw: b": " + raw.replace(b"\n", b"").replace(b"\r", b"")),
-    st.sampled_from([b"id: 7", b"retry: 3000", b"event: unheard_of\ndata: {}", b"data: not json", b"event: message_delta\ndata: {", b"data", b"odd"]),
+    st.sampled_from(
+        [
+            b"id: 7",
+            b"retry: 3000",
+            b"event: unheard_of\ndata: {}",
+            b"data: not json",
+            b"event: message_delta\ndata: {",
+            b"data",
+            b"odd",
+        ]
+    ),
 )
 
 
 def message_events() -> list[bytes]:
     usage = {"input_tokens": 7, "output_tokens": 1}
-    text = {"type": "text_delta", "text": "one \u00e9\u4e16 \U0001f30d \\ \" two"}
+    text = {"type": "text_delta", "text": 'one \u00e9\u4e16 \U0001f30d \\ " two'}
     return [
-        answers.event("message_start", {"type": "message_start", "message": {"id": "m", "type": "message", "model": MODEL, "usage": usage}}),
-        answers.event("content_block_start", {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        answers.event(
+            "message_start", {"type": "message_start", "message": {"id": "m", "type": "message", "model": MODEL, "usage": usage}}
+        ),
+        answers.event(
+            "content_block_start", {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+        ),
         answers.event("content_block_delta", {"type": "content_block_delta", "index": 0, "delta": text}),
         answers.event("content_block_stop", {"type": "content_block_stop", "index": 0}),
-        answers.event("message_delta", {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}}),
+        answers.event(
+            "message_delta", {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}}
+        ),
         answers.event("message_stop", {"type": "message_stop"}),
     ]
 
@@ -155,7 +182,11 @@ def test_any_stream_arrives_as_it_was_sent(house: Stage, made: tuple[bytes, list
 
 
 @EXAMPLES
-@given(body=st.binary(max_size=4000), kind=st.sampled_from(["application/json", "text/html", "application/octet-stream", ""]), status=st.sampled_from([200, 203, 400, 418, 500]))
+@given(
+    body=st.binary(max_size=4000),
+    kind=st.sampled_from(["application/json", "text/html", "application/octet-stream", ""]),
+    status=st.sampled_from([200, 203, 400, 418, 500]),
+)
 def test_any_whole_answer_arrives_as_it_was_sent(house: Stage, body: bytes, kind: str, status: int) -> None:
     headers = (("content-type", kind),) if kind else ()
     _, answer = play(house, prompt(stream=False), Reply(status=status, headers=headers, steps=(Chunk(body),)))
@@ -213,7 +244,13 @@ def test_the_clients_headers_reach_the_upstream_unchanged_but_for_hop_by_hop_and
 
 def test_the_upstreams_headers_reach_the_client_but_for_hop_by_hop_and_ids(house: Stage) -> None:
     theirs = [("anthropic-ratelimit-requests-remaining", "7"), ("x-new", "1"), ("retry-after", "3"), ("cf-ray", "abc")]
-    hop = [("keep-alive", "timeout=9"), ("proxy-authenticate", "Basic"), ("trailer", "x-t"), ("x-gw-cost-usd", "0.01"), ("x-gw-error", "theirs")]
+    hop = [
+        ("keep-alive", "timeout=9"),
+        ("proxy-authenticate", "Basic"),
+        ("trailer", "x-t"),
+        ("x-gw-cost-usd", "0.01"),
+        ("x-gw-error", "theirs"),
+    ]
     reply = answers.whole(b"{}", (("content-type", "application/json"), *theirs, *hop))
     name, answer = play(house, prompt(stream=False), reply)
     upstream_id = house.lines(name)[0].request_id

@@ -2,9 +2,6 @@
 
 import fcntl
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,7 @@ from hypothesis import strategies as st
 from gw.domain.call import CallRecord
 from gw.ledger import journal
 from gw.ledger.journal import CLOSE, HEADER, OPEN, JournalError, JournalWriter, OpenCall, frame_of, replay, scan
+from tests.ledger.disk import file_size_limit
 from tests.ledger.records import begun, record
 
 SEED = journal.seed_of("0123456789abcdef")
@@ -33,17 +31,6 @@ def frames(payloads: list[bytes]) -> bytes:
 
 def scanned(content: bytes) -> list[bytes]:
     return [bytes(frame.payload) for frame in scan(content, SEED)]
-
-
-@contextmanager
-def file_size_limit(size: int) -> Iterator[None]:
-    """A write beyond `size` is cut short, the next one fails with EFBIG: what a full disk does, without one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_what_was_appended_is_replayed_in_order(tmp_path: Path) -> None:

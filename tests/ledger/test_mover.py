@@ -12,6 +12,7 @@ from gw.ledger.journal import CLOSE, JournalWriter, OpenCall, SegmentHeader, fra
 from gw.ledger.mover import KeeperBusy, Mover, sole_mover
 from gw.ledger.sqlite import SqliteStore, reading
 from gw.ledger.store import Batch, StoreError
+from tests.ledger.disk import file_size_limit
 from tests.ledger.records import begun, record
 
 
@@ -235,6 +236,11 @@ async def test_poison_is_kept_verbatim_beside_the_journals(ground: Ground) -> No
     assert [call_id for call_id, _ in ground.calls()] == ["a", "b"] and mover.moved.rejected == 1
     (kept,) = (ground.journal / "rejected").iterdir()
     assert kept.name == f"{path.name}-{start}.frame" and kept.read_bytes() == poison
+
+
+async def test_full_state_disk_does_not_keep_the_journals_from_being_moved(ground: Ground) -> None:
+    with file_size_limit(0), sole_mover(ground.state_dir):
+        pass
 
 
 async def test_only_one_may_move(ground: Ground) -> None:

@@ -116,7 +116,7 @@ class Upstream:
             pass  # the client left in the middle of the script
         except asyncio.CancelledError:
             pass  # the test is over
-        except Exception as error:
+        except (AssertionError, RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:  # of the script
             self.faults.append(error)
         finally:
             peer.gone.set()

@@ -48,7 +48,7 @@ async def test_while_waiting_for_the_body(silence_s, pool: Pool, start, target_o
     await cancel(task)
     assert pool.stats()[0].open == 0
     await asyncio.wait_for(upstream.peers[0].gone.wait(), GONE_S)
-    with pytest.raises(UpstreamError, match="^closed: "):
+    with pytest.raises(UpstreamError, match=r"^closed: "):
         await response.read()
 
 
@@ -176,7 +176,7 @@ async def test_abort_is_idempotent_and_wakes_the_reader(pool: Pool, start, targe
     await asyncio.sleep(0)
     response.abort()
     response.abort()
-    with pytest.raises(UpstreamError, match="^closed: "):
+    with pytest.raises(UpstreamError, match=r"^closed: "):
         await reader
     await asyncio.wait_for(upstream.peers[0].gone.wait(), GONE_S)
     whole = await pool.request(target, b"POST", b"/", b"", b"whole")

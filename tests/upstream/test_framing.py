@@ -1,6 +1,7 @@
 """Responses as HTTP/1.1 frames them, in any split: the right bytes, and reuse only where it is safe."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -139,7 +140,7 @@ def test_any_body_in_any_split_arrives_exactly(chunks: list[bytes], cuts: list[i
 
     async def script(peer) -> None:
         await peer.request()
-        await peer.send_slowly([data[a:b] for a, b in zip(edges, edges[1:], strict=False)])
+        await peer.send_slowly([data[a:b] for a, b in pairwise(edges)])
 
     async def main() -> None:
         from gw.upstream.target import Target

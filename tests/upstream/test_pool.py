@@ -7,7 +7,8 @@ import pytest
 
 from gw.upstream.errors import UpstreamError
 from gw.upstream.pool import Pool
-from tests.upstream.server import CHUNKED, LAST_CHUNK, chunk, sized
+from gw.upstream.target import Target
+from tests.upstream.server import CHUNKED, LAST_CHUNK, chunk, refused_port, sized
 
 
 async def echo(peer) -> None:
@@ -56,6 +57,44 @@ async def test_two_targets_with_the_same_key_share_connections(pool: Pool, start
     await ask(pool, target_of(upstream))
     assert (await ask(pool, target_of(upstream, idle_timeout_s=7.0)))[1].reused
     assert len(pool.stats()) == 1
+
+
+async def test_on_send_is_called_before_every_writing_and_not_without_a_connection(pool: Pool, start, target_of) -> None:
+    async def script(peer) -> None:
+        await peer.request()
+        await peer.send(sized(b"one"))
+        if peer.number == 0:
+            await peer.request()
+            peer.reset()
+
+    upstream = await start(script)
+    target = target_of(upstream)
+    written = []  # how many requests the upstream had at each call
+
+    def on_send() -> None:
+        written.append(sum(len(peer.requests) for peer in upstream.peers))
+
+    for _ in range(2):
+        response = await pool.request(target, b"GET", b"/", b"", b"", on_send=on_send)
+        await response.read_all(9)
+    assert (written, response.retries) == ([0, 1, 2], 1)
+    nobody = Target.from_url(f"http://127.0.0.1:{await refused_port()}")
+    with pytest.raises(UpstreamError, match=r"^connect: "):
+        await pool.request(nobody, b"GET", b"/", b"", b"", on_send=on_send)
+    assert len(written) == 3
+
+
+async def test_on_send_that_raises_leaves_nothing_open(pool: Pool, start, target_of) -> None:
+    target = target_of(await start(echo))
+    await ask(pool, target)
+
+    def on_send() -> None:
+        raise LookupError("no slot")
+
+    for _ in range(2):  # on a reused connection, then on a fresh one
+        with pytest.raises(LookupError):
+            await pool.request(target, b"GET", b"/", b"", b"", on_send=on_send)
+        assert pool.stats()[0].open == 0
 
 
 async def test_pool_max_bounds_idle_connections(pool: Pool, start, target_of) -> None:
@@ -132,7 +171,7 @@ async def test_replacement_that_fails_too_is_an_error(pool: Pool, start, target_
     upstream = await start(script)
     target = target_of(upstream)
     await ask(pool, target)
-    with pytest.raises(UpstreamError, match="^reset: "):
+    with pytest.raises(UpstreamError, match=r"^reset: "):
         await ask(pool, target)
     assert len(upstream.peers) == 2
 
@@ -143,7 +182,7 @@ async def test_failure_of_a_fresh_connection_is_not_repeated(pool: Pool, start, 
         peer.end()
 
     upstream = await start(script)
-    with pytest.raises(UpstreamError, match="^reset: "):
+    with pytest.raises(UpstreamError, match=r"^reset: "):
         await ask(pool, target_of(upstream))
     assert len(upstream.peers) == 1
 
@@ -177,7 +216,7 @@ async def test_reused_connection_that_dies_late_is_not_replaced(pool: Pool, star
     upstream = await start(script)
     target = target_of(upstream)
     await ask(pool, target)
-    with pytest.raises(UpstreamError, match="^reset: "):
+    with pytest.raises(UpstreamError, match=r"^reset: "):
         await ask(pool, target)
     assert len(upstream.peers) == 1
 
@@ -288,13 +327,13 @@ async def test_close_ends_idle_busy_and_waiting(pool: Pool, start, target_of) ->
     await pool.close()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(result, UpstreamError) and result.kind == "closed" for result in results), results
-    with pytest.raises(UpstreamError, match="^closed: "):
+    with pytest.raises(UpstreamError, match=r"^closed: "):
         await ask(pool, one)
 
 
 async def test_bad_request_parts_are_refused_before_a_connection_is_made(pool: Pool, start, target_of) -> None:
     upstream = await start(echo)
     for path, head in ((b"/a b", b""), (b"/a\r\nX: y", b""), (b"/", b"a: b\r\n\r\n"), (b"/", b"Host: x\r\n")):
-        with pytest.raises(ValueError, match="the (path|head)"):
+        with pytest.raises(ValueError, match=r"the (path|head)"):
             await pool.request(target_of(upstream), b"GET", path, head, b"")
     assert upstream.peers == []

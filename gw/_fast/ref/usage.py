@@ -91,8 +91,8 @@ class Tap:
             if self._line == _L_BOM:
                 at += self._bom_byte(byte)
             elif byte in b"\r\n":
-                if byte == 0x0A and self._last_cr and self._line == _L_START:
-                    self._last_cr = False
+                if byte == 0x0A and self._last_cr:
+                    self._last_cr = False  # the second half of CRLF
                 else:
                     self._end_line(byte)
                 at += 1
