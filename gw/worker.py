@@ -1,10 +1,12 @@
 """One worker: what its calls share (snapshot, pool, journal, block of the state file) and its timers."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 from pathlib import Path
+from typing import Protocol
 
 from gw import clock
 from gw.config.load import ConfigError
@@ -20,7 +22,13 @@ from gw.upstream.pool import Pool
 
 log = logging.getLogger("gw.worker")
 
-TICK_S = 0.1  # how soon a worker sees a new snapshot or a drain
+TICK_S = 0.1  # how soon a worker sees a new snapshot, a drain, or a client that left
+
+
+class Arming(Protocol):
+    """What waits for the next tick."""
+
+    def arm(self) -> None: ...
 
 
 class Worker:
@@ -43,6 +51,7 @@ class Worker:
         )
         self.pool = Pool()
         self.running: dict[Call, asyncio.Task[None]] = {}
+        self.unwatched: set[Arming] = set()
         self._serial = 0
         self._failed_version = 0
         self._ticker: asyncio.TimerHandle | None = None
@@ -56,6 +65,8 @@ class Worker:
         if self.state.words[Word.DRAINING]:  # a SIGTERM that came before this process listened for it is repeated
             os.kill(os.getpid(), signal.SIGTERM)
         self.block.set(Own.SNAPSHOT_VERSION, self.snapshot.version)
+        gc.collect()
+        gc.freeze()  # price book and modules are for ever: no collection has to walk them again
         self._tick()
 
     async def stop(self) -> None:
@@ -129,6 +140,9 @@ class Worker:
             self.block.set(Own.JOURNAL_HEALTHY, 1)
         if words[Word.DRAINING] and now >= words[Word.DRAIN_DEADLINE_NS]:
             self._cancel_running()
+        for watch in self.unwatched:
+            watch.arm()
+        self.unwatched.clear()
         self._ticker = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     def _swap(self, version: int) -> None:

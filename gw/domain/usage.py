@@ -56,6 +56,6 @@ class Reading(Struct, frozen=True):
     message_id: str = ""
     stop_reason: str = ""
     content_empty: bool = True  # no content block carried anything: with stop_reason "refusal" the call is free
-    text_bytes: int = 0  # UTF-8 bytes of text, thinking and tool-input deltas relayed so far (JSON-unescaped, approximate upwards)
+    text_bytes: int = 0  # UTF-8 bytes of text, thinking and tool-input deltas so far (unescaped, rather too many than too few)
     error_type: str = ""  # `error.type` of an `event: error` in the stream, or of an error body
     garbled: bool = False  # something could not be read; the relay was not affected
