@@ -1,18 +1,23 @@
 """The ASGI application: a literal table of paths, nothing else. Every route of the data plane goes through `pipeline`."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
 from gw import clock
+from gw.config.load import ConfigError
 from gw.domain.call import Endpoint
 from gw.errors import Refusal
+from gw.ledger.journal import JournalError
 from gw.ops import metrics
 from gw.ops.ready import readiness
 from gw.pipeline import handle
 from gw.wire.asgi import Receive, Scope, Send
 from gw.wire.refusals import refusal_answer
 from gw.worker import Worker
+
+log = logging.getLogger("gw.app")
 
 DATA: dict[str, tuple[str, Endpoint]] = {
     "/v1/messages": ("POST", "messages"),
@@ -49,6 +54,9 @@ class App:
                 try:
                     self.worker = Worker(Path(os.environ["GW_STATE_DIR"]))
                     self.worker.start()
+                except (ConfigError, JournalError, OSError, ValueError) as error:
+                    log.critical("this worker cannot start: %s", error)
+                    return await send({"type": "lifespan.startup.failed", "message": str(error)})
                 except BaseException as error:  # else the server would go on without a worker behind it
                     await send({"type": "lifespan.startup.failed", "message": f"the worker cannot start: {error}"})
                     raise

@@ -22,6 +22,7 @@ from gw.ledger.mover import KeeperBusy, Moved, Mover, SettleLost, WorkerSettled,
 from gw.ledger.sqlite import SqliteStore
 from gw.ledger.status import KeeperStatus, write_status
 from gw.ledger.store import Store, StoreError
+from gw.ops.process import release_signals
 
 IDLE_S = 0.05  # how often the journals are looked at when there is nothing to do
 BACKOFF_S = (0.1, 5.0)  # first and longest wait while the store does not take rows
@@ -172,6 +173,7 @@ async def run(settings: KeeperSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    release_signals()
     await Keeper(settings, SqliteStore(settings.database)).run(stop)
 
 

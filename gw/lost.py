@@ -30,7 +30,7 @@ class LostCalls:
         usage = reading.usage
         return replace(
             record,
-            ended_us=clock.wall_us(),
+            ended_us=max(clock.wall_us(), record.started_us),
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cache_read_tokens=usage.cache_read_tokens,

@@ -70,9 +70,11 @@ class Publisher:
         return True
 
     def adopt(self, published: Published, snapshot: Snapshot) -> None:
-        """Goes on from what another process has published."""
+        """Goes on from what another process has published, which may have died before it announced it."""
         self._published, self.snapshot, self._text = published, snapshot, published.config_text
         self._stamp = _stamp(self._state_dir / FILE)
+        if published.version > self._state.words[Word.SNAPSHOT_VERSION]:
+            self._announce(published.version)
 
     def _announce(self, version: int) -> None:
         self._state.words[Word.SNAPSHOT_VERSION] = version

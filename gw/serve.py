@@ -25,9 +25,8 @@ from gw import clock
 from gw.config.load import ConfigError
 from gw.config.model import Config
 from gw.ledger.mover import KeeperBusy
-from gw.ledger.status import read_status
 from gw.ledger.store import StoreError
-from gw.ops.process import SUPERVISOR
+from gw.ops.process import SUPERVISOR, signals_held
 from gw.ops.state import Own, StateFile, Word
 from gw.startup import await_last_run, prepare_state
 
@@ -89,7 +88,8 @@ class Supervisor(MPServer):
         command = [sys.executable, "-m", "gw.keeper_main", str(self.gw_config_path or "")]
         self._keeper_due_ns = clock.mono_ns() + KEEPER_PAUSE_NS
         try:
-            self.keeper = subprocess.Popen(command, start_new_session=True)  # Ctrl-C in the terminal is not for it
+            with signals_held():
+                self.keeper = subprocess.Popen(command, start_new_session=True)  # Ctrl-C in the terminal is not for it
         except OSError as error:
             log.error("the keeper cannot be started now: %s", error)
 
@@ -104,6 +104,11 @@ class Supervisor(MPServer):
             log.error("the keeper did not finish in 30 s; its journals are kept for the next start")
             self.keeper.kill()
 
+    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        spawn: Any = super()._spawn_workers
+        with signals_held():
+            spawn(spawn_target, target_loader)
+
     def _serve_loop(self, spawn_target: Any, target_loader: Callable[..., Any]) -> None:
         while True:
             self.main_loop_interrupt.wait(POLL_S)
@@ -112,7 +117,8 @@ class Supervisor(MPServer):
                 break
             if self.reload_signal:
                 self.reload_signal = False
-                self._reload_keeper()
+                if self.keeper is not None:
+                    self.keeper.send_signal(signal.SIGHUP)
             self._keep_state_file()
             self._kill_hung()
             self._bury_dead()
@@ -125,14 +131,6 @@ class Supervisor(MPServer):
                     log.error("the keeper ended (exit code %s); starting another", self.keeper.returncode)
                 self.start_keeper()
         self._drain()
-
-    def _reload_keeper(self) -> None:
-        """A keeper that is only starting would die of the signal, and reads the configuration anyway."""
-        if self.keeper is None:
-            return
-        status = read_status(self.gw_state.path.parent)
-        if status is not None and status.pid == self.keeper.pid:
-            self.keeper.send_signal(signal.SIGHUP)
 
     def _keep_state_file(self) -> None:
         try:
@@ -179,8 +177,9 @@ class Supervisor(MPServer):
         for index in sorted(self._dead):
             log.error("worker %d ended (exit code %s); starting another", index + 1, self.wrks[index].inner.exitcode)
             try:
-                worker: Any = self._spawn_worker(idx=index, target=spawn_target, callback_loader=target_loader)
-                worker.start()
+                with signals_held():
+                    worker: Any = self._spawn_worker(idx=index, target=spawn_target, callback_loader=target_loader)
+                    worker.start()
             except OSError as error:
                 log.error("worker %d cannot be started now: %s", index + 1, error)
                 continue

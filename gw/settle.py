@@ -27,6 +27,7 @@ Nine = tuple[int, int, int, int, int, int, int, int, int]
 NO_TOKENS: Nine = (0, 0, 0, 0, 0, 0, 0, 0, 0)
 MODEL_MAX = 256
 WORD_MAX = 64
+UPLOAD_MAX_S = 600
 
 
 class Who(NamedTuple):
@@ -119,6 +120,12 @@ class Call:
         """The request is about to be written to the upstream: from here on it may cost money."""
         self.billed = self.endpoint == "messages"
 
+    @property
+    def longest_ns(self) -> int:
+        """What a slow upload and the upstream's total timeout together can explain."""
+        total_s = self.deployment.target.total_timeout_s if self.deployment is not None else 0
+        return int((UPLOAD_MAX_S + total_s) * 1_000_000_000)
+
     def read(self) -> Reading:
         """What is known of the response at this moment."""
         if self.reading is not None:
@@ -166,7 +173,7 @@ def build(call: Call, reading: Reading, source: str, priced: Priced, *, outcome:
         call.started_us,
         call.first_byte_us,
         call.first_token_us,
-        clock.wall_us(),
+        max(clock.wall_us(), call.started_us),  # the wall clock may go backwards, a call may not
         outcome,
         call.status,
         error,

@@ -14,7 +14,7 @@ from gw.domain.call import Endpoint, Outcome
 from gw.errors import Refusal
 from gw.ledger.journal import JournalError, JournalWriter, OpenCall
 from gw.ops import metrics
-from gw.ops.process import die_with_supervisor, orphaned
+from gw.ops.process import die_with_supervisor, orphaned, release_signals
 from gw.ops.state import STATE_FILE, Own, StateFile, Word
 from gw.settle import Call, open_record, settled
 from gw.snapshot import Snapshot, read
@@ -23,6 +23,11 @@ from gw.upstream.pool import Pool
 log = logging.getLogger("gw.worker")
 
 TICK_S = 0.1  # how soon a worker sees a new snapshot, a drain, or a client that left
+LAST_WORD_NS = 1_000_000_000  # after the drain's deadline: for clients to take the event that tells them
+OVERDUE_EVERY_NS = 10_000_000_000
+
+
+GC_THRESHOLDS = (20_000, 20, 50)  # a call leaves no cycles behind; the default of 700 collects at every 15th call
 
 
 class Arming(Protocol):
@@ -54,6 +59,8 @@ class Worker:
         self.unwatched: set[Arming] = set()
         self._serial = 0
         self._failed_version = 0
+        self._overdue_ns = 0
+        self._seen_ns: dict[Call, int] = {}  # when a look at the running calls first found this one
         self._ticker: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -62,11 +69,11 @@ class Worker:
         loop = asyncio.get_running_loop()
         loop.remove_signal_handler(signal.SIGINT)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the supervisor's: it drains first
-        if self.state.words[Word.DRAINING]:  # a SIGTERM that came before this process listened for it is repeated
-            os.kill(os.getpid(), signal.SIGTERM)
+        release_signals()  # the server's handler for SIGTERM stands by now
         self.block.set(Own.SNAPSHOT_VERSION, self.snapshot.version)
         gc.collect()
         gc.freeze()  # price book and modules are for ever: no collection has to walk them again
+        gc.set_threshold(*GC_THRESHOLDS)
         self._tick()
 
     async def stop(self) -> None:
@@ -139,7 +146,10 @@ class Worker:
             log.warning("the journal can be written again")
             self.block.set(Own.JOURNAL_HEALTHY, 1)
         if words[Word.DRAINING] and now >= words[Word.DRAIN_DEADLINE_NS]:
-            self._cancel_running()
+            self._cancel_running(again=now >= words[Word.DRAIN_DEADLINE_NS] + LAST_WORD_NS)
+        if now >= self._overdue_ns:
+            self._overdue_ns = now + OVERDUE_EVERY_NS
+            self._leave_overdue(now)
         for watch in self.unwatched:
             watch.arm()
         self.unwatched.clear()
@@ -156,14 +166,23 @@ class Worker:
         self.snapshot = new
         self.block.set(Own.SNAPSHOT_VERSION, new.version)
 
-    def _cancel_running(self) -> None:
+    def _cancel_running(self, *, again: bool) -> None:
+        """`again`: also those that were told before and still try to say so to a client that takes no bytes."""
         for call, task in self.running.items():
-            if not call.stopping:
+            if again or not call.stopping:
                 call.stopping = True
                 task.cancel()
 
+    def _leave_overdue(self, now_ns: int) -> None:
+        """A client that neither sends nor takes bytes could hold its call beyond all timeouts, which are the upstream's."""
+        self._seen_ns = {call: self._seen_ns.get(call, now_ns) for call in self.running}
+        for call, since_ns in self._seen_ns.items():
+            if now_ns - since_ns > call.longest_ns:
+                call.client_gone = True
+                self.running[call].cancel()
+
     async def _stop_running(self) -> None:
-        self._cancel_running()
+        self._cancel_running(again=True)
         if self.running:
             await asyncio.wait(list(self.running.values()), timeout=5)
 

@@ -20,7 +20,7 @@ ROOMS: dict[str, set[str]] = {
     "admit": {"_fast", "domain"},
     "routing": {"domain"},
     "upstream": {"domain"},
-    "ledger": {"domain"},
+    "ledger": {"_fast", "domain"},
     "pricing": {"domain"},
     "config": {"domain"},
     "ops": {"domain"},

@@ -32,6 +32,7 @@ class Gateway:
 
     def __init__(self, config: Path, port: int, log: Path, environ: Mapping[str, str]) -> None:
         self.config = config
+        self.command = [sys.executable, "-m", "gw", "serve", "--config", str(config)]
         self.port = port
         self.log = log
         self.environ = {**os.environ, **environ}
@@ -48,11 +49,10 @@ class Gateway:
 
     def start(self, timeout_s: float = 30.0) -> None:
         """Raises GatewayFailed if it is not ready in time."""
-        command = [sys.executable, "-m", "gw", "serve", "--config", str(self.config)]
         with self.log.open("ab") as output:
             # A session of its own: Ctrl-C in a terminal stops the demo first, which then stops the gateway in order.
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self.environ, start_new_session=True
+                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self.environ, start_new_session=True
             )
         try:
             self._await_ready(timeout_s)
@@ -93,14 +93,14 @@ class Gateway:
 
     def pause(self) -> None:
         """A short wait for whoever polls; fails at once if the gateway ended."""
-        status = self._status_within(POLL_S)
+        status = self.status_within(POLL_S)
         if status is not None:
             raise GatewayFailed(f"gw serve ended with {status}:\n{self.log_end()}")
 
     def log_end(self, size: int = 4000) -> str:
         return self.log.read_text(errors="replace")[-size:] if self.log.exists() else ""
 
-    def _status_within(self, seconds: float) -> int | None:
+    def status_within(self, seconds: float) -> int | None:
         """The exit status if it ends within this time."""
         assert self._process is not None
         try:

@@ -39,6 +39,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from gw import clock
+from gw._fast import append
 from gw.domain.call import CallRecord
 
 FORMAT = 1
@@ -213,7 +214,7 @@ class JournalWriter:
         try:
             if self._size + size > self._segment_bytes_max:
                 self._begin_segment()
-            written = os.write(self._fd, frame)
+            written = append(self._fd, frame)
             if written != size:
                 raise OSError(None, f"only {written} of {size} bytes were written (disk full?)")
             self._size += size

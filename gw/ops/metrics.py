@@ -79,7 +79,7 @@ def refuse(counters: memoryview, slug: str) -> None:
 
 def _histogram(counters: memoryview, base: int, value_ms: int) -> None:
     counters[base + bisect_left(BUCKETS_MS, value_ms)] += 1
-    counters[base + len(BUCKETS_MS) + 1] += value_ms
+    counters[base + len(BUCKETS_MS) + 1] += max(0, value_ms)  # the wall clock may go backwards, a counter may not
 
 
 class StateCollector(Collector):

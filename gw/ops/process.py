@@ -5,6 +5,8 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 PR_SET_PDEATHSIG = 1
 SUPERVISOR = "GW_SUPERVISOR"  # variable in the children's environment: the supervisor's process id
@@ -25,6 +27,24 @@ def orphaned() -> bool:
     """The supervisor is gone. Not asked by "is my parent 1": in a container the supervisor itself is process 1."""
     supervisor = os.environ.get(SUPERVISOR)
     return supervisor is not None and os.getppid() != int(supervisor)
+
+
+HELD = {signal.SIGTERM, signal.SIGHUP}
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Children born inside get SIGTERM and SIGHUP only once they listen (`release_signals`): until then they wait."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def release_signals() -> None:
+    """The handlers stand."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
 
 
 def configure_logging(level: str) -> None:

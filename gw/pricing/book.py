@@ -233,10 +233,11 @@ class PriceBook:
         model = normal(model)
         found = self._cards.find(provider, region, model, at_us)
         override = pick(self._overrides, upstream=upstream, model=model, at_us=at_us, key=key, team=team)
-        instants = [override.starts_us for override in self._overrides]
+        instants = [found.from_us, found.until_us]
+        instants += [override.starts_us for override in self._overrides]
         instants += [override.ends_us for override in self._overrides if override.ends_us]
-        from_us = max([found.from_us, *(instant for instant in instants if instant <= at_us)])
-        until_us = min([found.until_us, *(instant for instant in instants if instant > at_us)])
+        from_us = max(instant for instant in instants if instant <= at_us)
+        until_us = min(instant for instant in instants if instant > at_us)
         listed = billed = found.card
         if listed is None and override is not None:
             listed = billed = override.whole_card()

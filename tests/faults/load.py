@@ -78,7 +78,9 @@ async def call(port: int, session: str, play: str, *, stream: bool) -> Seen:
 class Load:
     """`clients` at work, one call after the other, from `start` until `stop`; all that they saw is in `seen`."""
 
-    def __init__(self, port: int, clients: int, *, seed: int, whole: dict[str, int] = WHOLE, streams: dict[str, int] = STREAMS) -> None:
+    def __init__(
+        self, port: int, clients: int, *, seed: int, whole: dict[str, int] = WHOLE, streams: dict[str, int] = STREAMS
+    ) -> None:
         self.seen: list[Seen] = []
         self._port = port
         self._clients = clients

@@ -1,7 +1,7 @@
 """Every call, as its client saw it, against its row in the ledger and its line on the upstream's invoice."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from gw.demo.invoice import Line
@@ -20,6 +20,7 @@ class Verdict:
     rows: int = 0
     exact: int = 0  # rows of calls that ended before the client's eyes, equal to the invoice
     died: Counter[str] = field(default_factory=Counter)  # rows of calls that died with their worker, by usage source
+    others: Counter[str] = field(default_factory=Counter)  # rows of further calls whose end nobody saw, or that were refused
     unsent: int = 0  # of these: opened, but the upstream never saw them
     died_ledger_pusd: int = 0
     died_invoice_pusd: int = 0
@@ -28,7 +29,7 @@ class Verdict:
         return (
             f"{self.rows} rows, {self.exact} exact; died with their worker: {sum(self.died.values())} {dict(self.died)}, "
             f"{self.unsent} of them never reached the upstream; of the others ledger {self.died_ledger_pusd / 1e12:.6f} USD, "
-            f"invoice {self.died_invoice_pusd / 1e12:.6f} USD"
+            f"invoice {self.died_invoice_pusd / 1e12:.6f} USD; others {dict(self.others)}"
         )
 
 
@@ -55,7 +56,7 @@ def _judge_call(verdict: Verdict, one: Seen, rows: list[Row], lines: list[Line])
         return wrong("more than one row")
     if not rows:
         if one.ended or one.call_id or lines:
-            wrong("no row, though " + ("its end was seen" if one.ended else "it began" if one.call_id else "it reached the upstream"))
+            wrong("no row, though its answer began" if one.call_id else "no row, though it reached the upstream")
         return None
     row = rows[0]
     if one.call_id and row["call_id"] != one.call_id:
@@ -63,18 +64,22 @@ def _judge_call(verdict: Verdict, one: Seen, rows: list[Row], lines: list[Line])
     if row["billed_pusd"] < 0 or row["list_pusd"] < 0:
         return wrong("negative cost")
     if one.good:
-        if len(lines) != 1 or row["outcome"] != "completed" or row["usage_source"] != "exact" or of_row(row) != of_invoice(lines[0]):
+        exact = row["outcome"] == "completed" and row["usage_source"] == "exact"
+        if not exact or len(lines) != 1 or of_row(row) != of_invoice(lines[0]):
             return wrong("the row is not the invoice's line")
         if one.upstream_request_id and one.upstream_request_id != lines[0].request_id:
             return wrong("the answer names another upstream request")
         verdict.exact += 1
     elif row["error"] == "worker_died":
         _judge_dead(verdict, row, lines, wrong)
+    else:
+        verdict.others[f"{row['outcome']} {row['error']}".strip()] += 1
+        if row["outcome"] == "completed" and (len(lines) != 1 or of_row(row) != of_invoice(lines[0])):
+            wrong("completed unseen, and the row is not the invoice's line")
     return None
 
 
-def _judge_dead(verdict: Verdict, row: Row, lines: list[Line], wrong: object) -> None:
-    assert callable(wrong)
+def _judge_dead(verdict: Verdict, row: Row, lines: list[Line], wrong: Callable[[str], None]) -> None:
     verdict.died[row["usage_source"]] += 1
     if row["outcome"] != "stopped" or row["usage_source"] not in ("exact", "observed", "estimated"):
         wrong("settled, but not as a call of a dead worker")

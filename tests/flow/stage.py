@@ -3,6 +3,7 @@
 A request names its answer in the header `x-test-id`; without one the upstream plays what the prompt says.
 """
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from gw.demo.exchange import Reply, Request
 from gw.demo.invoice import Line
 from gw.demo.scripts import by_prompt
 from gw.demo.upstream import UpstreamThread
+from tests.flow.client import call
 from tests.support.gateway import GatewayUnderTest, Row
 
 OWN = ("x-api-key", "sk-ant-own-credential-of-the-client")
@@ -48,6 +50,14 @@ class Stage:
     def port(self) -> int:
         return self.gateway.process.port
 
+    def ready(self) -> dict[str, Any]:
+        """What /readyz says, whatever its status."""
+        return asyncio.run(call(self.port, "/readyz", method="GET")).json
+
+    def answering(self) -> str:
+        """Which worker happens to answer: its mark in the ids it gives. Leaves no row."""
+        return asyncio.run(call(self.port, "/who", method="GET")).header("request-id")[15:23]
+
     def lines(self, name: str) -> list[Line]:
         """What the upstream's invoice says of the requests with this test id."""
         return [line for line in self.upstream.invoice.lines() if line.headers.get("x-test-id") == name]
@@ -66,7 +76,10 @@ def stage(
         UpstreamThread(played) as fake,
         GatewayUnderTest(folder, fake.base_url, workers=workers, upstream=upstream, more=more, environ=environ) as gateway,
     ):
-        yield Stage(gateway, fake, played)
+        one = Stage(gateway, fake, played)
+        seen: set[str] = set()
+        gateway.poll(lambda: seen.add(one.answering()) or len(seen) >= workers, f"answers of {workers} workers")
+        yield one
 
 
 def prompt(text: str = "hi", *, stream: bool = True, model: str = MODEL, **more: Any) -> bytes:

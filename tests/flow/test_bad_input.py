@@ -1,6 +1,7 @@
 """Bad input of every kind: what the client gets and what the row says, case by case; and the gateway goes on serving."""
 
 import asyncio
+import hashlib
 import json
 import socket
 import subprocess
@@ -123,6 +124,7 @@ def judge_body(case: Case, answer: Answer, house: Stage) -> None:
     (line,) = house.lines(case.name)
     assert answer.header("x-gw-upstream-request-id") == line.request_id
     sent, received = line.response_bytes, answer.body
+    assert hashlib.sha256(received[:sent]).hexdigest() == line.response_sha256
     if case.ends is None:
         assert len(received) == sent
         return
@@ -225,7 +227,7 @@ def test_the_official_sdk_sends_a_final_refusal_once(house: Stage, keys: dict[st
 def test_after_all_that_the_gateway_serves_as_on_its_first_day(house: Stage) -> None:
     answer = asyncio.run(call(house.port, headers=[OWN, session("after")], body=prompt()))
     assert (answer.status, answer.clean) == (200, True)
-    ready = json.loads(asyncio.run(call(house.port, "/readyz", method="GET")).body)
+    ready = house.ready()
     assert (ready["ready"], ready["in_flight"], ready["workers"], ready["degraded"]) == (True, 0, 1, [])
     log = house.gateway.process.log_end(1 << 20)
     assert "died" not in log and "Traceback" not in log, log

@@ -1,0 +1,5 @@
+"""The twin: the same but for the interpreter lock."""
+
+from os import write as append
+
+__all__ = ["append"]
