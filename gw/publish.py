@@ -14,7 +14,7 @@ from gw.ledger.keys import keys_version, list_keys
 from gw.ops.state import StateFile, Word
 from gw.prices import override_problems
 from gw.pricing.sync import best_file
-from gw.snapshot import FILE, Published, Snapshot, publish
+from gw.snapshot import FILE, Published, Snapshot, publish, read
 
 log = logging.getLogger("gw.publish")
 
@@ -29,7 +29,7 @@ class Publisher:
         self._storage = storage
         self._base = str(config_path.absolute().parent if config_path else Path.cwd())
         self._seen: tuple[object, ...] = ()
-        self._stamp: tuple[int, ...] = ()  # of the published file
+        self._stamp: tuple[int, ...] | None = ()  # of the published file
         self._text = ""  # of the configuration in force
         self._published: Published | None = None
         self.snapshot: Snapshot | None = None
@@ -72,9 +72,16 @@ class Publisher:
     def adopt(self, published: Published, snapshot: Snapshot) -> None:
         """Goes on from what another process has published, which may have died before it announced it."""
         self._published, self.snapshot, self._text = published, snapshot, published.config_text
-        self._stamp = _stamp(self._state_dir / FILE)
+        stamp = _stamp(self._state_dir / FILE)
+        self._stamp = stamp if self._stands(published) else None  # None: changed since it was read, so `check` publishes anew
         if published.version > self._state.words[Word.SNAPSHOT_VERSION]:
             self._announce(published.version)
+
+    def _stands(self, published: Published) -> bool:
+        try:
+            return read(self._state_dir) == published
+        except (OSError, ValueError):
+            return False
 
     def _announce(self, version: int) -> None:
         self._state.words[Word.SNAPSHOT_VERSION] = version

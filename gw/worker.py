@@ -116,11 +116,11 @@ class Worker:
         if call.record is not None:
             return
         call.record = settled(call, outcome, error)
-        metrics.observe(self.block.counters, call.record)
         try:
             self.journal.append(call.record)
         except JournalError as failure:  # the journal keeps the record in memory until the disk takes it
             self._unhealthy(failure)
+        metrics.observe(self.block.counters, call.record)
 
     def _unhealthy(self, error: JournalError) -> None:
         if self.state.words[self.block.base + Own.JOURNAL_HEALTHY]:

@@ -28,6 +28,8 @@ TOKEN_CLASSES = ("input", "output", "cache_read", "cache_write_5m", "cache_write
 SOURCES = ("exact", "observed", "estimated", "none")
 BUCKETS_MS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000)
 
+COST_BITS = 60  # a call of more than a million USD is a provider's garbage, which must not overflow a counter
+
 CALLS = 0  # [endpoint][outcome]
 REFUSED = CALLS + len(ENDPOINTS) * len(OUTCOMES)  # [slug]
 TOKENS = REFUSED + len(SLUGS)  # [class]
@@ -62,8 +64,9 @@ def observe(counters: memoryview, record: CallRecord) -> None:
     counters[TOKENS + 2] += record.cache_read_tokens
     counters[TOKENS + 3] += record.cache_write_5m_tokens
     counters[TOKENS + 4] += record.cache_write_1h_tokens
-    counters[LIST_NUSD] += record.list_pusd // 1000
-    counters[BILLED_NUSD] += record.billed_pusd // 1000
+    if not (record.list_pusd | record.billed_pusd) >> COST_BITS:
+        counters[LIST_NUSD] += record.list_pusd // 1000
+        counters[BILLED_NUSD] += record.billed_pusd // 1000
     if record.price_version == "unpriced":
         counters[UNPRICED] += 1
     counters[RETRIES] += record.retries

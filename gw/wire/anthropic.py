@@ -7,8 +7,14 @@ from gw._fast.fields import Fields
 from gw.domain.usage import Iteration, Reading, Usage
 
 
+COUNT_MAX = (1 << 27) - 1  # no response has 134 million tokens: beyond it a figure is garbage, which must not spoil every sum
+
+
 def _reading(fields: Fields) -> Reading:
     tokens, said = fields[:12], fields[14:]
+    if max(fields[:9]) > COUNT_MAX:
+        a, b, c, d, e, f, g, h, i = (min(count, COUNT_MAX) for count in fields[:9])
+        tokens, said = (a, b, c, d, e, f, g, h, i, *fields[9:12]), (*fields[14:16], False, *fields[17:23], True)
     iterations = tuple(Iteration(*entry) for entry in fields[12]) if fields[12] else ()
     return Reading(Usage(*tokens, iterations, fields[13]), *said)
 
