@@ -11,32 +11,32 @@ from gw.errors import Refusal
 from gw.settle import Call
 from gw.upstream.errors import UpstreamError
 from gw.upstream.response import Response
-from gw.wire.anthropic import read_error, read_message
+from gw.wire.anthropic import error_slug, read_error, read_message
 from gw.wire.asgi import Send
-from gw.wire.headers import Headers, named
+from gw.wire.headers import Answer
 from gw.worker import Worker
 
 WHOLE_MAX = 64 * 1024 * 1024  # a whole answer larger than this is relayed unread
 DECODED_MAX = 64 * 1024 * 1024
 
 
-async def relay_whole(worker: Worker, call: Call, response: Response, headers: Headers, send: Send) -> None:
+async def relay_whole(worker: Worker, call: Call, response: Response, answer: Answer, send: Send) -> None:
     """Reads the answer to its end, settles, sends it with its cost."""
     parts: list[bytes] = []
     size = 0
     try:
-        while chunk := await response.read():
+        while chunk := response.read_nowait() or await response.read():
             parts.append(chunk)
             size += len(chunk)
             if size > WHOLE_MAX:
                 call.status = response.status
-                await send({"type": "http.response.start", "status": response.status, "headers": headers})
+                await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
                 return await _relay_unread(worker, call, response, b"".join(parts), send)
     except UpstreamError:
         call.reading = Reading(text_bytes=size)
         raise
     body = parts[0] if len(parts) == 1 else b"".join(parts)
-    outcome, error = _judge(call, response, body)
+    outcome, error = _judge(call, response.status, answer, body)
     call.response_bytes = len(body)
     if call.client_gone:
         worker.settle(call, "client_gone", error)
@@ -46,26 +46,25 @@ async def relay_whole(worker: Worker, call: Call, response: Response, headers: H
         body = _allowed_models(call, body)
     worker.settle(call, outcome, error)
     if call.endpoint == "messages" and call.record is not None and call.record.usage_source != "none":
-        headers.append((b"x-gw-cost-usd", usd_text(call.record.billed_pusd).encode()))
-    headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        answer.headers.append((b"x-gw-cost-usd", usd_text(call.record.billed_pusd).encode()))
+    answer.headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def _judge(call: Call, response: Response, body: bytes) -> tuple[Outcome, str]:
+def _judge(call: Call, status: int, answer: Answer, body: bytes) -> tuple[Outcome, str]:
     """Reads usage or error from a whole answer. Raises Refusal if the upstream refused gw's own credential."""
-    status = response.status
-    plain = decoded(body, named(response.headers, b"content-encoding"))
+    plain = decoded(body, answer.encoding)
     if status >= 400:
         kind, message = read_error(plain if plain is not None else b"")
         if status in (401, 403) and not call.own_credential:
             name = call.deployment.name if call.deployment is not None else ""
             raise Refusal(
                 "upstream_credential_refused",
-                f'The upstream "{name}" refused the gateway\'s credential ({status} {kind}: {message[:300]}). '
+                f'The upstream "{name}" refused the gateway\'s credential ({status} {kind[:64]}: {message[:300]}). '
                 "Tell your gateway administrator.",
             )
-        return "upstream_error", f"upstream_{kind or status}"
+        return "upstream_error", error_slug(kind, status)
     if call.endpoint != "messages":
         return "completed", ""
     call.first_token_us = call.first_byte_us
@@ -73,7 +72,7 @@ def _judge(call: Call, response: Response, body: bytes) -> tuple[Outcome, str]:
     call.reading = read_message(plain, ttl) if plain is not None else Reading(garbled=True)
     if call.reading.started:
         return "completed", ""
-    if b"json" not in named(response.headers, b"content-type"):
+    if b"json" not in answer.content_type:
         call.billed = False  # a page of some proxy, not an answer of the provider
     return "upstream_error", "upstream_garbled"
 

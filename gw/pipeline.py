@@ -69,8 +69,15 @@ async def _serve(worker: Worker, call: Call, scope: Scope, receive: Receive, sen
     call.account = caller.account
     call.own_credential = caller.own_credential
     # 3 peek: the body stays verbatim
-    body = await _read(call, sent, receive, config.body_bytes_max)
-    model = _peek(call, body, sent.content_encoding, config.body_bytes_max) if call.endpoint != "models" else None
+    body, model = b"", None
+    if call.endpoint != "models":
+        whole = await read_body(receive, sent.content_length, config.body_bytes_max)
+        if whole is None:
+            call.client_gone = True
+            raise asyncio.CancelledError
+        body = whole
+        call.body_bytes = len(body)
+        model = _peek(call, body, sent.content_encoding, config.body_bytes_max)
     # 4 plan
     deployment = plan(call.account, model, snapshot.deployments)
     call.deployment = deployment
@@ -82,17 +89,6 @@ async def _serve(worker: Worker, call: Call, scope: Scope, receive: Receive, sen
     # 7, 8 forward; 9, 10 settle and record
     method = b"GET" if call.endpoint == "models" else b"POST"
     await forward(worker, call, Outgoing(method, path, head, body), receive, send)
-
-
-async def _read(call: Call, sent: Sent, receive: Receive, limit: int) -> bytes:
-    if call.endpoint == "models":
-        return b""
-    body = await read_body(receive, sent.content_length, limit)
-    if body is None:
-        call.client_gone = True
-        raise asyncio.CancelledError
-    call.body_bytes = len(body)
-    return body
 
 
 def _peek(call: Call, body: bytes, encoding: bytes, limit: int) -> str:

@@ -13,8 +13,9 @@ from gw.domain.estimate import tokens_of
 from gw.settle import Call
 from gw.upstream.errors import UpstreamError
 from gw.upstream.response import Response
+from gw.wire.anthropic import error_slug
 from gw.wire.asgi import Send
-from gw.wire.headers import Headers, named
+from gw.wire.headers import Answer
 from gw.wire.refusals import PING, error_event
 from gw.worker import Worker
 
@@ -33,16 +34,18 @@ class Stream:
         self._tap = tap
         self._send = send
         self._gone_text_bytes = -1
-        encoding = named(response.headers, b"content-encoding")
-        self._opaque = encoding not in (b"", b"identity")
-        self._feed: Callable[[bytes], int] = tap.feed if not self._opaque else partial(_feed_decoded, tap, _decoder(encoding))
+        self._opaque = False
+        self._feed: Callable[[bytes], int] = tap.feed
 
-    async def relay(self, headers: Headers) -> None:
+    async def relay(self, answer: Answer) -> None:
+        if answer.encoding:
+            self._opaque = True
+            self._feed = partial(_feed_decoded, self._tap, _decoder(answer.encoding))
         call, response, send = self._call, self._response, self._send
         ping_s = call.snapshot.config.server.ping_interval_s
         if not call.client_gone:
             call.status = response.status
-            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
         try:
             while True:
                 chunk = await response.read(ping_s)
@@ -88,7 +91,7 @@ class Stream:
         if call.client_gone:
             return "client_gone", ""
         if reading.error_type:
-            return "upstream_error", f"upstream_{reading.error_type}"
+            return "upstream_error", error_slug(reading.error_type, "error_event")
         if call.upstream_status >= 400:
             return "upstream_error", f"upstream_{call.upstream_status}"
         if reading.finished or reading.final_usage:

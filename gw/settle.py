@@ -17,7 +17,9 @@ from gw.domain.estimate import complete
 from gw.domain.price import Priced
 from gw.domain.usage import Iteration, Reading, Usage
 from gw.snapshot import Deployment, Snapshot
+from gw.watch import Watch
 from gw.wire.anthropic import reading_from_tap
+from gw.wire.asgi import Receive
 from gw.wire.headers import TAGS_MAX, text_of
 
 NOTHING = Reading()
@@ -67,6 +69,7 @@ class Call:
         "own_credential",
         "peek",
         "reading",
+        "receive",
         "record",
         "response_bytes",
         "retries",
@@ -81,6 +84,7 @@ class Call:
         "upstream_request_id",
         "upstream_status",
         "values",
+        "watch",
         "who",
         "worker",
     )
@@ -114,6 +118,8 @@ class Call:
         self.retries = 0
         self.client_gone = False
         self.stopping = False
+        self.receive: Receive | None = None  # while an upstream is asked
+        self.watch: Watch | None = None
         self.record: CallRecord | None = None  # set by settle: the call is over
 
     def goes_out(self) -> None:

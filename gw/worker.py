@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 from pathlib import Path
-from typing import Protocol
 
 from gw import clock
 from gw.config.load import ConfigError
@@ -19,6 +18,7 @@ from gw.ops.state import STATE_FILE, Own, StateFile, Word
 from gw.settle import Call, open_record, settled
 from gw.snapshot import Snapshot, read
 from gw.upstream.pool import Pool
+from gw.watch import Watch
 
 log = logging.getLogger("gw.worker")
 
@@ -28,12 +28,6 @@ OVERDUE_EVERY_NS = 10_000_000_000
 
 
 GC_THRESHOLDS = (20_000, 20, 50)  # a call leaves no cycles behind; the default of 700 collects at every 15th call
-
-
-class Arming(Protocol):
-    """What waits for the next tick."""
-
-    def arm(self) -> None: ...
 
 
 class Worker:
@@ -56,7 +50,6 @@ class Worker:
         )
         self.pool = Pool()
         self.running: dict[Call, asyncio.Task[None]] = {}
-        self.unwatched: set[Arming] = set()
         self._serial = 0
         self._failed_version = 0
         self._overdue_ns = 0
@@ -142,6 +135,10 @@ class Worker:
         self.block.set(Own.HEARTBEAT_NS, now)
         if words[Word.SNAPSHOT_VERSION] not in (self.snapshot.version, self._failed_version):
             self._swap(words[Word.SNAPSHOT_VERSION])
+        try:
+            self.journal.check()
+        except JournalError as error:
+            self._unhealthy(error)
         if not words[self.block.base + Own.JOURNAL_HEALTHY] and self.journal.recover():
             log.warning("the journal can be written again")
             self.block.set(Own.JOURNAL_HEALTHY, 1)
@@ -150,9 +147,9 @@ class Worker:
         if now >= self._overdue_ns:
             self._overdue_ns = now + OVERDUE_EVERY_NS
             self._leave_overdue(now)
-        for watch in self.unwatched:
-            watch.arm()
-        self.unwatched.clear()
+        for call, task in self.running.items():
+            if call.receive is not None and call.watch is None:
+                call.watch = Watch(call, call.receive, task)
         self._ticker = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     def _swap(self, version: int) -> None:

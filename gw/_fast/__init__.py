@@ -12,4 +12,16 @@ else:
     from gw._fast.ref.jsonpeek import Peek, peek
     from gw._fast.ref.usage import DONE, ERROR, FIRST_TOKEN, OBSERVED_BYTES, USAGE, Tap, observed_from, read_message
 
-__all__ = ["DONE", "ERROR", "FIRST_TOKEN", "OBSERVED_BYTES", "USAGE", "Peek", "Tap", "append", "observed_from", "peek", "read_message"]
+__all__ = [
+    "DONE",
+    "ERROR",
+    "FIRST_TOKEN",
+    "OBSERVED_BYTES",
+    "USAGE",
+    "Peek",
+    "Tap",
+    "append",
+    "observed_from",
+    "peek",
+    "read_message",
+]

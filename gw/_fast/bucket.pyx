@@ -83,7 +83,7 @@ cdef class Buckets:
     def find(self, uint64_t key):
         cdef uint64_t tag
         if key == 0:
-            raise ValueError("a bucket's key is not 0")
+            raise ValueError("a key is not 0")
         return gw_table_find(&self.table, <int64_t>key, &tag)
 
     def lookup(self, uint64_t key):

@@ -145,7 +145,7 @@ cdef class Cells:
     def find(self, uint64_t key):
         cdef uint64_t tag
         if key == 0:
-            raise ValueError("a cell's key is not 0")
+            raise ValueError("a key is not 0")
         return gw_cells_find(&self.cells, <int64_t>key, &tag)
 
     def lookup(self, uint64_t key):

@@ -43,14 +43,14 @@ class Authenticator:
 
     def authenticate(self, gw_key: bytes, api_key: bytes, authorization: bytes, now_us: int) -> Caller:
         """The three header values as sent (empty if absent)."""
+        if not gw_key and api_key.startswith(KEY_MARK):  # the usual case first
+            return Caller(self._virtual(api_key, now_us), False)
         bearer = authorization[7:].strip() if authorization[:7].lower() == b"bearer " else b""
         own = True
         if gw_key:
             account = self._virtual(gw_key, now_us)
             theirs = (api_key and not api_key.startswith(KEY_MARK)) or (authorization and not bearer.startswith(KEY_MARK))
             own = self._passthrough and bool(theirs)
-        elif api_key.startswith(KEY_MARK):
-            account, own = self._virtual(api_key, now_us), False
         elif bearer.startswith(KEY_MARK):
             account, own = self._virtual(bearer, now_us), False
         elif not self._passthrough:

@@ -169,6 +169,7 @@ class JournalWriter:
             return False
         self._recover_at_ns = now_ns + RECOVER_EVERY_NS
         try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._begin_segment()
             self.healthy = True
             while self._owed:
@@ -177,6 +178,12 @@ class JournalWriter:
         except (OSError, JournalError):
             self.healthy = False
         return self.healthy
+
+    def check(self) -> None:
+        """Raises JournalError if someone removed the segment: what went there since is lost, and a new one has to be begun."""
+        if self.healthy and not os.fstat(self._fd).st_nlink:
+            self.healthy = False
+            raise JournalError("someone removed the current journal file; calls that ended in the last moment may be missing")
 
     def flush(self) -> None:
         """Everything written so far is on the disk when this returns. Raises JournalError."""

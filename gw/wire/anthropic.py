@@ -1,12 +1,13 @@
 """Anthropic's dialect: what its responses say, as nouns. The bytes are read in gw._fast; here only names are given."""
 
 import json
+import re
 
 from gw import _fast
 from gw._fast.fields import Fields
 from gw.domain.usage import Iteration, Reading, Usage
 
-
+_WORD = re.compile(r"[A-Za-z0-9_]{1,48}")
 COUNT_MAX = (1 << 27) - 1  # no response has 134 million tokens: beyond it a figure is garbage, which must not spoil every sum
 
 
@@ -35,6 +36,11 @@ def reading_from_memory(memory: bytes | bytearray | memoryview) -> Reading:
 def read_message(body: bytes, request_ttl: int = 0) -> Reading:
     """The reading of a whole message or error body; `garbled` if it is neither. `request_ttl` as for the tap."""
     return _reading(_fast.read_message(body, request_ttl))
+
+
+def error_slug(kind: str, otherwise: str | int) -> str:
+    """The row's word for an upstream's error of this type; `otherwise` stands for a type that is no plain word."""
+    return f"upstream_{kind if _WORD.fullmatch(kind) else otherwise}"
 
 
 def read_error(body: bytes) -> tuple[str, str]:

@@ -27,24 +27,18 @@ async def read_body(receive: Receive, declared: int, limit: int) -> bytes | None
     if message["type"] != "http.request":
         return None
     body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        return body
     parts, size = [body], len(body)
-    while True:
-        if size > limit:
-            raise too_large(limit)
+    while message.get("more_body", False) and size <= limit:
         message = await receive()
         if message["type"] != "http.request":
             return None
-        part = message.get("body", b"")
+        part: bytes = message.get("body", b"")
         if part:
             parts.append(part)
             size += len(part)
-        if not message.get("more_body", False):
-            break
     if size > limit:
         raise too_large(limit)
-    if declared >= 0 and size < declared:
+    if size < declared:
         return None
     return parts[0] if len(parts) == 1 else b"".join(parts)
 

@@ -30,20 +30,43 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-NOT_UPSTREAM = HOP_BY_HOP | {b"host", b"content-length", b"accept-encoding", b"expect"}
-CREDENTIALS = frozenset({b"x-api-key", b"authorization"})
 KEY_MARK = PREFIX.encode()
-NOT_CLIENT = HOP_BY_HOP | {b"request-id", b"content-length", b"date", b"server", b"x-gw-call-id"}
+NOT_CLIENT = HOP_BY_HOP | {b"request-id", b"content-length", b"date", b"server"}
+OF_THE_ACCOUNT = (b"anthropic-ratelimit-", b"anthropic-organization-id", b"set-cookie")  # beginnings of names
+PLAIN_CONNECTION = (b"keep-alive", b"close")
 VALUE_MAX = 128
 TAGS_MAX = 512
 
 _OLD_USER_ID = re.compile(r"user_([0-9a-f]{16,128})_account_[^_]*_session_([0-9a-fA-F-]{36})")
 
 
+# What gw does with a request header of a known name; one without a role is passed on.
+# TELL: passed on, and kept for the record. OWN: kept for the record, not passed on.
+DROP, TELL, OWN, API_KEY, AUTHORIZATION, GW_KEY, LENGTH, ENCODING, CONNECTION = range(9)
+
+
+ROLES: dict[bytes, int] = {
+    **dict.fromkeys(HOP_BY_HOP | {b"host", b"accept-encoding", b"expect"}, DROP),
+    b"connection": CONNECTION,
+    b"content-length": LENGTH,
+    b"content-encoding": ENCODING,
+    b"x-api-key": API_KEY,
+    b"authorization": AUTHORIZATION,
+    b"x-gw-key": GW_KEY,
+    b"x-gw-project": OWN,
+    b"x-gw-tags": OWN,
+    b"user-agent": TELL,
+    b"x-claude-code-session-id": TELL,
+    b"x-claude-code-agent-id": TELL,
+    b"x-claude-code-parent-agent-id": TELL,
+    b"x-claude-code-prompt-id": TELL,
+}
+
+
 class Sent(NamedTuple):
     """What gw reads of the client's request headers; bytes as sent, empty if absent."""
 
-    head: list[bytes]  # header lines for the upstream, without credentials
+    head: list[bytes]  # pieces of the header lines for the upstream, without credentials
     credentials: list[bytes]  # the client's own credential lines
     gw_key: bytes
     api_key: bytes
@@ -53,19 +76,6 @@ class Sent(NamedTuple):
     values: dict[bytes, bytes]  # the attribution headers that were present
 
 
-ATTRIBUTION = frozenset(
-    {
-        b"user-agent",
-        b"x-claude-code-session-id",
-        b"x-claude-code-agent-id",
-        b"x-claude-code-parent-agent-id",
-        b"x-claude-code-prompt-id",
-        b"x-gw-project",
-        b"x-gw-tags",
-    }
-)
-
-
 def read_request(headers: Headers) -> Sent:
     """One pass over the client's headers (names are lower-case in ASGI)."""
     head: list[bytes] = []
@@ -73,71 +83,82 @@ def read_request(headers: Headers) -> Sent:
     values: dict[bytes, bytes] = {}
     gw_key = api_key = authorization = encoding = b""
     length = -1
-    named = _named_by_connection(headers)
     for name, value in headers:
-        if name in ATTRIBUTION:
+        role = ROLES.get(name)
+        if role is None:
+            if not name.startswith(b"x-gw-"):
+                head += (name, b": ", value, b"\r\n")
+        elif role == TELL:
             values[name] = value
-        if name.startswith(b"x-gw-"):
-            if name == b"x-gw-key":
-                gw_key = value.strip()
-            continue
-        if name in CREDENTIALS:
+            head += (name, b": ", value, b"\r\n")
+        elif role == OWN:
+            values[name] = value
+        elif role == LENGTH:
+            length = int(value) if value.isdigit() else -1
+        elif role == ENCODING:
+            encoding = value.strip().lower()
+            head += (name, b": ", value, b"\r\n")
+        elif role == GW_KEY:
+            gw_key = value.strip()
+        elif role in (API_KEY, AUTHORIZATION):
             if KEY_MARK not in value:  # a virtual key never goes upstream, whichever of its headers identified the caller
                 credentials.append(b"%b: %b\r\n" % (name, value))
-            if name == b"x-api-key":
+            if role == API_KEY:
                 api_key = value.strip()
             else:
                 authorization = value.strip()
-            continue
-        if name == b"content-length":
-            length = int(value) if value.isdigit() else -1
-        elif name == b"content-encoding":
-            encoding = value.strip().lower()
-        if name in NOT_UPSTREAM or name in named:
-            continue
-        head.append(b"%b: %b\r\n" % (name, value))
+        elif role == CONNECTION and value.lower() not in PLAIN_CONNECTION:
+            return read_request(_without_named(headers))
     head.append(b"accept-encoding: identity\r\n")
     return Sent(head, credentials, gw_key, api_key, authorization, encoding, length, values)
 
 
-def _named_by_connection(headers: Headers) -> frozenset[bytes]:
-    """Headers that `Connection:` declares hop-by-hop."""
-    found: frozenset[bytes] = frozenset()
+def _without_named(headers: Headers) -> Headers:
+    """Drops Connection and the headers that it declares hop-by-hop."""
+    gone = {b"connection"}
     for name, value in headers:
-        if name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
-            found |= {token.strip().lower() for token in value.split(b",")}
-    return found
+        if name == b"connection":
+            gone |= {token.strip().lower() for token in value.split(b",")}
+    return [item for item in headers if item[0] not in gone]
 
 
-def to_client(upstream: Headers, call_id: bytes, *, own_account: bool) -> tuple[Headers, str, int]:
-    """(headers for the client, the upstream's request id, its content-length or -1)."""
+class Answer(NamedTuple):
+    """What gw reads of the upstream's response headers."""
+
+    headers: Headers  # for the client
+    request_id: str  # the upstream's own
+    content_type: bytes  # lower-case
+    encoding: bytes  # lower-case; empty: identity
+
+    @property
+    def streams(self) -> bool:
+        return self.content_type.startswith(b"text/event-stream")
+
+
+def to_client(upstream: Headers, call_id: bytes, *, own_account: bool) -> Answer:
+    """One pass over the upstream's headers. `own_account`: they describe the client's own account, not the company's."""
     headers: Headers = [(b"request-id", call_id), (b"x-gw-call-id", call_id)]
-    request_id = b""
-    length = -1
-    by_connection = _named_by_connection(upstream)
-    for name, value in upstream:
-        if name in NOT_CLIENT or name in by_connection or name.startswith(b"x-gw-"):
+    request_id = content_type = encoding = b""
+    for item in upstream:
+        name, value = item
+        if name in NOT_CLIENT:
             if name == b"request-id":
                 request_id = value
-            elif name == b"content-length" and value.isdigit():
-                length = int(value)
+            elif name == b"connection" and value.lower() not in PLAIN_CONNECTION:
+                return to_client(_without_named(upstream), call_id, own_account=own_account)
             continue
-        if not own_account and (
-            name.startswith(b"anthropic-ratelimit-") or name in (b"anthropic-organization-id", b"set-cookie")
+        if name == b"content-type":
+            content_type = value.strip().lower()
+        elif name == b"content-encoding":
+            encoding = value.strip().lower()
+        elif name.startswith(b"x-gw-") or (
+            not own_account and (name.startswith(b"anthropic-ratelimit-") or name in OF_THE_ACCOUNT)
         ):
             continue
-        headers.append((name, value))
+        headers.append(item)
     if request_id:
         headers.append((b"x-gw-upstream-request-id", request_id))
-    return headers, text_of(request_id), length
-
-
-def named(headers: Headers, name: bytes) -> bytes:
-    """The first value of a header, in lower case and stripped; empty if it is absent."""
-    for key, value in headers:
-        if key == name:
-            return value.strip().lower()
-    return b""
+    return Answer(headers, text_of(request_id), content_type, b"" if encoding == b"identity" else encoding)
 
 
 def text_of(value: bytes, limit: int = VALUE_MAX) -> str:

@@ -4,13 +4,14 @@ and every call accounted for as well as what is left allows."""
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
 from gw.demo.scripts import by_prompt
 from gw.demo.upstream import UpstreamThread
 from gw.ledger.journal import FRAME_HEAD, replay
-from gw.ops.state import FILE_BYTES, PAGE, STATE_FILE, WORKERS_MAX, Own, StateFile, block_base
+from gw.ops.state import FILE_BYTES, PAGE, STATE_FILE, WORKERS_MAX
 from tests.faults.ground import log, open_calls, page, readiness, until
 from tests.faults.load import Seen, call
 from tests.faults.processes import await_end, family, kill
@@ -178,6 +179,21 @@ async def test_damaged_snapshot_is_published_anew(
         assert "published snapshot" in log(gateway)
 
 
+async def test_removed_journal_is_noticed_and_begun_anew(tmp_path: Path, upstream: UpstreamThread) -> None:
+    with GatewayUnderTest(tmp_path, upstream.base_url) as gateway:
+        port = gateway.process.port
+        seen = [await call(port, "before", "plain", stream=True)]
+        await until(lambda: len(gateway.rows()) == 1, "its row", AGAIN_S)
+        rmtree(tmp_path / "state" / "journal")
+        await until(lambda: "someone removed the current journal file" in log(gateway), "a word about it", AGAIN_S)
+        await until(lambda: readiness(gateway)[0] == 200, "recovery", AGAIN_S)
+        seen += [await call(port, f"after-{at}", "plain", stream=True) for at in range(5)]
+        assert len(segments(gateway)) == 1
+    verdict = judge(seen, gateway.rows(), upstream.invoice.lines())
+    assert not verdict.wrong and verdict.exact == 6
+    assert "Traceback" not in log(gateway)
+
+
 async def test_clock_that_goes_backwards_breaks_nothing(tmp_path: Path, upstream: UpstreamThread) -> None:
     mark = tmp_path / "earlier"
     gateway = GatewayUnderTest(tmp_path, upstream.base_url, workers=2, environ={"GW_TEST_EARLIER": str(mark)})
@@ -199,35 +215,3 @@ async def test_clock_that_goes_backwards_breaks_nothing(tmp_path: Path, upstream
     assert not verdict.wrong and verdict.exact == 10
     assert all(row["ended_us"] >= row["started_us"] for row in gateway.rows())
     assert "Traceback" not in log(gateway)
-
-
-def test_state_file_has_all_its_pages_from_the_start(tmp_path: Path) -> None:
-    """A hole would be filled when touched, and on a full disk that is the death of the process."""
-    StateFile(tmp_path / STATE_FILE, create=True)
-    assert (tmp_path / STATE_FILE).stat().st_blocks * 512 >= FILE_BYTES
-
-
-def test_dead_workers_slots_are_reused_last_until_they_are_settled(tmp_path: Path) -> None:
-    state = StateFile(tmp_path / STATE_FILE, create=True)
-    first = state.claim_block()
-    pid = state.words[block_base(first.index) + Own.PID]
-    state.words[block_base(first.index) + Own.IN_FLIGHT] = 3
-    assert state.live_blocks() == [first.index] and state.sum_own(Own.IN_FLIGHT) == 3
-    state.release_dead(first.index, pid)
-    assert state.live_blocks() == [first.index], "only the supervisor says that a worker is dead"
-    state.bury(pid)
-    assert state.live_blocks() == [] and state.sum_own(Own.IN_FLIGHT) == 0
-    others = [state.claim_block().index for _ in range(WORKERS_MAX - 1)]
-    assert first.index not in others
-    assert state.claim_block().index == first.index, "when there is no other"
-
-
-def test_settled_block_is_free_at_once(tmp_path: Path) -> None:
-    state = StateFile(tmp_path / STATE_FILE, create=True)
-    first = state.claim_block()
-    pid = state.words[block_base(first.index) + Own.PID]
-    state.bury(pid)
-    state.release_dead(first.index, pid + 1)
-    assert state.words[block_base(first.index) + Own.PID] == -pid, "of another worker that had it before"
-    state.release_dead(first.index, pid)
-    assert state.words[block_base(first.index) + Own.PID] == 0

@@ -5,7 +5,7 @@ from math import gcd
 
 from typing_extensions import Buffer
 
-from gw._fast.ref.table import Table, checked_capacity, signed, words_of
+from gw._fast.ref.table import Table, checked_capacity, checked_key, signed, words_of
 
 LIMITS_MAX = 24
 UNITS_MAX = 10**12
@@ -32,9 +32,7 @@ class Buckets:
         self._table = Table(words_of(memory, buckets_bytes(capacity), "buckets"), capacity)
 
     def find(self, key: int) -> int:
-        if key == 0:
-            raise ValueError("a bucket's key is not 0")
-        return self._table.find(signed(key))[0]
+        return self._table.find(checked_key(key))[0]
 
     def lookup(self, key: int) -> int:
         return self._table.lookup(signed(key))[0]

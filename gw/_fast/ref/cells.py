@@ -50,6 +50,7 @@ from gw._fast.ref.table import (
     RECORD_WORDS,
     Table,
     checked_capacity,
+    checked_key,
     next_tag,
     signed,
     unsigned,
@@ -100,12 +101,11 @@ class Cells:
         self._table.put(index, word, value, ((tag >> SLOT_BITS) + 1) << SLOT_BITS)
 
     def _find(self, key: int) -> tuple[int, int]:
-        if key == 0:
-            raise ValueError("a cell's key is not 0")
-        index, tag = self._table.find(signed(key))
+        word = checked_key(key)
+        index, tag = self._table.find(word)
         if index >= 0 and self.used(index) == GONE:
             self._leave(index)
-            index, tag = self._table.find(signed(key))
+            index, tag = self._table.find(word)
         return index, tag
 
     def find(self, key: int) -> int:

@@ -38,6 +38,15 @@ def signed(word: int) -> int:
     return word - 2**64 if word >> 63 else word
 
 
+def checked_key(key: int) -> int:
+    """As the word that holds it."""
+    if key == 0:
+        raise ValueError("a key is not 0")
+    if not 0 < key <= MASK:
+        raise OverflowError("a key has 64 bits")
+    return signed(key)
+
+
 def next_tag(tag: int, state: int) -> int:
     return ((tag >> 2) + 1) << 2 | state
 
