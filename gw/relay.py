@@ -43,10 +43,10 @@ class Stream:
             self._feed = partial(_feed_decoded, self._tap, _decoder(answer.encoding))
         call, response, send = self._call, self._response, self._send
         ping_s = call.snapshot.config.server.ping_interval_s
-        if not call.client_gone:
-            call.status = response.status
-            await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
         try:
+            if not call.client_gone:
+                call.status = response.status
+                await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
             while True:
                 chunk = await response.read(ping_s)
                 if chunk:

@@ -49,18 +49,21 @@ class Deployment:
         self.provider = upstream.provider
         self.region = upstream.region
         self.models = tuple(upstream.models)
-        self.target = Target.from_url(
-            upstream.base_url,
-            ca_file=upstream.ca_file or None,
-            proxy=upstream.proxy.reveal() if upstream.proxy else None,
-            connect_timeout_s=upstream.connect_timeout_s,
-            first_byte_timeout_s=upstream.first_byte_timeout_s,
-            idle_timeout_s=upstream.idle_timeout_s,
-            total_timeout_s=upstream.total_timeout_s,
-            pool_max=upstream.pool_max,
-            connections_max=upstream.connections_max,
-            keepalive_s=upstream.keepalive_s,
-        )
+        try:
+            self.target = Target.from_url(
+                upstream.base_url,
+                ca_file=upstream.ca_file or None,
+                proxy=upstream.proxy.reveal() if upstream.proxy else None,
+                connect_timeout_s=upstream.connect_timeout_s,
+                first_byte_timeout_s=upstream.first_byte_timeout_s,
+                idle_timeout_s=upstream.idle_timeout_s,
+                total_timeout_s=upstream.total_timeout_s,
+                pool_max=upstream.pool_max,
+                connections_max=upstream.connections_max,
+                keepalive_s=upstream.keepalive_s,
+            )
+        except (OSError, ValueError) as error:
+            raise ValueError(f'upstream "{upstream.name}" cannot be used (base_url, proxy or ca_file): {error}') from error
         self.secret_name = upstream.api_key.reference
         self.credential = credential_head(upstream.auth, upstream.api_key.reveal()) if upstream.api_key else b""
         self.extra = b"".join(_header(name, value.reveal()) for name, value in upstream.headers.items() if value)

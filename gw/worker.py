@@ -130,6 +130,7 @@ class Worker:
     def _tick(self) -> None:
         if orphaned():  # where the kernel does not see to it
             os.kill(os.getpid(), signal.SIGKILL)
+        self._ticker = asyncio.get_running_loop().call_later(TICK_S, self._tick)  # first: a bug below must not end the ticking
         now = clock.mono_ns()
         words = self.state.words
         self.block.set(Own.HEARTBEAT_NS, now)
@@ -147,10 +148,12 @@ class Worker:
         if now >= self._overdue_ns:
             self._overdue_ns = now + OVERDUE_EVERY_NS
             self._leave_overdue(now)
+        self._watch_running()
+
+    def _watch_running(self) -> None:
         for call, task in self.running.items():
             if call.receive is not None and call.watch is None:
                 call.watch = Watch(call, call.receive, task)
-        self._ticker = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     def _swap(self, version: int) -> None:
         """A new snapshot or nothing."""
@@ -164,9 +167,10 @@ class Worker:
         self.block.set(Own.SNAPSHOT_VERSION, new.version)
 
     def _cancel_running(self, *, again: bool) -> None:
-        """`again`: also those that were told before and still try to say so to a client that takes no bytes."""
+        """Not those that are settled: only their last bytes are still on their way. `again`: them too, and those that were
+        told before and still try to say so to a client that takes no bytes."""
         for call, task in self.running.items():
-            if again or not call.stopping:
+            if again or not (call.stopping or call.record is not None):
                 call.stopping = True
                 task.cancel()
 

@@ -17,7 +17,7 @@
 #include "table.h"
 
 enum { GW_USED = 0, GW_SETTLED = 1, GW_OVERRUN = 2 };
-enum { GW_ITEMS_MAX = 24, GW_SLOT_BITS = 18, GW_SLOTS_MAX = (1 << GW_SLOT_BITS) - 1 };
+enum { GW_ITEMS_MAX = 24, GW_SLOTS_MAX = GW_FORGETTER - 1 };
 enum { GW_HARD, GW_SOFT, GW_SHADOW, GW_UNITS, GW_KINDS };
 
 /* One cell on a path. */
@@ -46,9 +46,10 @@ typedef struct {
     gw_table table;
     gw_slot *slots;
     uint64_t slot_count;
+    gw_word *direct; /* counts the writes that belong to no slot, behind the slots; its line is otherwise empty */
 } gw_cells;
 
-static inline uint64_t gw_tag_of(uint64_t ordinal, uint64_t operation) { return operation << GW_SLOT_BITS | (ordinal + 1); }
+static inline uint64_t gw_tag_of(uint64_t ordinal, uint64_t operation) { return operation << GW_WHO_BITS | (ordinal + 1); }
 static inline int gw_kind_of(const gw_item *item) { return (int)(item->what & 0xff); }
 static inline gw_record *gw_cell_at(const gw_cells *cells, uint64_t index) {
     return &cells->table.records[index & cells->table.mask];
@@ -61,8 +62,8 @@ static inline int gw_is_current(const gw_record *cell, const gw_item *item) {
 
 /* Writes to the slot whose operation left `seen` in a word that it was done. To call before the word is overwritten. */
 static inline void gw_mark(const gw_cells *cells, gw_seen seen) {
-    const uint64_t who = seen.tag & GW_SLOTS_MAX, operation = seen.tag >> GW_SLOT_BITS;
-    if (who == 0 || who > cells->slot_count) return;
+    const uint64_t who = seen.tag & GW_WHO_MASK, operation = seen.tag >> GW_WHO_BITS;
+    if (who == GW_NOBODY || who > cells->slot_count) return;
     gw_pair *progress = &cells->slots[who - 1].progress;
     const gw_seen done = {seen.value, operation};
     gw_seen before = gw_pair_acquire(progress);
@@ -96,7 +97,7 @@ static inline enum gw_added gw_add(
 
 /* Writes without a slot; such a write is not finished by others if its process is killed. Returns 0 if `seen` has moved. */
 static inline int gw_swap_direct(const gw_cells *cells, gw_pair *pair, gw_seen seen, int64_t value) {
-    const gw_seen next = {value, ((seen.tag >> GW_SLOT_BITS) + 1) << GW_SLOT_BITS};
+    const gw_seen next = {value, (uint64_t)gw_count_relaxed(cells->direct) << GW_WHO_BITS | GW_NOBODY};
     gw_mark(cells, seen);
     return gw_pair_swap_seq_cst(pair, seen, next);
 }

@@ -1,6 +1,6 @@
 """Budget cells and the slots of open holds, in memory shared by all processes of a host. The C and its rules: cells.h, hold.h.
 
-The memory: `capacity` cells of 64 bytes, then `slots` slots of 512 bytes; zeroed when made, aligned to 64 bytes.
+The memory: `capacity` cells of 64 bytes, then `slots` slots of 512 bytes, then 64 bytes; zeroed when made, aligned to 64 bytes.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -47,6 +47,7 @@ cdef extern from "hold.h" nogil:
         gw_table table
         gw_slot *slots
         uint64_t slot_count
+        gw_word *direct
 
     ctypedef struct gw_path:
         uint32_t size
@@ -97,6 +98,7 @@ SLOTS_MAX = GW_SLOTS_MAX
 AMOUNT_MAX = 2**53 - 1
 CELL_BYTES = sizeof(gw_record)
 SLOT_BYTES = sizeof(gw_slot)
+TAIL_BYTES = 64
 
 cdef int64_t AMOUNT_MOST = AMOUNT_MAX
 
@@ -106,7 +108,7 @@ def cells_bytes(capacity, slots):
         raise ValueError(f"the capacity must be a power of two from 2 to 2**24, not {capacity}")
     if not 0 <= slots <= SLOTS_MAX:
         raise ValueError(f"slots must be 0 .. {SLOTS_MAX}, not {slots}")
-    return capacity * CELL_BYTES + slots * SLOT_BYTES
+    return capacity * CELL_BYTES + slots * SLOT_BYTES + TAIL_BYTES
 
 
 cdef int64_t amount_of(int64_t amount) except -1:
@@ -131,6 +133,7 @@ cdef class Cells:
         gw_table_init(&self.cells.table, self.view.buf, capacity.bit_length() - 1)
         self.cells.slots = <gw_slot *>(<char *>self.view.buf + capacity * sizeof(gw_record))
         self.cells.slot_count = slots
+        self.cells.direct = <gw_word *>&self.cells.slots[slots]
         self.capacity = capacity
         self.slots = slots
 

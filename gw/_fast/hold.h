@@ -181,6 +181,7 @@ static inline int64_t gw_hold(
         gw_turn_to(slot, GW_HELD, 0);
         return result;
     }
+    holder->warnings = holder->shadowed = 0;
     gw_turn_to(slot, GW_VOIDING, (uint32_t)(gw_done(slot) - first));
     gw_give_back(cells, slot);
     gw_turn_to(slot, GW_VOIDED, 0);
@@ -195,11 +196,14 @@ static inline int64_t gw_extend(const gw_cells *cells, gw_holder *holder, int64_
     gw_store_release(&slot->held, turn.value);
     if (!gw_turn_with(slot, turn, GW_EXTENDING, extra)) return GW_NOT_HELD;
     const uint64_t first = gw_done(slot);
+    const uint32_t warnings = holder->warnings, shadowed = holder->shadowed;
     const int64_t result = gw_take(cells, holder, extra, 0);
     if (result == GW_TAKEN) {
         (void)gw_turn_with(slot, gw_pair_acquire(&slot->turn), GW_HELD, gw_sum(turn.value, extra));
         return result;
     }
+    holder->warnings = warnings;
+    holder->shadowed = shadowed;
     gw_turn_to(slot, GW_RETRACTING, (uint32_t)(gw_done(slot) - first));
     gw_give_back(cells, slot);
     (void)gw_turn_with(slot, gw_pair_acquire(&slot->turn), GW_HELD, turn.value);

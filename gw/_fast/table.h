@@ -50,8 +50,11 @@ static inline uint64_t gw_place(const gw_table *table, int64_t key, uint64_t i) 
     return (((uint64_t)key * UINT64_C(0x9E3779B97F4A7C15) >> table->shift) + i) & table->mask;
 }
 
-/* A tag for the words of a record, unlike any an operation brings and unlike that of another version. */
-static inline uint64_t gw_version_tag(uint64_t name_tag) { return name_tag >> GW_STATE_BITS << 18; }
+/* Who wrote a word: the low bits of its tag. */
+enum { GW_WHO_BITS = 18, GW_WHO_MASK = (1 << GW_WHO_BITS) - 1, GW_NOBODY = 0, GW_FORGETTER = GW_WHO_MASK };
+
+/* The tag that forgetting leaves in the words of a record: of this version alone. */
+static inline uint64_t gw_version_tag(uint64_t name_tag) { return name_tag >> GW_STATE_BITS << GW_WHO_BITS | GW_FORGETTER; }
 
 /* Index of the member with this key, and its name's tag; or -1. */
 static inline int64_t gw_table_lookup(const gw_table *table, int64_t key, uint64_t *tag) {

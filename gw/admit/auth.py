@@ -16,6 +16,7 @@ from gw.errors import Refusal
 
 KEY_MARK = b"gwk_"
 CACHE_MAX = 4096
+TEXT_MAX = 1024  # a longer credential is not kept: it would let clients fill the memory
 
 
 class Caller(NamedTuple):
@@ -98,7 +99,8 @@ class Authenticator:
         account = self._by_credential.get(text)
         if account is None:
             account = Account(credential=blake2b(text, key=self._pepper, digest_size=8).hexdigest())
-            if len(self._by_credential) >= CACHE_MAX:
-                self._by_credential.clear()
-            self._by_credential[text] = account
+            if len(text) <= TEXT_MAX:
+                if len(self._by_credential) >= CACHE_MAX:
+                    self._by_credential.clear()
+                self._by_credential[text] = account
         return account

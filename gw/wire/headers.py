@@ -171,6 +171,7 @@ class Device:
     """Reads `metadata.user_id`: (digest of the device, session id), cached because a session repeats it."""
 
     CACHE_MAX = 4096
+    TEXT_MAX = 1024  # a longer one is not kept: it would let clients fill the memory
 
     def __init__(self, pepper: bytes) -> None:
         self._pepper = pepper
@@ -183,9 +184,10 @@ class Device:
         if found is None:
             device, session = _device_and_session(user_id)
             found = (blake2b(device.encode(), key=self._pepper, digest_size=8).hexdigest() if device else "", session[:VALUE_MAX])
-            if len(self._cache) >= self.CACHE_MAX:
-                self._cache.clear()
-            self._cache[user_id] = found
+            if len(user_id) <= self.TEXT_MAX:
+                if len(self._cache) >= self.CACHE_MAX:
+                    self._cache.clear()
+                self._cache[user_id] = found
         return found
 
 

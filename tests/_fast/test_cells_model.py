@@ -202,7 +202,7 @@ class Machine(RuleBasedStateMachine):
             assert {twin.key(index) for index in twin} == set(self.model)
             for key, cell in self.model.items():
                 index = twin.lookup(key)
-                assert Cell(twin.used(index), twin.settled(index), twin.overrun(index)) == cell
+                assert Cell(*words(twin, index)) == cell, key
             assert twin.open_slots() == sorted(self.holds)
         for ordinal, hold in self.holds.items():
             assert self.both(ordinal, "__getattribute__", "held") == hold.amount

@@ -15,7 +15,7 @@ from gw.demo.scripts import by_prompt
 from gw.demo.upstream import UpstreamThread
 from gw.ledger import journal
 from gw.ledger.journal import JournalWriter, OpenCall
-from tests.faults.ground import open_calls, readiness
+from tests.faults.ground import open_calls, readiness, until
 from tests.faults.load import call
 from tests.faults.processes import family
 from tests.faults.verdict import judge
@@ -37,7 +37,7 @@ async def test_every_mode_serves_and_records(tmp_path: Path, upstream: UpstreamT
     with GatewayUnderTest(tmp_path, upstream.base_url, more=f'[journal]\nfsync = "{mode}"') as gateway:
         port = gateway.process.port
         seen = await asyncio.gather(*(call(port, f"s{at}", "thinking", stream=at % 2 == 0) for at in range(CALLS)))
-        assert readiness(gateway)[1]["degraded"] == []
+        await until(lambda: readiness(gateway)[1]["degraded"] == [], "the keeper", 5)
     verdict = judge(seen, gateway.rows(), upstream.invoice.lines())
     assert not verdict.wrong and verdict.exact == CALLS
     assert open_calls(gateway) == 0

@@ -7,6 +7,7 @@ with the invoice's own figures; nothing that reached the upstream is missing; no
 import asyncio
 import random
 import re
+import subprocess
 from pathlib import Path
 from statistics import median
 
@@ -88,10 +89,20 @@ class Ground:
         await asyncio.to_thread(self.gateway.process.stop)
         if self.dice.random() < 0.5:  # the next start at once, or only when all are gone
             self.gone.append(await asyncio.to_thread(await_end, before.children, AGAIN_S))
+        if self.dice.random() < 0.5:
+            await self._false_start()
         self.counters = {}
         await asyncio.to_thread(self.gateway.process.start)
         await self.load.one_good(AGAIN_S)
         await asyncio.to_thread(await_end, before.children, AGAIN_S)
+
+    async def _false_start(self) -> None:
+        """A start that is killed too, perhaps while it settles what the last run left."""
+        process = self.gateway.process
+        begun = subprocess.Popen(process.command, env=process.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        await asyncio.sleep(self.dice.uniform(0.1, 1.0))
+        kill(begun.pid)
+        begun.wait()
 
     async def _counters_grow(self) -> None:
         _, text = await asyncio.to_thread(page, self.gateway, "/metrics")

@@ -1,63 +1,149 @@
-"""The state file: its pages, and whose block is whose."""
+"""The state file: blocks belong to one worker each, survive it, and their counters never go back."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from gw.ops.state import FILE_BYTES, STATE_FILE, WORKERS_MAX, Own, StateFile, block_base
+import pytest
+
+from gw._fast import OBSERVED_BYTES, Tap, observed_from
+from gw.ops.state import (
+    COUNTER_BASE,
+    FILE_BYTES,
+    SLOT_BYTES,
+    SLOT_ID_BYTES,
+    SLOTS_PER_WORKER,
+    STATE_FILE,
+    WORKERS_MAX,
+    Own,
+    StateFile,
+    Word,
+    block_base,
+    read_slot,
+)
 
 
-def test_state_file_has_all_its_pages_from_the_start(tmp_path: Path) -> None:
-    """A hole would be filled when touched, and on a full disk that is the death of the process."""
-    StateFile(tmp_path / STATE_FILE, create=True)
-    assert (tmp_path / STATE_FILE).stat().st_blocks * 512 >= FILE_BYTES
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[StateFile]:
+    one = StateFile(tmp_path / STATE_FILE, create=True)
+    yield one
 
 
-def test_dead_workers_slots_are_reused_last_until_they_are_settled(tmp_path: Path) -> None:
-    state = StateFile(tmp_path / STATE_FILE, create=True)
-    first = state.claim_block()
-    pid = state.words[block_base(first.index) + Own.PID]
-    state.words[block_base(first.index) + Own.IN_FLIGHT] = 3
-    assert state.live_blocks() == [first.index] and state.sum_own(Own.IN_FLIGHT) == 3
-    state.release_dead(first.index, pid)
-    assert state.live_blocks() == [first.index], "only the supervisor says that a worker is dead"
-    state.bury(pid)
-    assert state.live_blocks() == [] and state.sum_own(Own.IN_FLIGHT) == 0
-    others = [state.claim_block().index for _ in range(WORKERS_MAX - 1)]
-    assert first.index not in others
-    assert state.claim_block().index == first.index, "when there is no other"
-
-
-def test_settled_block_is_free_at_once(tmp_path: Path) -> None:
-    state = StateFile(tmp_path / STATE_FILE, create=True)
-    first = state.claim_block()
-    pid = state.words[block_base(first.index) + Own.PID]
-    state.bury(pid)
-    state.release_dead(first.index, pid + 1)
-    assert state.words[block_base(first.index) + Own.PID] == -pid, "of another worker that had it before"
-    state.release_dead(first.index, pid)
-    assert state.words[block_base(first.index) + Own.PID] == 0
-
-
-def test_removed_file_is_put_back_under_its_name(tmp_path: Path) -> None:
-    path = tmp_path / STATE_FILE
-    state = StateFile(path, create=True)
+def claim_as(state: StateFile, pid: int) -> int:
+    """A block claimed by another process."""
     block = state.claim_block()
+    block.set(Own.PID, pid)
+    return block.index
+
+
+def test_all_processes_see_one_file_and_only_its_owner_may(state: StateFile) -> None:
+    other = StateFile(state.path)
+    state.words[Word.SNAPSHOT_VERSION] = 7
+    assert other.words[Word.SNAPSHOT_VERSION] == 7 and other.words[Word.STARTED_US] > 0
+    assert state.path.stat().st_mode & 0o777 == 0o600
+    assert state.path.stat().st_size == FILE_BYTES
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 100, bytes(FILE_BYTES)], ids=["empty", "short", "zeros"])
+def test_another_file_is_not_taken_for_it(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / STATE_FILE
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="not a state file"):
+        StateFile(path)
+
+
+def test_areas_do_not_overlap() -> None:
+    assert SLOT_ID_BYTES + OBSERVED_BYTES <= SLOT_BYTES and SLOT_ID_BYTES % 8 == 0 == SLOT_BYTES % 8
+    owns = [value for name, value in vars(Own).items() if not name.startswith("_")]
+    assert max(owns) < COUNTER_BASE
+    assert block_base(WORKERS_MAX) * 8 + WORKERS_MAX * SLOTS_PER_WORKER * SLOT_BYTES == FILE_BYTES
+
+
+def test_each_worker_gets_a_block_of_its_own_until_there_are_none(state: StateFile) -> None:
+    assert [claim_as(state, 1000 + number) for number in range(WORKERS_MAX)] == list(range(WORKERS_MAX))
+    with pytest.raises(RuntimeError, match="64 workers"):
+        state.claim_block()
+
+
+def test_the_blocks_of_the_dead_are_reused_last_and_oldest_first(state: StateFile) -> None:
+    for number in range(3):
+        claim_as(state, 1000 + number)
+    state.words[block_base(0) + Own.STARTED_US] = 9
+    state.words[block_base(1) + Own.STARTED_US] = 5
+    for pid in (1000, 1001):
+        state.bury(pid)
+    assert state.live_blocks() == [2]
+    assert claim_as(state, 2000) == 3, "a fresh one as long as there is one"
+    for number in range(4, WORKERS_MAX):
+        claim_as(state, 3000 + number)
+    assert [claim_as(state, 4000), claim_as(state, 4001)] == [1, 0]
+
+
+def test_a_settled_block_is_free_at_once_but_only_for_the_pid_that_died(state: StateFile) -> None:
+    claim_as(state, 1000)
+    state.release_dead(0, 1000)
+    assert state.live_blocks() == [0], "not before the supervisor has seen its end"
+    state.bury(1000)
+    state.release_dead(0, 999)
+    state.release_dead(-1, 1000)
+    state.release_dead(WORKERS_MAX, 1000)
+    assert state.words[block_base(0) + Own.PID] == -1000
+    state.release_dead(0, 1000)
+    assert state.words[block_base(0) + Own.PID] == 0
+
+
+def test_what_a_dead_worker_counted_stays_and_what_it_ran_does_not(state: StateFile) -> None:
+    first, second = state.claim_block(), state.claim_block()
+    second.set(Own.PID, 1000)
+    for block, count in ((first, 3), (second, 4)):
+        block.counters[5] += count
+        block.set(Own.IN_FLIGHT, count)
+    assert (state.counter_sum(5), state.sum_own(Own.IN_FLIGHT)) == (7, 7)
+    state.bury(1000)
+    assert (state.counter_sum(5), state.sum_own(Own.IN_FLIGHT)) == (7, 3)
+    assert state.heartbeat_ns(os.getpid()) > 0 == state.heartbeat_ns(1)
+    first.release()
+    assert (state.counter_sum(5), state.live_blocks()) == (7, [])
+
+
+def test_a_slot_shows_the_tap_of_its_call_and_of_no_other(state: StateFile) -> None:
+    block = state.claim_block()
+    slot, memory = block.take_slot(b"gw_first")
+    assert memory is not None
+    tap = Tap(0, memory)
+    tap.feed(b'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":77}}}\n\n')
+    seen = read_slot(StateFile(state.path), block.index, slot, "gw_first")
+    assert seen is not None and observed_from(seen)[0] == 77
+    assert read_slot(state, block.index, slot, "gw_other") is None
+    assert read_slot(state, block.index, -1, "gw_first") is None
+    assert read_slot(state, WORKERS_MAX, slot, "gw_first") is None
+    block.give_slot(slot)
+    again, fresh = block.take_slot(b"gw_second")
+    assert again == slot and fresh is not None and not any(fresh), "nothing of the call before is left"
+    assert read_slot(state, block.index, slot, "gw_first") is None
+
+
+def test_slots_run_out_without_harm_and_come_back(state: StateFile) -> None:
+    block = state.claim_block()
+    taken = [block.take_slot(b"gw_%d" % number)[0] for number in range(SLOTS_PER_WORKER)]
+    assert sorted(taken) == list(range(SLOTS_PER_WORKER))
+    assert block.take_slot(b"gw_more") == (-1, None)
+    block.give_slot(-1)
+    assert block.take_slot(b"gw_more") == (-1, None)
+    block.give_slot(taken[0])
+    assert block.take_slot(b"gw_more")[0] == taken[0]
+
+
+def test_a_removed_file_is_put_back_for_those_to_come(state: StateFile) -> None:
     assert not state.restore_path()
-    path.unlink()
-    assert state.restore_path() and not state.restore_path()
-    assert StateFile(path).live_blocks() == [block.index], "the same memory"
-    path.unlink()
-    path.write_bytes(bytes(FILE_BYTES))
-    assert state.restore_path(), "another file is not it"
-    assert StateFile(path).live_blocks() == [block.index]
+    state.words[Word.SNAPSHOT_VERSION] = 11
+    for _ in range(2):  # the second time what is removed is the stand-in
+        state.path.unlink()
+        assert state.restore_path()
+        assert StateFile(state.path).words[Word.SNAPSHOT_VERSION] == 11
+        assert not state.restore_path()
 
 
-def test_counters_of_a_dead_worker_stay_in_the_sum(tmp_path: Path) -> None:
-    state = StateFile(tmp_path / STATE_FILE, create=True)
-    first = state.claim_block()
-    first.counters[5] += 7
-    state.bury(os.getpid())
-    state.release_dead(first.index, os.getpid())
-    second = state.claim_block()
-    second.counters[5] += 1
-    assert state.counter_sum(5) == 8
+def test_the_file_has_all_its_pages_from_the_start(state: StateFile) -> None:
+    """A hole would be filled when touched, and on a full disk that is the death of the process."""
+    assert state.path.stat().st_blocks * 512 >= FILE_BYTES

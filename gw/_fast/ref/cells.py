@@ -31,7 +31,6 @@ from gw._fast.ref.hold import (
     RETRACTING,
     SETTLED,
     SHADOW,
-    SLOT_BITS,
     SLOT_BYTES,
     SLOTS_MAX,
     SOFT,
@@ -45,9 +44,11 @@ from gw._fast.ref.hold import (
     Slot,
 )
 from gw._fast.ref.table import (
+    FORGETTER,
     GONE,
     MEMBER,
     RECORD_WORDS,
+    WHO_BITS,
     Table,
     checked_capacity,
     checked_key,
@@ -65,13 +66,14 @@ __all__ = [
 ]  # fmt: skip
 
 CELL_BYTES = 64
+TAIL_BYTES = 64
 
 
 def cells_bytes(capacity: int, slots: int) -> int:
     checked_capacity(capacity)
     if not 0 <= slots <= SLOTS_MAX:
         raise ValueError(f"slots must be 0 .. {SLOTS_MAX}, not {slots}")
-    return capacity * CELL_BYTES + slots * SLOT_BYTES
+    return capacity * CELL_BYTES + slots * SLOT_BYTES + TAIL_BYTES
 
 
 class Cells:
@@ -89,7 +91,7 @@ class Cells:
 
     def _mark(self, value: int, tag: int) -> None:
         """The operation that left this in a word was done: its slot is told before the word is overwritten."""
-        who, operation = tag & SLOTS_MAX, tag >> SLOT_BITS
+        who, operation = tag & FORGETTER, tag >> WHO_BITS
         if 0 < who <= self.slots:
             at = self._slots_at + (who - 1) * (SLOT_BYTES // 8)
             if self._words[at + DONE] + 1 == operation:
@@ -98,7 +100,8 @@ class Cells:
     def _set(self, index: int, word: int, value: int) -> None:
         before, tag = self._table.pair(index, word)
         self._mark(before, tag)
-        self._table.put(index, word, value, ((tag >> SLOT_BITS) + 1) << SLOT_BITS)
+        self._words[-8] += 1
+        self._table.put(index, word, value, self._words[-8] << WHO_BITS)
 
     def _find(self, key: int) -> tuple[int, int]:
         word = checked_key(key)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from gw._fast.ref.table import GONE, signed, unsigned
+from gw._fast.ref.table import FORGETTER, GONE, WHO_BITS, signed, unsigned
 
 if TYPE_CHECKING:
     from gw._fast.ref.cells import Cells
@@ -13,8 +13,7 @@ TAKEN, STALE, NOT_FREE, NOT_HELD, ALREADY_SETTLED = -1, -2, -3, -4, -5
 REAPED_NOTHING, REAPED_VOID, REAPED_POST = 0, 1, 2
 FREE, HOLDING, HELD, EXTENDING, RETRACTING, POSTING, POSTED, VOIDING, VOIDED = range(9)
 ITEMS_MAX = 24
-SLOT_BITS = 18
-SLOTS_MAX = 2**SLOT_BITS - 1
+SLOTS_MAX = FORGETTER - 1
 AMOUNT_MAX = 2**53 - 1
 SLOT_BYTES = 512
 
@@ -107,7 +106,7 @@ class Slot:
             return 0
         self.cells._mark(value, tag)
         operation = self._get(DONE) + 1
-        table.put(index, word, value + delta, operation << SLOT_BITS | (self.ordinal + 1))
+        table.put(index, word, value + delta, operation << WHO_BITS | (self.ordinal + 1))
         self._put(LEFT, value + delta)
         self._put(DONE, operation)
         return 1
@@ -187,6 +186,7 @@ class Slot:
         if result == TAKEN:
             self._turn_to(HELD, 0)
             return result
+        self.warnings = self.shadowed = 0
         self._turn_to(VOIDING, self._get(DONE) - first)
         self._give_back()
         self._turn_to(VOIDED, 0)
@@ -207,11 +207,12 @@ class Slot:
         held = self._get(TURN)
         self._put(HELD_BEFORE, held)
         self._turn_with(EXTENDING, extra)
-        first = self._get(DONE)
+        first, warnings, shadowed = self._get(DONE), self.warnings, self.shadowed
         result = self._take(extra, 0)
         if result == TAKEN:
             self._turn_with(HELD, held + extra)
             return result
+        self.warnings, self.shadowed = warnings, shadowed
         self._turn_to(RETRACTING, self._get(DONE) - first)
         self._give_back()
         self._turn_with(HELD, held)
@@ -251,7 +252,7 @@ class Slot:
         items = self._raw_items()
         if position < len(items):
             value, word_tag = self.cells._table.pair(items[position][1], (USED, OVERRUN, SETTLED)[part])
-            if word_tag == operation << SLOT_BITS | (self.ordinal + 1):
+            if word_tag == operation << WHO_BITS | (self.ordinal + 1):
                 self.cells._mark(value, word_tag)
 
     def reap(self, actual: int = -1) -> int:

@@ -9,6 +9,8 @@ MASK = 2**64 - 1
 GONE = -(2**63)
 REACH = 256
 RECORD_WORDS = 8
+WHO_BITS = 18
+FORGETTER = (1 << WHO_BITS) - 1
 FREE, TENTATIVE, MEMBER = 0, 1, 2
 CAPACITY_MAX = 2**24
 
@@ -52,7 +54,7 @@ def next_tag(tag: int, state: int) -> int:
 
 
 def version_tag(name_tag: int) -> int:
-    return name_tag >> 2 << 18
+    return name_tag >> 2 << WHO_BITS | FORGETTER
 
 
 class Table:
@@ -65,6 +67,7 @@ class Table:
         self.reach = min(capacity, REACH)
 
     def pair(self, index: int, word: int) -> tuple[int, int]:
+        """(value, tag)."""
         at = index * RECORD_WORDS + 2 * word
         return self.words[at], unsigned(self.words[at + 1])
 

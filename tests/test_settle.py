@@ -1,0 +1,203 @@
+"""The one record of a call: each column says what its name says, and is bounded."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from msgspec.structs import asdict, replace
+
+from gw import __version__
+from gw._fast import Tap, peek
+from gw.domain.account import Account
+from gw.domain.price import Priced
+from gw.domain.usage import Iteration, Reading, Usage
+from gw.settle import MODEL_MAX, WORD_MAX, Call, build, open_record, settled
+from gw.wire.headers import TAGS_MAX, VALUE_MAX
+
+USAGE = Usage(11, 12, 13, 14, 15, 16, 17, 18, 19, "tier", "fast", "us", (Iteration("message", "m", 1, 2, 3, 4, 5, 6),), True)
+READING = Reading(USAGE, started=True, finished=True, final_usage=True, model="served", stop_reason="end_turn", garbled=True)
+PRICED = Priced(21, 22, 23, 24, 25, 26, 27, 28, 29, "version", ("unpriced",))
+
+
+@dataclass
+class Place:
+    name: str = "upstream"
+    provider: str = "anthropic"
+    region: str = ""
+
+
+@dataclass
+class Book:
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def price(self, **what: Any) -> Priced:
+        self.asked.append(what)
+        return PRICED
+
+
+@dataclass
+class Snapshot:
+    book: Book = field(default_factory=Book)
+
+
+def call() -> Call:
+    one = Call("gw_1", "messages", Snapshot(), "0-boot")  # type: ignore[arg-type]
+    one.account = Account(key_id="kid", key_name="key", team="team", customer="customer", credential="digest")
+    one.deployment = Place()  # type: ignore[assignment]
+    one.values = {
+        b"user-agent": b"claude-cli/2.1.329 (external, cli)",
+        b"x-claude-code-agent-id": b"agent",
+        b"x-claude-code-parent-agent-id": b"parent",
+        b"x-claude-code-prompt-id": b"prompt",
+        b"x-gw-project": b"project",
+        b"x-gw-tags": b"a=1",
+    }
+    one.device, one.session_id = "device", "session"
+    one.peek = peek(b'{"model":"requested","stream":true}')
+    one.first_byte_us, one.first_token_us = one.started_us + 1, one.started_us + 2
+    one.status, one.upstream_status, one.upstream_request_id = 200, 201, "req_1"
+    one.retries, one.body_bytes, one.response_bytes = 1, 300, 400
+    return one
+
+
+def test_each_column_says_what_its_name_says() -> None:
+    one = call()
+    record = asdict(build(one, READING, "exact", PRICED, outcome="completed", error="slug"))
+    assert one.started_us <= record.pop("ended_us") < one.started_us + 60_000_000
+    assert record == {
+        "call_id": "gw_1",
+        "endpoint": "messages",
+        "started_us": one.started_us,
+        "first_byte_us": one.started_us + 1,
+        "first_token_us": one.started_us + 2,
+        "outcome": "completed",
+        "status": 200,
+        "error": "slug",
+        "key_id": "kid",
+        "key_name": "key",
+        "team": "team",
+        "customer": "customer",
+        "credential": "digest",
+        "upstream": "upstream",
+        "session_id": "session",
+        "agent_id": "agent",
+        "parent_agent_id": "parent",
+        "prompt_id": "prompt",
+        "device": "device",
+        "project": "project",
+        "tags": "a=1",
+        "client_version": "claude-cli/2.1.329",
+        "requested_model": "requested",
+        "served_model": "served",
+        "stream": True,
+        "stop_reason": "end_turn",
+        "input_tokens": 11,
+        "output_tokens": 12,
+        "cache_read_tokens": 13,
+        "cache_write_5m_tokens": 14,
+        "cache_write_1h_tokens": 15,
+        "thinking_tokens": 16,
+        "web_search_requests": 17,
+        "web_fetch_requests": 18,
+        "code_execution_requests": 19,
+        "service_tier": "tier",
+        "speed": "fast",
+        "inference_geo": "us",
+        "iterations": '[["message","m",1,2,3,4,5,6]]',
+        "usage_source": "exact",
+        "usage_flags": "unpriced,ttl_assumed,garbled",
+        "list_pusd": 21,
+        "billed_pusd": 22,
+        "input_pusd": 23,
+        "output_pusd": 24,
+        "cache_read_pusd": 25,
+        "cache_write_5m_pusd": 26,
+        "cache_write_1h_pusd": 27,
+        "tools_pusd": 28,
+        "other_pusd": 29,
+        "price_version": "version",
+        "upstream_status": 201,
+        "upstream_request_id": "req_1",
+        "retries": 1,
+        "request_bytes": 300,
+        "response_bytes": 400,
+        "gw_version": __version__,
+        "worker": "0-boot",
+    }
+
+
+def test_a_call_that_got_nowhere_has_a_record_all_the_same() -> None:
+    one = Call("gw_1", "models", Snapshot(), "0-boot")  # type: ignore[arg-type]
+    record = settled(one, "refused", "missing_credential")
+    assert (record.outcome, record.error, record.usage_source, record.price_version) == (
+        "refused",
+        "missing_credential",
+        "none",
+        "",
+    )
+    assert not any(value for name, value in asdict(record).items() if name.endswith(("_pusd", "_tokens", "_requests")))
+
+
+def test_what_others_wrote_is_bounded() -> None:
+    one = call()
+    one.values = dict.fromkeys((b"user-agent", b"x-claude-code-agent-id", b"x-gw-project", b"x-gw-tags"), b"\xff\n" * 10_000)
+    one.peek = peek(b'{"model":"%b"}' % (b"m" * 10_000))
+    long = "w" * 10_000
+    usage = replace(USAGE, service_tier=long, speed=long, inference_geo=long)
+    record = build(
+        one, replace(READING, usage=usage, model=long, stop_reason=long), "exact", PRICED, outcome="completed", error=""
+    )
+    assert {len(record.requested_model), len(record.served_model)} == {MODEL_MAX}
+    assert {len(record.service_tier), len(record.speed), len(record.inference_geo), len(record.stop_reason)} == {WORD_MAX}
+    assert (len(record.agent_id), len(record.project), len(record.tags)) == (VALUE_MAX, VALUE_MAX, TAGS_MAX)
+    assert record.tags.isprintable()
+
+
+@pytest.mark.parametrize("endpoint", ["count_tokens", "models"])
+def test_only_messages_are_ever_billed(endpoint: Any) -> None:
+    one = call()
+    one.endpoint = endpoint
+    one.goes_out()
+    one.reading = READING
+    record = settled(one, "completed", "")
+    assert (record.usage_source, record.list_pusd, record.input_tokens) == ("none", 0, 0)
+
+
+def test_before_the_request_goes_out_nothing_is_billed_and_after_it_everything() -> None:
+    one = call()
+    assert (settled(one, "client_gone", "").usage_source, one.snapshot.book.asked) == ("none", [])  # type: ignore[attr-defined]
+    one.goes_out()
+    record = settled(one, "client_gone", "")
+    assert (record.usage_source, record.input_tokens, record.list_pusd) == ("estimated", 100, 21)
+    one.tap = Tap()
+    one.tap.feed(
+        b'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":7,"output_tokens":1}}}\n\n'
+    )
+    record = settled(one, "client_gone", "")
+    assert (record.usage_source, record.input_tokens, record.output_tokens) == ("observed", 7, 1)
+
+
+def test_the_record_that_stands_if_the_worker_dies_costs_nothing_yet() -> None:
+    one = call()
+    one.goes_out()
+    record = open_record(one)
+    assert (record.outcome, record.error, record.list_pusd, record.usage_source) == ("stopped", "worker_died", 0, "none")
+    assert (record.requested_model, record.request_bytes, record.session_id) == ("requested", 300, "session")
+
+
+def test_the_price_is_asked_for_as_the_call_was_made() -> None:
+    one = call()
+    one.goes_out()
+    one.reading = READING
+    settled(one, "completed", "")
+    (asked,) = one.snapshot.book.asked  # type: ignore[attr-defined]
+    assert asked == {
+        "provider": "anthropic",
+        "upstream": "upstream",
+        "region": "",
+        "model": "requested",
+        "reading": READING,
+        "at_us": one.started_us,
+        "key": "key",
+        "team": "team",
+    }
