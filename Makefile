@@ -4,7 +4,9 @@
 V := .venv
 PIP := $(V)/bin/python -m pip --disable-pip-version-check -q
 LOCKED := $(PIP) install --require-hashes -r
-FAST_SOURCES := $(wildcard gw/_fast/*.pyx gw/_fast/*.pxd gw/_fast/*.h)
+FAST := $(wildcard gw/_fast/*.pyx gw/_fast/*.pxd gw/_fast/*.h)
+GLUE := $(shell cat gw/_fast/glue.txt)
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 CONFIG ?= config.toml
 
 # A virtual environment survives neither being moved or copied nor the removal of the Python it was made with.
@@ -45,8 +47,9 @@ upgrade: $(V)/lock ## the same, each pin at its newest version
 	$(V)/bin/python tools/lock --upgrade $(ARGS)
 
 clean: ## remove what was built (not the ledger in .gw)
-	rm -rf $(V) build gw.egg-info gw/_fast/*.so .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(V) build gw.egg-info .mypy_cache .ruff_cache .hypothesis .benchmarks
 	rm -f $(patsubst %.pyx,%.c,$(wildcard gw/_fast/*.pyx))
+	find gw -name '*.so' -delete
 	find gw tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- steps ---------------------------------------------------------------------------------------------------------
@@ -60,10 +63,18 @@ $(V)/core: $(V)/created requirements/core.txt requirements/build.txt
 	@$(LOCKED) requirements/build.txt -r requirements/core.txt
 	@touch $@
 
-# Editable: the source tree itself is what runs, the compiled modules stand beside their .pyx.
-$(V)/gw: $(V)/core setup.py pyproject.toml $(FAST_SOURCES)
-	@echo "== Cython build"
+# Editable: the source tree itself is what runs, the compiled modules stand beside their sources.
+$(V)/installed: $(V)/core setup.py pyproject.toml
+	@echo "== gw into $(V)"
 	@$(PIP) install --no-build-isolation --no-deps --no-index --config-settings editable_mode=compat -e .
+	@touch $@
+
+# A compiled module hides its source, so one that is compiled no more must go. The others are rebuilt if their source changed.
+$(V)/gw: $(V)/installed $(FAST) $(GLUE) gw/_fast/glue.txt
+	@echo "== compiling (all of it anew: a minute or two)"
+	@find gw -name '*.so' ! -path 'gw/_fast/*' | while read so; do \
+	  grep -qx "$${so%%.*}.py" gw/_fast/glue.txt || rm "$$so"; done
+	@GW_COMPILE=1 $(V)/bin/python setup.py -q build_ext --inplace --parallel $(CORES) >/dev/null
 	@touch $@
 
 $(V)/test: $(V)/gw requirements/test.txt

@@ -7,8 +7,14 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from gw import clock
+from gw.budgets import budgets_of, limits_of
 from gw.config.effective import Row, assignment, comment_of, effective
 from gw.config.load import ConfigError, Loaded, Problem, find, read
+from gw.domain.budget import Budget, effective_limit_nusd
+from gw.domain.limit import NUSD_PER_UNIT, Limit
+from gw.domain.money import PUSD_PER_NUSD, usd_text
+from gw.domain.window import bounds, describe, next_reset_text
 from gw.prices import override_problems
 
 COMMENT_COLUMN = 48  # where origins begin, for values that leave room
@@ -16,9 +22,7 @@ STYLE_OF_NOTE = {"missing": "yellow", "literal": "yellow", "set": "green"}
 
 
 @click.command()
-@click.option(
-    "--config", "config_path", metavar="PATH", help="Configuration file [default: $GW_CONFIG, else ./config.toml]."
-)
+@click.option("--config", "config_path", metavar="PATH", help="Configuration file [default: $GW_CONFIG, else ./config.toml].")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def check(config_path: str | None, as_json: bool) -> None:
     """Validate the configuration and print what is in force, with the origin of every value.
@@ -95,10 +99,49 @@ def _summary(loaded: Loaded) -> None:
         _count(len(config.upstream), "upstream"),
         _count(len(config.key), "key"),
         _count(len(config.pricing.override), "price override"),
+        _count(len(config.budget), "budget"),
+        _count(len(config.limit), "limit"),
         _count(len(loaded.source.warnings), "warning"),
     ]
     console = Console(stderr=True, soft_wrap=True, highlight=False)
+    now_us = clock.wall_us()
+    for kind, lines in (
+        ("budget", [_budget_text(budget, now_us) for budget in budgets_of(config)]),
+        ("limit", [_limit_text(limit) for limit in limits_of(config)]),
+    ):
+        for line in lines:
+            console.print(Text.assemble((f"{kind} ", "cyan"), line))
     console.print(Text.assemble(("valid", "bold green"), f": {loaded.source.name} ({', '.join(counts)})"))
+
+
+def _budget_text(budget: Budget, now_us: int) -> str:
+    """`platform: team "platform", $2500 monthly, hard, reserves typical, resets Dec 1 00:00 CET`."""
+    limit = usd_text(effective_limit_nusd(budget, now_us) * PUSD_PER_NUSD)
+    end_us = bounds(budget.window, now_us)[1]
+    reset = f", resets {next_reset_text(end_us, budget.window.time_zone)}" if end_us else ""
+    return (
+        f"{budget.id}: {_scope_text(budget)}, ${limit} {describe(budget.window)}, {budget.mode}, reserves {budget.reserve}{reset}"
+    )
+
+
+def _limit_text(limit: Limit) -> str:
+    """`bursts: key "ci", 60 requests per 60 s, at most 120 at once`."""
+    if limit.kind == "parallel":
+        return f"{limit.id}: {_scope_text(limit)}, {limit.amount} calls at once"
+    amount, burst = (
+        f"${usd_text(units * NUSD_PER_UNIT * PUSD_PER_NUSD)}" if limit.kind == "usd" else str(units)
+        for units in (limit.amount, limit.burst)
+    )
+    kind = "" if limit.kind == "usd" else f" {limit.kind.replace('_', ' ')}"
+    return f"{limit.id}: {_scope_text(limit)}, {amount}{kind} per {limit.per_ns // 10**9} s, at most {burst} at once"
+
+
+def _scope_text(rule: Budget | Limit) -> str:
+    scope = rule.scope
+    each = "each " if scope.kind == "session" or (scope.each and scope.is_pattern) else ""
+    of = f' of key "{scope.key}"' if scope.key else ""
+    name = "" if each and scope.name == "*" else f' "{scope.name}"'
+    return f"{each}{scope.kind}{name}{of}"
 
 
 def _count(number: int, noun: str) -> str:

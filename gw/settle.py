@@ -12,7 +12,7 @@ from msgspec.structs import astuple
 from gw import __version__, clock
 from gw._fast import Peek, Tap
 from gw.domain.account import Account
-from gw.domain.call import CallRecord, Endpoint, Outcome
+from gw.domain.call import CallRecord, Endpoint, OpenCall, Outcome
 from gw.domain.estimate import complete
 from gw.domain.price import Priced
 from gw.domain.usage import Iteration, Reading, Usage
@@ -139,9 +139,13 @@ class Call:
         return reading_from_tap(self.tap) if self.tap is not None else NOTHING
 
 
-def open_record(call: Call) -> CallRecord:
-    """The record that stands if the worker dies before the call's end."""
-    return build(call, NOTHING, "none", NO_PRICE, outcome="stopped", error="worker_died")
+def opened(call: Call) -> OpenCall:
+    """What is known before the first byte goes upstream."""
+    stream = call.peek.stream if call.peek is not None else False
+    who = call.who or _who(call)
+    return OpenCall(
+        call.slot, call.call_id, call.endpoint, call.started_us, call.worker, stream, call.body_bytes, who, __version__
+    )
 
 
 def settled(call: Call, outcome: Outcome, error: str) -> CallRecord:

@@ -11,11 +11,11 @@ from gw import clock
 from gw.config.load import ConfigError
 from gw.domain.call import Endpoint, Outcome
 from gw.errors import Refusal
-from gw.ledger.journal import JournalError, JournalWriter, OpenCall
+from gw.ledger.journal import JournalError, JournalWriter
 from gw.ops import metrics
 from gw.ops.process import die_with_supervisor, orphaned, release_signals
 from gw.ops.state import STATE_FILE, Own, StateFile, Word
-from gw.settle import Call, open_record, settled
+from gw.settle import Call, opened, settled
 from gw.snapshot import Snapshot, read
 from gw.upstream.pool import Pool
 from gw.watch import Watch
@@ -99,7 +99,7 @@ class Worker:
     def open(self, call: Call) -> None:
         """Before the first byte goes upstream: if this process dies now, the keeper settles the call. Raises Refusal."""
         try:
-            self.journal.open_call(OpenCall(call.slot, open_record(call)))
+            self.journal.open_call(opened(call))
         except JournalError as error:
             self._unhealthy(error)
             raise cannot_record() from error

@@ -84,10 +84,12 @@ def module_file(module: str) -> str | None:
 
 
 @cache
-def imports(path: str, *, at_load: bool = False) -> tuple[Import, ...]:
-    """Every import in a file, the deferred ones too; `at_load`: only those that run when the module is loaded."""
+def imports(path: str, *, at_load: bool = False, run: bool = False) -> tuple[Import, ...]:
+    """Every import in a file, the deferred ones too; `run`: only those that are ever run, not what a type checker alone
+    reads; `at_load`: only those that run when the module is loaded."""
+    nodes = executed(tree(path), deferred=not at_load) if at_load or run else ast.walk(tree(path))
     found = []
-    for node in module_level(tree(path)) if at_load else ast.walk(tree(path)):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found += [Import(path, node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -101,15 +103,15 @@ def imports(path: str, *, at_load: bool = False) -> tuple[Import, ...]:
     return tuple(found)
 
 
-def module_level(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes that run on import: not the bodies of functions, not what only the type checker reads."""
+def executed(node: ast.AST, *, deferred: bool) -> Iterator[ast.AST]:
+    """The nodes below that can run: not what only the type checker reads; without `deferred`, no bodies of functions."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if not deferred and isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
         if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
             continue
         yield child
-        yield from module_level(child)
+        yield from executed(child, deferred=deferred)
 
 
 def reach(module: str) -> dict[str, list[str]]:
@@ -189,9 +191,11 @@ def float_literals(path: str) -> Iterator[tuple[int, str]]:
 
 
 def names_defined(path: str) -> set[str]:
-    """Public names a module or stub offers at its top level."""
+    """Public names a module or stub offers at its top level, those it only passes on included."""
     names: set[str] = set()
     for node in tree(path).body:
+        if isinstance(node, ast.ImportFrom) and path.endswith(".py"):
+            names |= {alias.asname or alias.name for alias in node.names}
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(node.name)
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):

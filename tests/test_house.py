@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from fnmatch import fnmatch
 
 import pytest
@@ -23,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "ledger": {"_fast", "domain"},
     "pricing": {"domain"},
     "config": {"domain"},
-    "ops": {"domain"},
+    "ops": {"_fast", "domain"},
     "demo": {"domain"},  # the fake upstream must share nothing with what it is to check
     "control": {"ledger", "config", "domain", "pricing", "ops"},
 }
@@ -135,6 +136,15 @@ def test_each_third_party_library_has_one_home() -> None:
         if not at_home(found.path, homes):
             breaches.append(f"{found.where}: {found.top} lives in {', '.join(homes) or 'no file of gw'}")
     report(breaches)
+
+
+def test_what_runs_is_a_declared_dependency() -> None:
+    """A library that another one happens to bring is gone when that one changes, or under a newer Python."""
+    project = tomllib.loads(house.text("pyproject.toml"))
+    declared = {re.split(r"[^\w-]", line)[0].replace("-", "_") for line in project["project"]["dependencies"]}
+    run = [found for path in house.files("gw", ".py") for found in house.imports(path, run=True)]
+    foreign = [found for found in run if house.third_party(found) and found.top not in declared]
+    report([f"{found.where}: {found.top} is not in [project] dependencies" for found in foreign])
 
 
 def test_standard_modules_with_one_home_stay_there() -> None:

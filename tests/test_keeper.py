@@ -15,11 +15,11 @@ import pytest
 from gw import clock, keeper
 from gw.keeper import Keeper, KeeperSettings
 from gw.ledger import sqlite
-from gw.ledger.journal import JournalWriter, OpenCall
+from gw.ledger.journal import JournalWriter
 from gw.ledger.mover import KeeperBusy, sole_mover
 from gw.ledger.sqlite import SqliteStore, reading
 from gw.ledger.status import KeeperStatus, read_status
-from tests.ledger.records import begun, record
+from tests.ledger.records import begun, opened, record
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 20
@@ -147,7 +147,7 @@ async def test_calls_of_a_worker_that_died_are_settled(tmp_path: Path) -> None:
     ended: list[str] = []
     writer = JournalWriter(tmp_path / "journal", "5-a")
     async with running(tmp_path, worker_settled=lambda header: ended.append(header.worker)):
-        writer.open_call(OpenCall(1, begun("a")))
+        writer.open_call(opened(1, begun("a")))
         await until(lambda: (found := read_status(tmp_path)) is not None and found.behind_bytes == 0)
         assert rows(tmp_path) == []
         writer.close()  # as the end of its process would: the lock goes

@@ -11,7 +11,7 @@ from gw._fast import Tap, peek
 from gw.domain.account import Account
 from gw.domain.price import Priced
 from gw.domain.usage import Iteration, Reading, Usage
-from gw.settle import MODEL_MAX, WORD_MAX, Call, build, open_record, settled
+from gw.settle import MODEL_MAX, WORD_MAX, Call, build, opened, settled
 from gw.wire.headers import TAGS_MAX, VALUE_MAX
 
 USAGE = Usage(11, 12, 13, 14, 15, 16, 17, 18, 19, "tier", "fast", "us", (Iteration("message", "m", 1, 2, 3, 4, 5, 6),), True)
@@ -180,7 +180,7 @@ def test_before_the_request_goes_out_nothing_is_billed_and_after_it_everything()
 def test_the_record_that_stands_if_the_worker_dies_costs_nothing_yet() -> None:
     one = call()
     one.goes_out()
-    record = open_record(one)
+    record = opened(one).record()
     assert (record.outcome, record.error, record.list_pusd, record.usage_source) == ("stopped", "worker_died", 0, "none")
     assert (record.requested_model, record.request_bytes, record.session_id) == ("requested", 300, "session")
 

@@ -5,22 +5,84 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
     from gw._fast.append import append
+    from gw._fast.bucket import NEVER, Buckets, Limit, Limits, buckets_bytes
+    from gw._fast.cells import (
+        ALREADY_SETTLED,
+        HARD,
+        NOT_FREE,
+        NOT_HELD,
+        REAPED_NOTHING,
+        REAPED_POST,
+        REAPED_VOID,
+        SHADOW,
+        SOFT,
+        STALE,
+        TAKEN,
+        UNITS,
+        Cells,
+        Path,
+        Slot,
+        cells_bytes,
+    )
+    from gw._fast.counters import Counters
     from gw._fast.jsonpeek import Peek, peek
     from gw._fast.usage import DONE, ERROR, FIRST_TOKEN, OBSERVED_BYTES, USAGE, Tap, observed_from, read_message
 else:
     from gw._fast.ref.append import append
+    from gw._fast.ref.bucket import NEVER, Buckets, Limit, Limits, buckets_bytes
+    from gw._fast.ref.cells import (
+        ALREADY_SETTLED,
+        HARD,
+        NOT_FREE,
+        NOT_HELD,
+        REAPED_NOTHING,
+        REAPED_POST,
+        REAPED_VOID,
+        SHADOW,
+        SOFT,
+        STALE,
+        TAKEN,
+        UNITS,
+        Cells,
+        Path,
+        Slot,
+        cells_bytes,
+    )
+    from gw._fast.ref.counters import Counters
     from gw._fast.ref.jsonpeek import Peek, peek
     from gw._fast.ref.usage import DONE, ERROR, FIRST_TOKEN, OBSERVED_BYTES, USAGE, Tap, observed_from, read_message
 
 __all__ = [
+    "ALREADY_SETTLED",
     "DONE",
     "ERROR",
     "FIRST_TOKEN",
+    "HARD",
+    "NEVER",
+    "NOT_FREE",
+    "NOT_HELD",
     "OBSERVED_BYTES",
+    "REAPED_NOTHING",
+    "REAPED_POST",
+    "REAPED_VOID",
+    "SHADOW",
+    "SOFT",
+    "STALE",
+    "TAKEN",
+    "UNITS",
     "USAGE",
+    "Buckets",
+    "Cells",
+    "Counters",
+    "Limit",
+    "Limits",
+    "Path",
     "Peek",
+    "Slot",
     "Tap",
     "append",
+    "buckets_bytes",
+    "cells_bytes",
     "observed_from",
     "peek",
     "read_message",

@@ -148,13 +148,15 @@ static inline void gw_cell_leave(const gw_cells *cells, gw_record *cell, gw_seen
 }
 
 /* Frees the cell's record if nothing is reserved in it. Holds on a path that still names it find that it is gone.
- * settled is read first and only grows by what was in used before: equal means that nobody holds or is to settle anything. */
+ * settled is read first and only grows by what was in used before: equal means that nobody holds or is to settle anything.
+ * The name is read on both sides: else the words could be of one member and the next. */
 static inline int gw_cell_forget(const gw_cells *cells, uint64_t index) {
     gw_record *cell = gw_cell_at(cells, index);
     const gw_seen name = gw_pair_whole_acquire(&cell->name);
     const int64_t settled = gw_load_acquire(&cell->words[GW_SETTLED].value);
     const gw_seen used = gw_pair_acquire(&cell->words[GW_USED]);
-    if (gw_state_of(name.tag) != GW_MEMBER || (used.value != settled && used.value != GW_GONE)) return 0;
+    if (gw_state_of(name.tag) != GW_MEMBER || gw_tag_acquire(&cell->name) != name.tag) return 0;
+    if (used.value != settled && used.value != GW_GONE) return 0;
     if (used.value != GW_GONE) {
         gw_mark(cells, used);
         if (!gw_pair_swap_seq_cst(&cell->words[GW_USED], used, (gw_seen){GW_GONE, gw_version_tag(name.tag)})) return 0;

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import field
 
-from gw.config.schema import about
+from gw.config.budget_model import Budget, Budgets, Limit
+from gw.config.schema import Table, about
 from gw.config.secret import Secret
 
 Choice = Literal["", "deny", "allow_unpriced", "fallback"]
@@ -21,10 +22,6 @@ Globs = tuple[str, ...]
 RATE = "USD per million tokens"
 SECONDS_MAX = 86_400.0  # a day: longer is a mistake in the unit
 CONNECTIONS_MAX = 100_000
-
-
-class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every table is: immutable, by name, closed."""
 
 
 class Server(Table, frozen=True):
@@ -257,6 +254,15 @@ class Key(Table, frozen=True):
         datetime | None, about("First instant at which it is refused; a date means 00:00 UTC. Empty: never.", kind="moment")
     ] = None
     active: Annotated[bool, about("false revokes it.")] = True
+    max_cost_usd: Annotated[
+        str, about("A request that could cost more is refused. Empty: no such bound.", kind="usd", unit="USD")
+    ] = ""
+    max_tokens: Annotated[
+        int, about("Most output tokens a request may ask for. 0: as the model allows.", unit="tokens", low=0, high=10_000_000)
+    ] = 0
+    session_limit_usd: Annotated[
+        str, about("What each of its sessions may spend, in all. Empty: no such bound.", kind="usd", unit="USD")
+    ] = ""
 
     @property
     def expires_us(self) -> int:
@@ -276,6 +282,9 @@ class Config(Table, frozen=True):
     customer: tuple[Customer, ...] = ()
     team: tuple[Team, ...] = ()
     key: tuple[Key, ...] = ()
+    budgets: Budgets = Budgets()
+    budget: tuple[Budget, ...] = ()
+    limit: tuple[Limit, ...] = ()
 
     @property
     def fingerprint(self) -> str:

@@ -34,7 +34,8 @@ The configuration of gw. It works as it is: every key is here, with its default,
 Claude Code is forwarded under its own credential; set ANTHROPIC_API_KEY for gw when you hand out virtual keys.
 
 Secrets are written env:NAME or file:PATH. Relative paths start at the directory of this file.
-Any key of [server], [auth], [storage], [journal] and [pricing] can also be set by a variable: GW_SERVER_PORT=9000.
+Any key of [server], [auth], [storage], [journal], [pricing] and [budgets] can also be set by a variable:
+GW_SERVER_PORT=9000.
 An unknown key stops the start. `gw check` shows what is in force and where it came from; docs/config.md says the rest."""
 
 MARKDOWN_INTRODUCTION = """\
@@ -51,8 +52,8 @@ value, and whether it is the default, a line of the file or a variable.
 - **Secrets** are written `env:NAME` or `file:PATH`. A secret in the file itself works, with a warning; none is ever printed.
   A missing `api_key` does not stop the start while no virtual key needs it.
 - **Paths** that are relative start at the directory of the file.
-- **Variables** override single keys of the tables `[server]`, `[auth]`, `[storage]`, `[journal]` and `[pricing]`, as named below;
-  they are checked like the file, and an unknown `GW_SERVER_...` is an error too.
+- **Variables** override single keys of the tables `[server]`, `[auth]`, `[storage]`, `[journal]`, `[pricing]` and `[budgets]`, as
+  named below; they are checked like the file, and an unknown `GW_SERVER_...` is an error too.
 - **Money** is written in quotes (`"0.85"`) or as a whole number; a bare TOML float is refused, because it is not exact.
 - **Dates** are TOML dates (`2027-01-31`, meaning 00:00 UTC) or date-times with an offset. Spans are half-open: from <= t < until.
 - **Patterns** know `*` and `?`; case matters where nothing else is said. Brackets are refused: `opus[1m]` would not match the

@@ -10,6 +10,8 @@ from ipaddress import ip_address
 from pathlib import Path as File
 from urllib.parse import urlsplit
 
+from gw.config import budget_rules
+from gw.config.budget_model import Budget, Limit
 from gw.config.locate import Path
 from gw.config.model import Config, Customer, Key, Override, Team, Upstream
 from gw.config.secret import Secret
@@ -36,6 +38,7 @@ def problems(config: Config, broken: Collection[Path], place: Callable[[Path], s
         _keys(config),
         _credentials(config),
         _pricing(config),
+        budget_rules.problems(config, broken),
     ):
         for path, message in findings:
             if not _touches(path, broken):
@@ -75,12 +78,14 @@ def _touches(path: Path, broken: Collection[Path]) -> bool:
 
 def _duplicates(config: Config, place: Callable[[Path], str]) -> Iterator[Finding]:
     """Each name once in its kind, each secret once among the keys."""
-    kinds: tuple[tuple[Path, tuple[Upstream | Customer | Team | Key | Override, ...]], ...] = (
+    kinds: tuple[tuple[Path, tuple[Upstream | Customer | Team | Key | Override | Budget | Limit, ...]], ...] = (
         (("upstream",), config.upstream),
         (("customer",), config.customer),
         (("team",), config.team),
         (("key",), config.key),
         (("pricing", "override"), config.pricing.override),
+        (("budget",), config.budget),
+        (("limit",), config.limit),
     )
     for path, elements in kinds:
         first: dict[str, int] = {}
@@ -114,6 +119,8 @@ def _references(config: Config) -> Iterator[tuple[str, Path, str]]:
     for position, override in enumerate(config.pricing.override):
         yield from _reference("team", override.team, teams, ("pricing", "override", position, "team"))
         yield from _reference("upstream", override.upstream, upstreams, ("pricing", "override", position, "upstream"))
+    keys = [key.name for key in config.key]
+    yield from budget_rules.references(config, {"customer": customers, "team": teams, "key": keys, "upstream": upstreams})
 
 
 def _reference(kind: str, name: str, known: list[str], path: Path) -> Iterator[tuple[str, Path, str]]:

@@ -16,6 +16,12 @@ from gw.config.secret import Secret
 
 _KIND_OF_TYPE: dict[object, str] = {bool: "bool", int: "int", float: "float", str: "text", Path: "directory", Secret: "secret"}
 
+_KIND_OF_ELEMENTS: dict[object, str] = {str: "globs", float: "fractions"}
+
+
+class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every table is: immutable, by name, closed."""
+
 
 def about(
     effect: str,
@@ -49,7 +55,7 @@ class Spec(Struct, frozen=True):
     @property
     def scalar(self) -> bool:
         """One word of text can say it, so an environment variable can."""
-        return self.kind not in {"table", "tables", "globs", "headers"}
+        return self.kind not in {"table", "tables", "globs", "headers", "fractions"}
 
     @property
     def range_text(self) -> str:
@@ -80,6 +86,14 @@ _KIND_TEXT = {
     "moment": "date or date-time with offset",
     "rate": "decimal in quotes,",
     "multiplier": "decimal in quotes",
+    "usd": "decimal in quotes,",
+    "scope": "a name, or a pattern with * and ?",
+    "window": "hour, day, week, month, year, lifetime, or a number with m, h, d, w, M or Y",
+    "zone": "IANA time zone",
+    "anchor": "a day, or a date and time",
+    "per": "a number with s, m, h, d or w",
+    "burst": "a number, in quotes where it has decimals",
+    "fractions": "list of numbers, above 0 and at most 1",
 }
 
 
@@ -138,7 +152,8 @@ def _kind(kind_of_field: object) -> tuple[str, tuple[str, ...], type[Struct] | N
         return "choice", get_args(kind_of_field), None
     if get_origin(kind_of_field) is tuple:
         inner = get_args(kind_of_field)[0]
-        return ("globs", (), None) if inner is str else ("tables", (), inner)
+        kind = _KIND_OF_ELEMENTS.get(inner, "tables")
+        return kind, (), inner if kind == "tables" else None
     if get_origin(kind_of_field) is dict:
         return "headers", (), None
     if isinstance(kind_of_field, type) and issubclass(kind_of_field, Struct):

@@ -12,25 +12,29 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from gw.config.address import HOST, check_url
 from gw.config.schema import Spec
 from gw.config.secret import MASK, Secret, resolve
+from gw.domain.limit import parse_per
 from gw.domain.money import rate_from_usd_per_mtok
+from gw.domain.window import parse_window, zone_of
 
 TEXT_CHARS_MAX = 1000
 NAME_CHARS_MAX = 80
 MULTIPLIER_MAX = 100
 MULTIPLIER_DECIMALS_MAX = 9
 RATE_USD_PER_MTOK_MAX = 1_000_000
+USD_MAX = 1_000_000_000
+USD_DECIMALS_MAX = 9  # budgets count nano-USD
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # an earlier date in a price or a key is a slip of the pen
 
 _NAME = re.compile(r"[\w.@+:/-]+(?: [\w.@+:/-]+)*")
+_ANCHOR = re.compile(r"[0-9T:. -]{0,26}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _LIKE_A_SECRET = re.compile(r"gwk_|sk-|[A-Za-z0-9+_-]{32,}")  # in the wrong place, where it would be quoted back
-_HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 _HEADERS_OF_THE_BODY = {"content-encoding", "content-length", "transfer-encoding", "trailer", "te", "expect"}
 _HEADERS_OF_THE_CONNECTION = {"connection", "host", "keep-alive", "proxy-authorization", "proxy-connection", "upgrade"}
 _CREDENTIALS = {"authorization", "x-api-key", "x-gw-key"}
@@ -143,7 +147,7 @@ def _name(spec: Spec, raw: object, around: Surroundings) -> str:
 
 def _host(spec: Spec, raw: object, around: Surroundings) -> str:
     text = _text(spec, raw, around)
-    if not _HOST.fullmatch(text):
+    if not HOST.fullmatch(text):
         raise ValueError(f"must be a host name or an IP address, not {shown(text)}")
     return text
 
@@ -162,24 +166,6 @@ def _url(spec: Spec, raw: object, around: Surroundings) -> str:
     if text:
         check_url(text)
     return text.rstrip("/")
-
-
-def check_url(text: str, *, credentials: bool = False) -> None:
-    """An absolute http(s) URL without query or fragment. Raises ValueError, without quoting more than the scheme."""
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError("is not a URL") from error
-    if parts.scheme not in {"http", "https"} or not text.lower().startswith(f"{parts.scheme}://"):
-        scheme = f', not "{parts.scheme}:"' if parts.scheme and "://" in text else ""
-        raise ValueError(f'must begin with "https://" or "http://"{scheme}')
-    if not parts.hostname or port == 0 or not _HOST.fullmatch(parts.hostname):
-        raise ValueError("has no valid host and port")
-    if (parts.username is not None or parts.password is not None) and not credentials:
-        raise ValueError("must not contain a user name or password")
-    if "?" in text or "#" in text:
-        raise ValueError('must not contain "?" or "#"')
 
 
 def _proxy(spec: Spec, raw: object, around: Surroundings) -> Secret:
@@ -296,6 +282,63 @@ def _multiplier(spec: Spec, raw: object, around: Surroundings) -> str:
     return text
 
 
+def _usd(spec: Spec, raw: object, around: Surroundings) -> str:
+    text = _decimal_text(raw)
+    if not text and spec.required:
+        raise ValueError('must be an amount, such as "2500"')
+    if text and not 0 <= Decimal(text) <= USD_MAX:
+        raise ValueError(f"must be 0 to {USD_MAX} USD, not {shown(raw)}")
+    if len(text.partition(".")[2]) > USD_DECIMALS_MAX:
+        raise ValueError(f"has more than {USD_DECIMALS_MAX} decimals")
+    return text
+
+
+def _scope(spec: Spec, raw: object, around: Surroundings) -> str:
+    return "" if raw == "" else _glob(spec, raw, around)
+
+
+def _anchor(spec: Spec, raw: object, around: Surroundings) -> str:
+    """What it may say depends on the window; here only that it is a day or a moment, as text, number or date."""
+    text = str(raw) if isinstance(raw, int | date) and not isinstance(raw, bool) else _text(spec, raw, around)
+    if not _ANCHOR.fullmatch(text):
+        raise ValueError(f"must be a day, or a date and time without offset, not {shown(raw)}")
+    return text
+
+
+def _burst(spec: Spec, raw: object, around: Surroundings) -> str:
+    text = _decimal_text(raw)
+    if text and Decimal(text) <= 0:
+        raise ValueError(f"must be more than 0, not {shown(raw)}")
+    return text
+
+
+def _fractions(spec: Spec, raw: object, around: Surroundings) -> tuple[float, ...]:
+    """Thresholds, not money: each is a whole number of basis points, which its shortest decimal says exactly."""
+    if not isinstance(raw, list):
+        raise ValueError(f"must be a list of numbers such as [0.5, 0.8], not {shown(raw)}")
+    for part in raw:
+        if isinstance(part, bool) or not isinstance(part, int | float) or not 0 < part <= 1:
+            raise ValueError(f"must hold numbers above 0 and at most 1, not {shown(part)}")
+        if Decimal(repr(part)) * 10_000 % 1:
+            raise ValueError(f"has more than 4 decimals: {part}")
+    if raw != sorted(set(raw)):
+        raise ValueError("must rise from one to the next")
+    return tuple(float(part) for part in raw)
+
+
+def _parsed(parse: Callable[[str], object]) -> Reader:
+    """Text that `parse` takes, which may repeat it in its complaint."""
+
+    def reader(spec: Spec, raw: object, around: Surroundings) -> str:
+        text = _text(spec, raw, around)
+        if _LIKE_A_SECRET.search(text):
+            raise ValueError(f"must be {spec.range_text}, not {shown(text)}")
+        parse(text)
+        return text
+
+    return reader
+
+
 def _decimal_text(raw: object) -> str:
     """Money is text or a whole number. A TOML float has lost its last digits before anyone could look."""
     if isinstance(raw, float):
@@ -329,4 +372,12 @@ READERS: dict[str, Reader] = {
     "moment": _moment,
     "rate": _rate,
     "multiplier": _multiplier,
+    "usd": _usd,
+    "scope": _scope,
+    "window": _parsed(parse_window),
+    "zone": _parsed(zone_of),
+    "anchor": _anchor,
+    "per": _parsed(parse_per),
+    "burst": _burst,
+    "fractions": _fractions,
 }

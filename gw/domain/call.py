@@ -4,9 +4,10 @@ Field order is the journal's encoding (msgpack array): only ever append, each ne
 Times are UTC microseconds since 1970 (0 = never happened); money is pico-USD; digests are lower-case hex.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import fields
 
 Endpoint = Literal["messages", "count_tokens", "models"]
 Outcome = Literal["completed", "refused", "upstream_error", "client_gone", "timed_out", "stopped", "gw_error"]
@@ -82,3 +83,42 @@ class CallRecord(Struct, frozen=True, array_like=True):
     response_bytes: int
     gw_version: str = ""
     worker: str = ""
+
+
+WHO: tuple[str, ...] = CallRecord.__struct_fields__[
+    CallRecord.__struct_fields__.index("key_id") : CallRecord.__struct_fields__.index("requested_model") + 1
+]
+"""The columns that say whose call it is and what was asked for: known before the call goes upstream."""
+
+
+class OpenCall(Struct, frozen=True, array_like=True):
+    """A call about to be sent upstream: what is known of it if its worker dies. Small, for every call writes one."""
+
+    slot: int  # observation slot in the state file, -1 = none
+    call_id: str
+    endpoint: str
+    started_us: int
+    worker: str
+    stream: bool
+    request_bytes: int
+    who: tuple[str, ...]  # the values of WHO
+    gw_version: str = ""
+
+    def record(self) -> CallRecord:
+        """As it stands in the ledger if nothing more can be learnt: "stopped" by "worker_died", nothing used."""
+        known: dict[str, Any] = {
+            "call_id": self.call_id,
+            "endpoint": self.endpoint,
+            "started_us": self.started_us,
+            "ended_us": self.started_us,
+            "worker": self.worker,
+            "stream": self.stream,
+            "request_bytes": self.request_bytes,
+            "gw_version": self.gw_version,
+            "outcome": "stopped",
+            "error": "worker_died",
+            "usage_source": "none",
+            **dict(zip(WHO, self.who, strict=True)),
+        }
+        blank: dict[Any, Any] = {int: 0, str: "", bool: False}
+        return CallRecord(**{field.name: known.get(field.name, blank[field.type]) for field in fields(CallRecord)})

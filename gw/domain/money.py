@@ -7,6 +7,8 @@ decimals converts exactly.
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
 
 PUSD_PER_USD = 10**12
+PUSD_PER_NUSD = 1000  # budgets and their cells count nano-USD
+NUSD_MAX = 2**63 - 1  # what a cell holds: 9.2 billion USD
 
 
 def pusd_from_usd(text: str | Decimal) -> int:
@@ -33,6 +35,14 @@ def rate_from_usd_per_mtok(text: str | Decimal) -> int:
             return pusd_from_usd(Decimal(text) / 1_000_000)
         except InvalidOperation as error:
             raise ValueError(f"not a rate in USD per million tokens: {text!r}") from error
+
+
+def nusd_from_usd(text: str | Decimal) -> int:
+    """`"0.5"` -> 500000000. Raises ValueError if the amount is not finite or finer than 1 nano-USD."""
+    whole, rest = divmod(pusd_from_usd(text), PUSD_PER_NUSD)
+    if rest:
+        raise ValueError(f"finer than one nano-USD: {text!r}")
+    return whole
 
 
 def usd_text(pusd: int) -> str:

@@ -31,7 +31,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -40,7 +40,7 @@ from msgspec.structs import astuple
 
 from gw import clock
 from gw._fast import append
-from gw.domain.call import CallRecord
+from gw.domain.call import CallRecord, OpenCall
 
 FORMAT = 1
 MAGIC = b"gwj"
@@ -70,13 +70,6 @@ class SegmentHeader(Struct, frozen=True, array_like=True):
     worker: str
     pid: int
     opened_us: int
-
-
-class OpenCall(Struct, frozen=True, array_like=True):
-    """A call about to be sent upstream: what will stand in the ledger if its worker dies, and where its tap observes."""
-
-    slot: int  # observation slot in the state file, -1 = none
-    record: CallRecord  # outcome "stopped", error "worker_died", nothing used
 
 
 Payload = SegmentHeader | OpenCall | CallRecord
@@ -337,18 +330,23 @@ def _encode_open(call: OpenCall) -> bytes:
     try:
         return _encode(call)
     except (UnicodeEncodeError, OverflowError):
-        return _encode(OpenCall(call.slot, encodable(call.record)))
+        return _encode(encodable(call))
 
 
-def encodable(record: CallRecord) -> CallRecord:
-    """The record with lone surrogates replaced and integers bounded to 64 bits; the keeper sets the latter aside for people."""
-    values: list[Any] = []
-    for value in astuple(record):
-        if isinstance(value, str):
-            values.append(value.encode("utf-8", "replace").decode())
-        else:
-            values.append(max(-(2**63), min(value, 2**64 - 1)))
-    return CallRecord(*values)
+T = TypeVar("T", CallRecord, OpenCall)
+
+
+def encodable(record: T) -> T:
+    """The same with lone surrogates replaced and integers bounded to 64 bits; the keeper sets the latter aside for people."""
+    return type(record)(*map(_encodable, astuple(record)))
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, tuple):
+        return tuple(map(_encodable, value))
+    return max(-(2**63), min(value, 2**64 - 1))
 
 
 def sync_directory(directory: Path) -> None:

@@ -17,8 +17,8 @@ from msgspec import Struct
 from msgspec.structs import astuple, replace
 
 from gw import clock
-from gw.domain.call import CallRecord
-from gw.ledger.journal import OpenCall, SegmentHeader
+from gw.domain.call import CallRecord, OpenCall
+from gw.ledger.journal import SegmentHeader
 from gw.ledger.store import Batch, Rejected, Store, StoreError
 from gw.ledger.tail import Tail, oldest_us
 
@@ -172,11 +172,12 @@ class Mover:
 
     def _settled(self, call: OpenCall, header: SegmentHeader) -> CallRecord:
         assert self._settle_lost is not None
+        record = call.record()
         try:
-            return self._settle_lost(call.record, call.slot, header)
+            return self._settle_lost(record, call.slot, header)
         except Exception:  # noqa: BLE001 - supervises foreign code: a failure there must not keep the call out of the ledger
-            _log.exception("call %s of a dead worker could not be priced", call.record.call_id)
-            return replace(call.record, usage_flags=",".join(filter(None, (call.record.usage_flags, "settle_failed"))))
+            _log.exception("call %s of a dead worker could not be priced", record.call_id)
+            return replace(record, usage_flags="settle_failed")
 
     def _set_aside(self, rejected: list[Rejected]) -> None:
         """Keeps frames that nobody understands, verbatim, under a name that a repetition does not double."""

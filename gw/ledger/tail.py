@@ -19,9 +19,9 @@ import msgspec
 from msgspec.structs import astuple, fields
 
 from gw import clock
-from gw.domain.call import CallRecord
+from gw.domain.call import CallRecord, OpenCall
 from gw.ledger import journal
-from gw.ledger.journal import FORMAT, FRAME_BYTES_MAX, FRAME_HEAD, SEGMENT_NAME, Frame, OpenCall, SegmentHeader
+from gw.ledger.journal import FORMAT, FRAME_BYTES_MAX, FRAME_HEAD, SEGMENT_NAME, Frame, SegmentHeader
 from gw.ledger.store import COLUMNS, Batch, OpenRow, Rejected, Row
 
 CHUNK_BYTES = 2 << 20
@@ -179,7 +179,7 @@ class Tail:
                 batch.opened.pop(payload.call_id, None)
                 return
         elif isinstance(payload, OpenCall):
-            call_id, boot = payload.record.call_id, name[:16]
+            call_id, boot = payload.call_id, name[:16]
             batch.opened[call_id] = OpenRow(call_id, boot, msgspec.msgpack.encode(self._headers[boot]), bytes(frame.payload))
             return
         elif isinstance(payload, SegmentHeader):

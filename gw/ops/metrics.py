@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from gw import __version__, clock
+from gw._fast import Counters
 from gw.domain.call import CallRecord, Endpoint, Outcome
 from gw.domain.money import PUSD_PER_USD
 from gw.errors import REFUSALS
@@ -51,38 +52,54 @@ _SLUG_AT = {slug: REFUSED + at for at, slug in enumerate(SLUGS)}
 _SOURCE_AT = {source: SOURCE + at for at, source in enumerate(SOURCES)}
 
 
-def observe(counters: memoryview, record: CallRecord) -> None:
+def observe(counters: Counters, record: CallRecord) -> None:
     """Adds one finished call to the worker's own counters."""
-    counters[_CALL_AT[record.endpoint, record.outcome]] += 1
+    counters.add(_CALL_AT[record.endpoint, record.outcome], 1)
     if record.error:
-        counters[_SLUG_AT.get(record.error, _SLUG_AT["other"])] += 1
+        counters.add(_SLUG_AT.get(record.error, _SLUG_AT["other"]), 1)
     if record.endpoint != "messages":
         return
-    counters[_SOURCE_AT[record.usage_source]] += 1
-    counters[TOKENS] += record.input_tokens
-    counters[TOKENS + 1] += record.output_tokens
-    counters[TOKENS + 2] += record.cache_read_tokens
-    counters[TOKENS + 3] += record.cache_write_5m_tokens
-    counters[TOKENS + 4] += record.cache_write_1h_tokens
-    if not (record.list_pusd | record.billed_pusd) >> COST_BITS:
-        counters[LIST_NUSD] += record.list_pusd // 1000
-        counters[BILLED_NUSD] += record.billed_pusd // 1000
-    if record.price_version == "unpriced":
-        counters[UNPRICED] += 1
-    counters[RETRIES] += record.retries
-    _histogram(counters, DURATION, (record.ended_us - record.started_us) // 1000)
+    countable = not (record.list_pusd | record.billed_pusd) >> COST_BITS
+    duration_ms = _milliseconds(record.started_us, record.ended_us)
+    counters.add(
+        _SOURCE_AT[record.usage_source],
+        1,
+        TOKENS,
+        record.input_tokens,
+        TOKENS + 1,
+        record.output_tokens,
+        TOKENS + 2,
+        record.cache_read_tokens,
+        TOKENS + 3,
+        record.cache_write_5m_tokens,
+        TOKENS + 4,
+        record.cache_write_1h_tokens,
+        LIST_NUSD,
+        record.list_pusd // 1000 if countable else 0,
+        BILLED_NUSD,
+        record.billed_pusd // 1000 if countable else 0,
+        UNPRICED,
+        record.price_version == "unpriced",
+        RETRIES,
+        record.retries,
+        DURATION + bisect_left(BUCKETS_MS, duration_ms),
+        1,
+        DURATION + len(BUCKETS_MS) + 1,
+        duration_ms,
+    )
     if record.first_token_us:
-        _histogram(counters, FIRST_TOKEN, (record.first_token_us - record.started_us) // 1000)
+        first_ms = _milliseconds(record.started_us, record.first_token_us)
+        counters.add(FIRST_TOKEN + bisect_left(BUCKETS_MS, first_ms), 1, FIRST_TOKEN + len(BUCKETS_MS) + 1, first_ms)
 
 
-def refuse(counters: memoryview, slug: str) -> None:
+def refuse(counters: Counters, slug: str) -> None:
     """A refusal that leaves no row (unknown path, wrong method)."""
-    counters[_SLUG_AT[slug]] += 1
+    counters.add(_SLUG_AT[slug], 1)
 
 
-def _histogram(counters: memoryview, base: int, value_ms: int) -> None:
-    counters[base + bisect_left(BUCKETS_MS, value_ms)] += 1
-    counters[base + len(BUCKETS_MS) + 1] += max(0, value_ms)  # the wall clock may go backwards, a counter may not
+def _milliseconds(start_us: int, end_us: int) -> int:
+    """The wall clock may go backwards, a counter may not."""
+    return max(0, (end_us - start_us) // 1000)
 
 
 class StateCollector(Collector):

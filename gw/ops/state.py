@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gw import clock
+from gw._fast import Counters
 
 STATE_FILE = "state.mm"  # in the state directory
 MAGIC = 0x67775F7374617465  # "gw_state"
@@ -178,7 +179,8 @@ class Block:
         self.state = state
         self.index = index
         self.base = block_base(index)
-        self.counters = state.words[self.base + COUNTER_BASE : self.base + BLOCK_BYTES // 8]
+        first = (self.base + COUNTER_BASE) * 8
+        self.counters = Counters(memoryview(state.map)[first : self.base * 8 + BLOCK_BYTES])
         for own, value in (
             (Own.PID, os.getpid()),
             (Own.STARTED_US, clock.wall_us()),

@@ -119,7 +119,7 @@ def spend_until_killed(cells: Any, number: int, seed: int, posted: Any) -> None:
             elif amount % 3 == 0:
                 slot.void()
             else:
-                actual = slot.held * 9 // 8 if amount < 10 * LIMIT else slot.held // 10_000
+                actual = slot.held * 9 // 8 if slot.held < 2 * LIMIT else slot.held // 50_000
                 slot.post(actual)
                 posted[slot.ordinal] += actual
 
@@ -158,7 +158,7 @@ def storm(cells: Any, rounds: int, posted: Any, charged: dict[int, int]) -> tupl
     opened = mid_step = 0
     try:
         for seed in range(rounds):
-            time.sleep(rng.uniform(0.0, 0.012))
+            time.sleep(rng.uniform(0.0, 0.02))
             number = rng.randrange(PROCESSES)
             kill(workers[number])
             found = end_all(cells, number * SLOTS_EACH, posted, before)
@@ -166,8 +166,8 @@ def storm(cells: Any, rounds: int, posted: Any, charged: dict[int, int]) -> tupl
             for index in charged:
                 underway = PROCESSES * SLOTS_EACH * LIMIT * 150  # settled beyond the limit, and not yet told as overrun
                 assert 0 <= cells.used(index) <= LIMIT * 1_000 + cells.overrun(index) + underway
-                if seed % 10 == 9:  # as if a window had ended: else all would soon be spent, and each hold refused
-                    charge = -(cells.settled(index) // 2)
+                if seed % 2:  # as if a window had ended: else all would soon be spent, and each hold refused
+                    charge = -cells.settled(index)
                     cells.charge(index, charge)
                     charged[index] += charge
             workers[number] = started(spend_until_killed, cells, number, rounds + seed, posted)
@@ -186,8 +186,7 @@ def test_killed_at_random_moments_no_nano_dollar_is_lost() -> None:
     charged = {cells.find(key): 0 for key in SHARED}
     posted = FORK.Array("q", count, lock=False)
     opened, mid_step = storm(cells, 120, posted, charged)
-    print(opened, mid_step, [cells.overrun(index) for index in charged])
-    assert opened > 100 and mid_step > 3 and any(cells.overrun(index) for index in charged), "or this shows nothing"
+    assert opened > 60 and mid_step > 5 and any(cells.overrun(index) for index in charged), "or this shows nothing"
     assert cells.open_slots() == []
     for index, charge in charged.items():
         total = sum(posted[ordinal] for ordinal in range(count) if index in paths[ordinal].indices) + charge

@@ -14,12 +14,12 @@ import pytest
 from gw.demo.scripts import by_prompt
 from gw.demo.upstream import UpstreamThread
 from gw.ledger import journal
-from gw.ledger.journal import JournalWriter, OpenCall
+from gw.ledger.journal import JournalWriter
 from tests.faults.ground import open_calls, readiness, until
 from tests.faults.load import call
 from tests.faults.processes import family
 from tests.faults.verdict import judge
-from tests.ledger.records import begun, record
+from tests.ledger.records import begun, opened, record
 from tests.support.gateway import GatewayUnderTest
 
 CALLS = 20
@@ -59,7 +59,7 @@ def test_a_frame_is_on_the_disk_before_its_append_returns_only_with_always(
     writer = JournalWriter(tmp_path, "0-a", fsync=mode)
     for at in range(CALLS):
         before = len(synced)
-        writer.open_call(OpenCall(0, begun(f"c{at}")))
+        writer.open_call(opened(0, begun(f"c{at}")))
         writer.append(record(f"c{at}"))
         assert len(synced) - before == each_call
         assert not each_call or synced[-1] == next(tmp_path.glob("*.gwj")).stat().st_size

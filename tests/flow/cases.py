@@ -2,7 +2,7 @@
 
 Models decide the upstream (see `test_bad_input.UPSTREAMS`): OPUS a healthy one, TOUCHY one with short timeouts and no
 reuse of connections, DOWN a port that nobody listens on, NOWHERE a name that does not resolve, STUCK one that never
-accepts, KEYLESS one whose credential is not set.
+accepts, KEYLESS one whose credential is not set, FULL one that allows a single connection.
 """
 
 import gzip
@@ -13,14 +13,15 @@ from gw.demo import answers
 from gw.demo.exchange import Chunk, Hangup, Pause, Reply, Request, Reset, Script
 from tests.flow.client import Pairs
 from tests.flow.stage import MODEL as OPUS
-from tests.flow.stage import OWN, prompt
+from tests.flow.stage import prompt
 
-TOUCHY, DOWN, NOWHERE, STUCK, KEYLESS = (
+TOUCHY, DOWN, NOWHERE, STUCK, KEYLESS, FULL = (
     "claude-sonnet-5-5",
     "claude-sonnet-4-6",
     "claude-opus-4-7",
     "claude-haiku-4-5",
     "claude-fable-5-2",
+    "claude-opus-4-8",
 )
 MIB = 1024 * 1024
 
@@ -303,4 +304,3 @@ def upstream_errors() -> list[Case]:
 
 
 CASES = [*REQUESTS, *KEYS, *FAILURES, *upstream_errors()]
-__all__ = ["CASES", "DOWN", "KEYLESS", "NOWHERE", "OPUS", "OWN", "STUCK", "TOUCHY", "Case"]

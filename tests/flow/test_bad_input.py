@@ -12,11 +12,12 @@ from contextlib import ExitStack
 import anthropic
 import pytest
 
+from gw.demo import answers
 from gw.demo.gateway import free_port
 from gw.domain.key import mint
-from tests.flow.cases import CASES, DOWN, KEYLESS, MIB, NOWHERE, OPUS, OWN, STUCK, TOUCHY, Case
+from tests.flow.cases import CASES, DOWN, FULL, KEYLESS, MIB, NOWHERE, OPUS, STUCK, TOUCHY, Case
 from tests.flow.client import Answer, Wire, call
-from tests.flow.stage import JSON, Stage, prompt, session, stage
+from tests.flow.stage import JSON, OWN, Stage, prompt, session, stage
 
 IN_CONFIG = {
     "ada": "",
@@ -66,7 +67,9 @@ def house(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str], stuck_
     with stage(folder, upstream=f'models = ["{OPUS}", "claude-haiku-5-5", "mystery-*"]', more=more, environ=environ) as one:
         config = one.gateway.process.config
         touchy = "first_byte_timeout_s = 0.4\nidle_timeout_s = 0.4\npool_max = 0\n" + 'api_key = "env:GW_TEST_UPSTREAM_KEY"'
-        config.write_text(config.read_text() + table("touchy", TOUCHY, one.upstream.base_url, touchy))
+        more = table("touchy", TOUCHY, one.upstream.base_url, touchy)
+        more += table("full", FULL, one.upstream.base_url, "connections_max = 1\nconnect_timeout_s = 0.3")
+        config.write_text(config.read_text() + more)
         keys["revoked"] = revoked_key(one)
         one.gateway.poll(lambda: asyncio.run(probe(one, keys["revoked"])) == "revoked_key", "the revocation")
         yield one
@@ -200,15 +203,29 @@ def test_a_refused_connection_serves_the_next_request(house: Stage) -> None:
     assert asyncio.run(twice()) == [400, 200, 400, 200]
 
 
+def test_a_full_upstream_is_529_and_costs_nothing(house: Stage) -> None:
+    async def both() -> tuple[Answer, Answer]:
+        body = prompt("[play:events 30 30]", model=FULL)
+        first = asyncio.ensure_future(call(house.port, headers=[OWN, ("x-test-id", "full")], body=body))
+        while not house.played.requests.get("full"):
+            await asyncio.sleep(0.01)
+        return await call(house.port, headers=[OWN, session("full")], body=body), await first
+
+    second, first = asyncio.run(both())
+    assert first.status == 200 and first.clean
+    assert (second.status, second.header("x-gw-error"), second.header("retry-after")) == (529, "upstream_saturated", "2")
+    assert second.json["error"]["type"] == "overloaded_error" and "connections_max" in second.json["error"]["message"]
+    (row,) = house.gateway.session_rows("full", 1)
+    assert (row["outcome"], row["usage_source"], row["list_pusd"]) == ("upstream_error", "none", 0)
+
+
 REFUSED_ONCE = [("unknown", OPUS), ("late", OPUS), ("narrow", OPUS), ("ada", KEYLESS), ("ada", OPUS)]
 
 
 @pytest.mark.parametrize(("who", "model"), REFUSED_ONCE, ids=[f"{who}-{model}" for who, model in REFUSED_ONCE])
 def test_the_official_sdk_sends_a_final_refusal_once(house: Stage, keys: dict[str, str], who: str, model: str) -> None:
     name = f"sdk-{who}-{model}"
-    house.played.answers[name] = (
-        CASES[-1].reply if model != OPUS else next(c.reply for c in CASES if c.name == "upstream 401 with ada")
-    )  # type: ignore[assignment]
+    house.played.answers[name] = answers.error(401, "authentication_error", "invalid x-api-key")
     with (
         anthropic.Anthropic(
             base_url=f"{house.gateway.base_url}/anthropic",

@@ -16,7 +16,7 @@ from gw.domain.key import mint, parse
 from tests.flow.client import Answer, call
 from tests.flow.stage import JSON, OWN, Stage, prompt, session, stage
 
-ADA, BOB, UNKNOWN = mint().text, mint().text, mint().text
+ADA, BOB, EVE, UNKNOWN = (mint().text for _ in range(4))
 OAUTH = "sk-ant-oat01-the-clients-own-subscription"
 LITERAL = mint().text  # stands in the configuration as it is, which the snapshot then repeats
 TABLES = """
@@ -26,8 +26,12 @@ secret = "env:GW_TEST_ADA"
 [[key]]
 name = "bob"
 secret = "env:GW_TEST_BOB"
+[[key]]
+name = "eve"
+models = ["claude-haiku-*", "claude-opus-5*"]
+secret = "env:GW_TEST_EVE"
 """
-SECRETS = {"GW_TEST_ADA": ADA, "GW_TEST_BOB": BOB, "GW_SERVER_LOG_LEVEL": "debug"}
+SECRETS = {"GW_TEST_ADA": ADA, "GW_TEST_BOB": BOB, "GW_TEST_EVE": EVE, "GW_SERVER_LOG_LEVEL": "debug"}
 WITHIN_S = 1.0
 SECRET_PROMPT = "the-words-of-the-prompt-stay-between-client-and-upstream"
 
@@ -137,6 +141,16 @@ def test_without_passthrough_only_virtual_keys_and_gws_credential_count(
         assert (line.credential, line.credential_sha256) == (BEARER, sha(strict.gateway.upstream_key))
     else:
         assert not strict.lines(name)
+
+
+def test_a_key_is_shown_the_models_it_may_use_and_nothing_of_the_companys_account(house: Stage) -> None:
+    shown = {}
+    for key in (ADA, EVE, OWN_KEY):
+        answer = asyncio.run(call(house.port, "/v1/models?limit=1000", method="GET", headers=[(X_API, key)]))
+        assert answer.status == 200 and bool(answer.header("anthropic-organization-id")) is (key == OWN_KEY)
+        shown[key] = [model["id"] for model in answer.json["data"]]
+    assert shown[ADA] == shown[OWN_KEY] and len(shown[ADA]) > 3
+    assert shown[EVE] == ["claude-opus-5-5", "claude-haiku-5-5"]
 
 
 # --- while it runs ----------------------------------------------------------------------------------------------------

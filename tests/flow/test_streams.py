@@ -10,6 +10,8 @@ from contextlib import ExitStack
 import pytest
 
 from gw.clock import wall_us
+from gw.demo.answers import SSE_HEADERS
+from gw.demo.exchange import Chunk, Reply
 from gw.demo.invoice import Line
 from tests.flow.client import Answer, Wire, call
 from tests.flow.stage import MODEL, OWN, Stage, prompt, session, stage
@@ -202,6 +204,28 @@ def test_a_connection_goes_on_after_count_tokens_and_models_as_after_messages(ho
     rows = house.gateway.session_rows("keep", 30)
     assert {row["endpoint"] for row in rows if row["list_pusd"]} == {"messages"}
     assert {row["outcome"] for row in rows} == {"completed"}
+
+
+def test_a_client_that_does_not_read_holds_back_the_upstream_not_the_gateways_memory(house: Stage) -> None:
+    piece = b": " + b"x" * 65536 + b"\n\n"
+    house.played.answers["deaf"] = Reply(headers=SSE_HEADERS, steps=(Chunk(piece),) * 3000, framing="chunked")
+
+    async def deaf() -> int:
+        """How much the upstream could send, in bytes."""
+        wire = await Wire.open(house.port)
+        before = house.upstream.upstream.chunks_sent
+        await wire.send("POST", "/v1/messages", headers("deaf", "deaf"), prompt())
+        sent = -1
+        while sent != (now := house.upstream.upstream.chunks_sent):
+            sent = now
+            await asyncio.sleep(0.3)
+        wire.reset()
+        return (sent - before) * len(piece)
+
+    assert 0 < asyncio.run(deaf()) < 40 * 1024 * 1024
+    (line,) = lines_of(house, "deaf", 1)
+    assert line.end == "cut_by_client"
+    assert one_row(house, "deaf")["outcome"] == "client_gone"
 
 
 # --- on_client_gone = "drain" -----------------------------------------------------------------------------------------

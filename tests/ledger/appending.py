@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from gw.ledger.journal import JournalWriter, OpenCall
-from tests.ledger.records import begun, record
+from gw.ledger.journal import JournalWriter
+from tests.ledger.records import begun, opened, record
 
 
 def main(directory: str, notes: str) -> None:
@@ -17,7 +17,7 @@ def main(directory: str, notes: str) -> None:
     number = 0
     while True:
         call_id = f"{writer.boot}-{number:08}"
-        writer.open_call(OpenCall(number % 7, begun(call_id)))
+        writer.open_call(opened(number % 7, begun(call_id)))
         writer.append(record(call_id))
         os.write(noted, f"{call_id}\n".encode())
         number += 1

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.structs import fields
 
-from gw.domain.call import CallRecord
+from gw.domain.call import WHO, CallRecord, OpenCall
 
 NOON_US = 1_793_534_400_000_000  # 2026-11-01 12:00 UTC
 
@@ -29,6 +29,15 @@ def record(call_id: str, **changes: Any) -> CallRecord:
     return CallRecord(**(values | changes))
 
 
+def opened(slot: int, begun_record: CallRecord) -> OpenCall:
+    """The frame of such a call."""
+    one = begun_record
+    who = tuple(getattr(one, name) for name in WHO)
+    return OpenCall(
+        slot, one.call_id, one.endpoint, one.started_us, one.worker, one.stream, one.request_bytes, who, one.gw_version
+    )
+
+
 def begun(call_id: str, **changes: Any) -> CallRecord:
     """As a worker opens it."""
-    return record(call_id, **({"outcome": "stopped", "error": "worker_died", "usage_source": "none", "ended_us": 0} | changes))
+    return opened(-1, record(call_id, **changes)).record()

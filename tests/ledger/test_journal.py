@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from gw.domain.call import CallRecord
 from gw.ledger import journal
-from gw.ledger.journal import CLOSE, HEADER, OPEN, JournalError, JournalWriter, OpenCall, frame_of, replay, scan
+from gw.ledger.journal import CLOSE, HEADER, OPEN, JournalError, JournalWriter, frame_of, replay, scan
 from tests.ledger.disk import file_size_limit
-from tests.ledger.records import begun, record
+from tests.ledger.records import begun, opened, record
 
 SEED = journal.seed_of("0123456789abcdef")
 
@@ -36,7 +36,7 @@ def scanned(content: bytes) -> list[bytes]:
 def test_what_was_appended_is_replayed_in_order(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path, "0-a")
     sent = [record("a", tags="gwjC"), record("b", billed_pusd=2**62, project="ü\x00")]
-    writer.open_call(OpenCall(7, begun("a")))
+    writer.open_call(opened(7, begun("a")))
     for one in sent:
         writer.append(one)
     writer.close()
@@ -44,7 +44,7 @@ def test_what_was_appended_is_replayed_in_order(tmp_path: Path) -> None:
     kinds, payloads, ends = zip(*replay(path), strict=True)
     assert kinds == (HEADER, OPEN, CLOSE, CLOSE)
     assert payloads[0].worker == "0-a" and payloads[0].pid == os.getpid() and path.name.startswith(payloads[0].boot)
-    assert payloads[1] == OpenCall(7, begun("a")) and list(payloads[2:]) == sent
+    assert payloads[1] == opened(7, begun("a")) and list(payloads[2:]) == sent
     assert ends[-1] == path.stat().st_size
     assert [payload for _, payload, _ in replay(path, ends[2])] == [sent[1]]
 
@@ -132,7 +132,7 @@ def test_refused_frame_is_cut_off_and_owed_and_written_once_when_the_disk_takes_
     with file_size_limit(10):  # not even a new segment's header fits
         assert not writer.recover()
         with pytest.raises(JournalError):
-            writer.open_call(OpenCall(0, begun("x")))
+            writer.open_call(opened(0, begun("x")))
         with pytest.raises(JournalError):
             writer.append(record("c"))
     assert writer.owed_count == 2
@@ -178,7 +178,7 @@ def test_directory_that_cannot_be_written_is_a_journal_error(tmp_path: Path) -> 
 
 def test_no_text_or_number_can_keep_a_record_out(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path, "0-a")
-    writer.open_call(OpenCall(0, begun("a", requested_model="\ud800")))
+    writer.open_call(opened(0, begun("a", requested_model="\ud800")))
     writer.append(record("a", requested_model="x\ud800y", input_tokens=2**70))
     writer.close()
     (path,) = segments(tmp_path)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from gw import clock
 from gw.keeper import flush_all, settle_unobserved
-from gw.ledger.journal import JournalWriter, OpenCall
+from gw.ledger.journal import JournalWriter
 from gw.ledger.sqlite import SqliteStore, reading
-from tests.ledger.records import begun, record
+from tests.ledger.records import begun, opened, record
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 20
@@ -67,7 +67,7 @@ async def test_killed_keeper_loses_nothing_and_doubles_nothing(tmp_path: Path) -
         nonlocal written
         for _ in range(20):
             call_id = f"c{written:08}"
-            writer.open_call(OpenCall(1, begun(call_id)))
+            writer.open_call(opened(1, begun(call_id)))
             writer.append(record(call_id))
             written += 1
 

@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from gw.domain.call import CallRecord
 from gw.keeper import flush_all
-from gw.ledger.journal import CLOSE, JournalWriter, OpenCall, SegmentHeader, frame_of, seed_of
+from gw.ledger.journal import CLOSE, JournalWriter, SegmentHeader, frame_of, seed_of
 from gw.ledger.mover import KeeperBusy, Mover, sole_mover
 from gw.ledger.sqlite import SqliteStore, reading
 from gw.ledger.store import Batch, StoreError
 from tests.ledger.disk import file_size_limit
-from tests.ledger.records import begun, record
+from tests.ledger.records import begun, opened, record
 
 
 class Ground:
@@ -78,7 +78,7 @@ async def test_everything_arrives_and_read_segments_are_freed(ground: Ground) ->
 
 async def test_open_call_of_a_live_worker_is_left_alone(ground: Ground) -> None:
     writer = ground.writer()
-    writer.open_call(OpenCall(3, begun("a")))
+    writer.open_call(opened(3, begun("a")))
     for index in range(20):  # its segment is long read and freed
         writer.append(record(f"c{index:02}"))
     mover = ground.mover()
@@ -95,8 +95,8 @@ async def test_open_call_of_a_live_worker_is_left_alone(ground: Ground) -> None:
 
 async def test_lost_call_is_settled_exactly_once_even_by_another_keeper(ground: Ground) -> None:
     writer = ground.writer(worker="4-x")
-    writer.open_call(OpenCall(17, begun("lost", team="t")))
-    writer.open_call(OpenCall(18, begun("done")))
+    writer.open_call(opened(17, begun("lost", team="t")))
+    writer.open_call(opened(18, begun("done")))
     for index in range(20):
         writer.append(record(f"c{index:02}"))
     writer.append(record("done"))
@@ -128,7 +128,7 @@ async def test_lost_call_that_cannot_be_priced_is_recorded_as_opened(
 
     monkeypatch.setattr(ground, "settle_lost", broken)
     writer = ground.writer()
-    writer.open_call(OpenCall(1, begun("a")))
+    writer.open_call(opened(1, begun("a")))
     writer.close()
     mover = ground.mover()
     await mover.drain()
@@ -141,7 +141,7 @@ async def test_lost_call_that_cannot_be_priced_is_recorded_as_opened(
 
 async def test_without_a_settler_open_calls_wait(ground: Ground) -> None:
     writer = ground.writer()
-    writer.open_call(OpenCall(1, begun("a")))
+    writer.open_call(opened(1, begun("a")))
     writer.append(record("b"))
     writer.close()
     await flush_all(ground.state_dir, SqliteStore(ground.database))
@@ -179,7 +179,7 @@ class Fragile(SqliteStore):
 async def test_failing_store_loses_nothing_and_doubles_nothing(ground: Ground) -> None:
     writer = ground.writer()
     for index in range(40):
-        writer.open_call(OpenCall(index, begun(f"c{index:02}")))
+        writer.open_call(opened(index, begun(f"c{index:02}")))
         writer.append(record(f"c{index:02}"))
     writer.close()
     store = Fragile(ground.database)
@@ -206,7 +206,7 @@ async def test_failing_store_loses_nothing_and_doubles_nothing(ground: Ground) -
 
 async def test_segment_back_from_the_dead_is_known_by_its_ids(ground: Ground) -> None:
     writer = ground.writer(segment_bytes_max=1 << 20)
-    writer.open_call(OpenCall(1, begun("a")))
+    writer.open_call(opened(1, begun("a")))
     writer.append(record("a"))
     writer.append(record("b"))
     writer.close()

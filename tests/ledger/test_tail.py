@@ -5,10 +5,10 @@ from pathlib import Path
 import msgspec
 
 from gw.ledger import journal, tail
-from gw.ledger.journal import CLOSE, HEADER, JournalWriter, OpenCall, SegmentHeader, frame_of
+from gw.ledger.journal import CLOSE, HEADER, JournalWriter, SegmentHeader, frame_of
 from gw.ledger.store import Batch
 from gw.ledger.tail import Tail
-from tests.ledger.records import begun, record
+from tests.ledger.records import begun, opened, record
 
 BOOT = "00000000000000aa"
 SEED = journal.seed_of(BOOT)
@@ -165,8 +165,8 @@ def test_damaged_header_costs_nothing_but_the_header(tmp_path: Path) -> None:
 
 def test_call_opened_and_closed_in_one_batch_never_shows_as_open(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path, "0-a")
-    writer.open_call(OpenCall(1, begun("a")))
-    writer.open_call(OpenCall(2, begun("b")))
+    writer.open_call(opened(1, begun("a")))
+    writer.open_call(opened(2, begun("b")))
     writer.append(record("a"))
     batch = Tail(tmp_path).take(1000)
     assert ids(batch) == ["a"] and list(batch.opened) == ["b"]

@@ -96,7 +96,7 @@ def test_what_a_dead_worker_counted_stays_and_what_it_ran_does_not(state: StateF
     first, second = state.claim_block(), state.claim_block()
     second.set(Own.PID, 1000)
     for block, count in ((first, 3), (second, 4)):
-        block.counters[5] += count
+        block.counters.add(5, count)
         block.set(Own.IN_FLIGHT, count)
     assert (state.counter_sum(5), state.sum_own(Own.IN_FLIGHT)) == (7, 7)
     state.bury(1000)
