@@ -5,7 +5,7 @@ V := .venv
 PIP := $(V)/bin/python -m pip --disable-pip-version-check -q
 LOCKED := $(PIP) install --require-hashes -r
 FAST := $(wildcard gw/_fast/*.pyx gw/_fast/*.pxd gw/_fast/*.h)
-GLUE := $(shell cat gw/_fast/glue.txt)
+GLUE := $(shell cat gw/_fast/glue.txt) $(wildcard gw/*.pxd gw/*/*.pxd)
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 CONFIG ?= config.toml
 

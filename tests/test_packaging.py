@@ -23,7 +23,7 @@ DIRECT_MAX = 15
 GROUPS: dict[str, list[str]] = {"core": PROJECT["project"]["dependencies"], **PROJECT["dependency-groups"]}
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)")
 ENTRY = re.compile(r"^[a-z0-9][a-z0-9.-]*==\S+( ; .+)?( --hash=sha256:[0-9a-f]{64})+$")
-BUILT_FROM = {".pyx", ".c", ".so", ".pyc", ".txt"}
+BUILT_FROM = {".pyx", ".pxd", ".c", ".so", ".pyc", ".txt"}
 
 
 def entries(lock: Path) -> list[str]:

@@ -74,14 +74,19 @@ static inline int gw_pair_swap_seq_cst(gw_pair *pair, gw_seen from, gw_seen to) 
     int64_t value;
     uint64_t tag;
     uint32_t lost;
-    do {
-        __asm__ __volatile__("ldaxp %0, %1, %2" : "=&r"(value), "=&r"(tag) : "Q"(*pair) : "memory");
-        if (value != from.value || tag != from.tag) {
-            __asm__ __volatile__("clrex" : : : "memory");
-            return 0;
-        }
-        __asm__ __volatile__("stlxp %w0, %2, %3, %1" : "=&r"(lost), "=Q"(*pair) : "r"(to.value), "r"(to.tag) : "memory");
-    } while (lost);
+    __asm__ __volatile__("1: ldaxp %0, %1, %3\n"
+                         "cmp %0, %4\n"
+                         "ccmp %1, %5, #0, eq\n"
+                         "b.ne 2f\n"
+                         "stlxp %w2, %6, %7, %3\n"
+                         "cbnz %w2, 1b\n"
+                         "b 3f\n"
+                         "2: clrex\n"
+                         "3:"
+                         : "=&r"(value), "=&r"(tag), "=&r"(lost), "+Q"(*pair)
+                         : "r"(from.value), "r"(from.tag), "r"(to.value), "r"(to.tag)
+                         : "cc", "memory");
+    if (value != from.value || tag != from.tag) return 0;
     atomic_thread_fence(memory_order_seq_cst);
     return 1;
 #else

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from gw.config.schema import Table, about
 
-TOKENS_MAX = 10**12
+AMOUNT_MAX = 10**11
 PARALLEL_MAX = 1_000_000
 
 
@@ -36,7 +36,7 @@ class Increase(Table, frozen=True):
 class Scoped(Table, frozen=True):
     """The keys that say which calls a budget or a limit is about."""
 
-    name: Annotated[str, about("Named in refusals; spending is kept under it.", kind="name", example="platform")]
+    name: Annotated[str, about("Named in refusals; what is counted is kept under it.", kind="name", example="platform")]
     customer: Annotated[str, about("All calls of this customer.", kind="scope")] = ""
     team: Annotated[str, about("All calls of this team.", kind="scope", example="platform")] = ""
     key: Annotated[str, about("All calls of this virtual key. A pattern finds those of the database, too.", kind="scope")] = ""
@@ -45,7 +45,7 @@ class Scoped(Table, frozen=True):
     project: Annotated[str, about("All calls of this project, as clients name it.", kind="scope")] = ""
     session: Annotated[str, about('Calls of one session; "*" is each session by itself.', kind="scope")] = ""
     each: Annotated[
-        bool, about("With a pattern: true keeps one account for each that matches, false one for all of them together.")
+        bool, about("With a pattern: true is an account for each that matches, false one for all of them together.")
     ] = False
 
 
@@ -95,10 +95,10 @@ class Limit(Scoped, frozen=True, kw_only=True):
     """How fast calls may go, or how many at once, and whose: give exactly one of customer, team, key, upstream, model, project
     and session, and exactly one of requests, input_tokens, output_tokens, tokens, usd and parallel."""
 
-    requests: Annotated[int, about("Calls.", low=0, high=TOKENS_MAX, example=600)] = 0
-    input_tokens: Annotated[int, about("Input tokens, cached ones too.", unit="tokens", low=0, high=TOKENS_MAX)] = 0
-    output_tokens: Annotated[int, about("Output tokens.", unit="tokens", low=0, high=TOKENS_MAX)] = 0
-    tokens: Annotated[int, about("Input and output tokens.", unit="tokens", low=0, high=TOKENS_MAX)] = 0
+    requests: Annotated[int, about("Calls.", low=0, high=AMOUNT_MAX, example=600)] = 0
+    input_tokens: Annotated[int, about("Input tokens, cached ones too.", unit="tokens", low=0, high=AMOUNT_MAX)] = 0
+    output_tokens: Annotated[int, about("Output tokens.", unit="tokens", low=0, high=AMOUNT_MAX)] = 0
+    tokens: Annotated[int, about("Input and output tokens.", unit="tokens", low=0, high=AMOUNT_MAX)] = 0
     usd: Annotated[str, about("Cost.", kind="usd", unit="USD")] = ""
     parallel: Annotated[
         int, about("Calls that run at the same time; per and burst have no meaning.", low=0, high=PARALLEL_MAX)

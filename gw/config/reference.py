@@ -29,6 +29,52 @@ ACTIVE = frozenset(
 )
 ACTIVE_TABLES = frozenset(["server", "auth", "storage", "journal", "pricing", "upstream"])
 
+# What a table looks like in use; in config.toml as a comment, in docs/config.md as a block. A test reads them all.
+EXAMPLES = {
+    "budget": """\
+[[budget]]  # ten dollars a day, Berlin time, for each virtual key
+name = "each key"
+key = "*"
+each = true
+limit_usd = "10"
+window = "day"
+time_zone = "Europe/Berlin"
+
+[[budget]]  # all calls of Opus together, from the 15th to the 14th; warns only
+name = "opus"
+model = "claude-opus-*"
+limit_usd = "5000"
+anchor = 15
+mode = "soft"
+warn_at = [0.9]
+
+[[budget]]  # a session that runs away stops here
+name = "sessions"
+session = "*"
+limit_usd = "25"
+window = "lifetime"
+""",
+    "limit": """\
+[[limit]]  # each virtual key: 60 requests a minute, up to 20 at once
+name = "pace"
+key = "*"
+each = true
+requests = 60
+burst = 20
+
+[[limit]]  # a session runs at most 8 agents at a time
+name = "agents"
+session = "*"
+parallel = 8
+
+[[limit]]  # all together: 50 dollars an hour
+name = "burn rate"
+upstream = "*"
+usd = "50"
+per = "1h"
+""",
+}
+
 TOML_INTRODUCTION = """\
 The configuration of gw. It works as it is: every key is here, with its default, and those that begin with # are off.
 Claude Code is forwarded under its own credential; set ANTHROPIC_API_KEY for gw when you hand out virtual keys.
@@ -75,6 +121,8 @@ def markdown_text() -> str:
     for path, table, many in walk(Config):
         lines += ["", f"## `{_header(path, many=many)}`", "", section_text(table), ""]
         lines += _markdown_table(path, [spec for spec in specs(table) if spec.table is None])
+        if example := EXAMPLES.get(".".join(path)):
+            lines += ["", "```toml", *example.splitlines(), "```"]
     return "\n".join(lines) + "\n"
 
 
@@ -91,6 +139,9 @@ def _toml_table(path: tuple[str, ...], table: type[Struct], *, many: bool) -> It
         if spec.table is None:
             yield from _comment(f"{spec.effect} {_range(spec)}")
             yield f"{'' if (name, spec.key) in ACTIVE else '#'}{spec.key} = {_written(spec)}"
+    if name in EXAMPLES:
+        yield "# For example:"
+        yield from (f"#   {line}".rstrip() for line in EXAMPLES[name].splitlines())
 
 
 def _comment(text: str) -> list[str]:

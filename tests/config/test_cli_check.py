@@ -30,7 +30,7 @@ def test_without_a_file_the_defaults_are_valid(run) -> None:  # type: ignore[no-
     result = run(None)
     assert result.exit_code == 0
     assert tomllib.loads(result.stdout)["upstream"][0]["name"] == "anthropic"
-    assert "valid: built-in defaults (1 upstream, 0 keys, 0 price overrides, 1 warning)" in result.stderr
+    assert "valid: built-in defaults (1 upstream, 0 keys, 0 price overrides, 0 budgets, 0 limits, 1 warning)" in result.stderr
 
 
 def test_valid_file_is_printed_whole_with_origins_and_can_be_loaded_again(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -33,6 +33,26 @@ proxy = "http://proxy:3128"
 name = "k"
 secret_hash = "{HASH}"
 expires = 2027-01-31T12:30:00.5+02:00
+[[budget]]
+name = "b"
+key = "k"
+limit_usd = "0.000000001"
+anchor = 15
+warn_at = [0.5, 1]
+[[budget.increase]]
+limit_usd = 5
+until = 2027-01-31
+reason = "spring"
+[[budget]]
+name = "c"
+session = "*"
+limit_usd = 25
+warn_at = []
+[[limit]]
+name = "l"
+team = "*"
+usd = "0.50"
+burst = 2
 """
 ENVIRON = {"A_KEY": "secret-a", "A_HEADER": "secret-h", "GW_SERVER_WORKERS": "3"}
 

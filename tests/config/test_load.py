@@ -230,8 +230,9 @@ def test_wrong_value_in_the_file_is_named_although_a_variable_hides_it() -> None
     ]
 
 
+PLAIN = {"server", "auth", "storage", "journal", "pricing", "budgets"}
 SCALARS = [(path[0], spec) for path, table, _ in walk(Config) if len(path) == 1 for spec in specs(table) if spec.scalar]
-OVERRIDABLE = [(section, spec) for section, spec in SCALARS if section in {"server", "auth", "storage", "journal", "pricing"}]
+OVERRIDABLE = [(section, spec) for section, spec in SCALARS if section in PLAIN]
 
 
 @pytest.mark.parametrize(

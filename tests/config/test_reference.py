@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gw.config.load import load, parse
 from gw.config.model import Config
-from gw.config.reference import ACTIVE, main, markdown_text, toml_text
+from gw.config.reference import ACTIVE, EXAMPLES, main, markdown_text, toml_text
 from gw.config.schema import Spec, section_text, specs, walk
 from gw.config.values import READERS
 from gw.domain.key import mint
@@ -56,9 +56,18 @@ def test_every_key_stands_in_the_shipped_file_with_its_default(path: tuple[str, 
 def test_shipped_file_with_everything_turned_on_is_valid(tmp_path: Path) -> None:
     environ = {"GW_CI_KEY": mint().text, "ANTHROPIC_API_KEY": "x"}
     config = parse(uncommented(toml_text()), "config.toml", tmp_path, environ).config
-    assert [len(part) for part in (config.upstream, config.customer, config.team, config.key, config.pricing.override)] == [
-        1
-    ] * 5
+    several = (config.upstream, config.customer, config.team, config.key, config.pricing.override, config.budget, config.limit)
+    assert [len(part) for part in several] == [1] * 7
+    assert len(config.budget[0].increase) == 1
+
+
+@pytest.mark.parametrize("table", EXAMPLES)
+def test_example_is_valid_and_stands_in_both(table: str, tmp_path: Path) -> None:
+    config = parse(EXAMPLES[table], "config.toml", tmp_path, {}).config
+    assert len(getattr(config, table)) == 3
+    assert f"```toml\n{EXAMPLES[table]}```" in markdown_text()
+    first = EXAMPLES[table].splitlines()[1]
+    assert f"\n#   {first}\n" in toml_text()
 
 
 @pytest.mark.parametrize(("path", "spec"), KEYS, ids=[".".join((*path, spec.key)) for path, spec in KEYS])
