@@ -1,9 +1,9 @@
 """`make bench`: the small JSON request through gw, nginx and a bare ASGI proxy, side by side.
 
 Closed loop, 64 connections. Each contender has one worker pinned to the first core; wrk, the upstream (an nginx that
-answers at once) and gw's keeper share the second. The rounds are interleaved and the medians compared, since absolute figures drift from
-minute to minute on shared machines: only the ratios of one run mean anything. gw runs as shipped: virtual key, peek,
-plan, pricing, journal and keeper are all on. Results go to bench/results/small.json and stdout.
+answers at once) and gw's keeper share the second. The rounds are interleaved and the medians compared, since absolute
+figures drift from minute to minute on shared machines: only the ratios of one run mean anything. gw runs as shipped:
+virtual key, peek, plan, pricing, journal, keeper and metrics are all on. Results go to bench/results/small.json and stdout.
 """
 
 import json
@@ -93,7 +93,8 @@ def nginx(folder: Path, name: str, location: str, core: str) -> Contender:
 events {{ worker_connections 4096; }}
 http {{
   access_log off; keepalive_requests 100000000; client_body_buffer_size 1m; default_type application/json;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   {location.replace("PORT", str(port))}
 }}
 """
@@ -242,9 +243,9 @@ def report(found: dict[str, dict[str, list[Run]]], rounds: int, seconds: int) ->
     print(f"small JSON request, {rounds} interleaved rounds of {seconds} s, one worker on one core")
     print(f"{'':18}{'requests/s':>12}{'x bare':>9}{'x nginx':>9}{'p99 us':>9}{'alone p50 us':>14}{'failed':>8}")
     for name in found:
-        print(
-            f"{name:18}{rps[name]:12,.0f}{rps[name] / rps['bare ASGI proxy']:9.2f}{rps[name] / rps['nginx']:9.2f}{p99[name]:9,.0f}{alone[name]:14,.0f}{failed[name]:8}"
-        )
+        to_bare, to_nginx = rps[name] / rps["bare ASGI proxy"], rps[name] / rps["nginx"]
+        print(f"{name:18}{rps[name]:12,.0f}{to_bare:9.2f}{to_nginx:9.2f}", end="")
+        print(f"{p99[name]:9,.0f}{alone[name]:14,.0f}{failed[name]:8}")
     result = {
         "scenario": "small",
         "gw": __version__,

@@ -97,7 +97,8 @@ class Cells:
         that are idle. Paths that name it are STALE from then on."""
 
     def slot(self, ordinal: int) -> Slot:
-        """The slot with this number. One process owns it: make it once and keep it. IndexError."""
+        """The slot with this number. One process owns it: make it once and keep it, for the warnings are in the object, not
+        in the memory. IndexError."""
 
     def open_slots(self, first: int = 0, count: int = -1) -> list[int]:
         """Numbers of those of `count` slots from `first` on that hold something."""

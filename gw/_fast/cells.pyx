@@ -199,9 +199,12 @@ cdef class Cells:
     def slot(self, int ordinal):
         if ordinal < 0 or ordinal >= self.slots:
             raise IndexError(f"no slot {ordinal}")
+        cdef int at
         cdef Slot slot = Slot.__new__(Slot)
         slot.cells = self
         slot.holder.slot = &self.cells.slots[ordinal]
+        for at in range(GW_ITEMS_MAX):
+            slot.holder.warn_at[at] = -1
         slot.ordinal = ordinal
         return slot
 

@@ -150,6 +150,13 @@ def test_soft_and_shadow_count_beyond_their_limit_and_say_so_apart(module: Modul
     assert (slot.hold(path, 1), slot.warnings, slot.shadowed) == (module.TAKEN, 0, 0)
 
 
+def test_the_warnings_of_a_hold_are_with_the_slot_that_took_it(module: ModuleType) -> None:
+    cells = new_cells(module)
+    cells.slot(0).hold(module.Path(cells, [(1, 100, module.HARD, 10)]), 20)
+    other = cells.slot(0)
+    assert (other.extend(5), other.held, other.warnings) == (module.TAKEN, 25, 0)
+
+
 def test_units_count_calls_while_they_run(module: ModuleType) -> None:
     cells = new_cells(module)
     path = module.Path(cells, [(1, -1, module.HARD), (2, 2, module.UNITS)])

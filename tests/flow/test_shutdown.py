@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from gw.clock import mono_ns
+from gw.demo.answers import SSE_HEADERS
+from gw.demo.exchange import Chunk, Reply
 from tests.flow.client import Answer, Wire, call
 from tests.flow.stage import OWN, Stage, prompt, session, stage
 from tests.support.bill import assert_equal_bills
@@ -172,10 +174,11 @@ def test_clients_that_do_not_read_cannot_hold_it_up(tmp_path: Path) -> None:
     """Their sockets are full; at the deadline they are let go."""
 
     async def play(house: Stage) -> None:
+        house.played.answers["deaf"] = Reply(headers=SSE_HEADERS, steps=(Chunk(b": " + b"x" * 65536),) * 3000, framing="chunked")
         wires = [await Wire.open(house.port) for _ in range(3)]
         for wire in wires:
-            await wire.send("POST", "/v1/messages", headers("deaf"), prompt("[play:events 60000]"))
-        await under_way(house, 1)
+            await wire.send("POST", "/v1/messages", [*headers("deaf"), ("x-test-id", "deaf")], prompt())
+            assert (await wire.head()).status == 200
         by_supervisor(house)
         await ended(house, 20)
         for wire in wires:

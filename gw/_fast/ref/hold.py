@@ -66,7 +66,7 @@ class Slot:
         self.ordinal = ordinal
         self.warnings = 0
         self.shadowed = 0
-        self._warn_at: list[int] = []
+        self._warn_at = [-1] * ITEMS_MAX
         self._at = cells._slots_at + ordinal * (SLOT_BYTES // 8)
 
     def _get(self, word: int) -> int:
@@ -174,7 +174,7 @@ class Slot:
             return NOT_FREE
         for position, item in enumerate(path._items):
             self._put_item(position, item)
-        self._warn_at = list(path._warn_at)
+        self._warn_at[: len(path)] = path._warn_at
         self.warnings = self.shadowed = 0
         self._put(SIZE_AND_GENERATION, signed((self.generation + 1) << 32 | len(path)))
         self._put(OBSERVED, 0)
