@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from gw import __version__
+from gw.budgets import not_enforced
 from gw.cli_check import check
 from gw.cli_demo import demo
 from gw.cli_keys import key
@@ -33,7 +34,7 @@ def load_or_exit(config_path: str | None) -> tuple[Config, Path | None]:
     """The configuration, or every problem on stderr and exit code 1."""
     path = find(config_path)
     try:
-        return load(path, extra_checks=[override_problems]), path
+        return load(path, extra_checks=[override_problems, not_enforced]), path
     except ConfigError as error:
         for problem in error.problems:
             click.echo(str(problem), err=True)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from gw import clock
-from gw.budgets import budgets_of, limits_of
+from gw.budgets import budgets_of, limits_of, not_enforced
 from gw.config.effective import Row, assignment, comment_of, effective
 from gw.config.load import ConfigError, Loaded, Problem, find, read
 from gw.domain.budget import Budget, effective_limit_nusd
@@ -31,7 +31,7 @@ def check(config_path: str | None, as_json: bool) -> None:
     stderr, if gw could not start with it.
     """
     try:
-        loaded = read(find(config_path), extra_checks=[override_problems])
+        loaded = read(find(config_path), extra_checks=[override_problems, not_enforced])
     except ConfigError as error:
         if as_json:
             click.echo(json.dumps({"valid": False, "problems": [_plain(problem) for problem in error.problems]}, indent=2))

@@ -8,6 +8,7 @@ import logging
 import os
 from pathlib import Path
 
+from gw.budgets import not_enforced
 from gw.config.load import ConfigError, parse
 from gw.config.model import Config
 from gw.ledger.keys import keys_version, list_keys
@@ -17,6 +18,8 @@ from gw.pricing.sync import best_file
 from gw.snapshot import FILE, Published, Snapshot, publish, read
 
 log = logging.getLogger("gw.publish")
+
+CHECKS = [override_problems, not_enforced]
 
 
 class Publisher:
@@ -97,7 +100,7 @@ class Publisher:
 
     def _usable(self, text: str) -> bool:
         try:
-            config = parse(text, str(self._path or "built-in defaults"), Path(self._base), os.environ, [override_problems]).config
+            config = parse(text, str(self._path or "built-in defaults"), Path(self._base), os.environ, CHECKS).config
         except ConfigError as error:
             self._complain(str(error))
             return False

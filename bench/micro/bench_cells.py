@@ -1,4 +1,4 @@
-"""Admission and settlement: hold and post over 8 cells, and two rate limits; extra_info has ns a call, as Python and as C sees it.
+"""Admission and settlement: hold and post over 8 cells, and two rate limits; extra_info has ns a call, from Python and in C.
 
 python -m pytest -o addopts= --benchmark-only bench/micro/bench_cells.py
 """
@@ -90,9 +90,7 @@ def test_nothing(benchmark: BenchmarkFixture) -> None:
     note_ns(benchmark, CALLS)
 
 
-def test_admission_and_settlement_over_8_cells_and_2_limits(
-    benchmark: BenchmarkFixture, cells: Cells, limits: Limits
-) -> None:
+def test_admission_and_settlement_over_8_cells_and_2_limits(benchmark: BenchmarkFixture, cells: Cells, limits: Limits) -> None:
     slot, path = cells.slot(0), budget_path(cells)
     now_ns = 10**9
 

@@ -96,9 +96,10 @@ POSTING, POSTED, VOIDING, VOIDED = GW_POSTING, GW_POSTED, GW_VOIDING, GW_VOIDED
 ITEMS_MAX = GW_ITEMS_MAX
 SLOTS_MAX = GW_SLOTS_MAX
 AMOUNT_MAX = 2**53 - 1
+Item = tuple[int, int, int] | tuple[int, int, int, int]
 CELL_BYTES = sizeof(gw_record)
 SLOT_BYTES = sizeof(gw_slot)
-TAIL_BYTES = 64
+cdef enum: TAIL_BYTES = 64  # the count of direct writes, alone in its line
 
 cdef int64_t AMOUNT_MOST = AMOUNT_MAX
 

@@ -149,6 +149,8 @@ class _Connection(asyncio.Protocol):
                     break  # the last bytes wait for the invoice line
                 transport.write(pending)
                 pending = b""
+                if transport.is_closing():
+                    self._writable.clear()  # connection_lost is on its way: it sets it, and cancels this task
                 if not self._writable.is_set():
                     await self._writable.wait()
                 continue

@@ -203,9 +203,7 @@ def test_take_all_agrees_and_its_wait_is_enough_and_not_too_long(
     for module in (compiled_bucket, pure_bucket):
         buckets = new_buckets(module)
         both_limits.append(
-            module.Limits(
-                [module.Limit(buckets, key, *shape[:2], 50 + shape[2] % 1000) for key, shape in enumerate(found, 1)]
-            )
+            module.Limits([module.Limit(buckets, key, *shape[:2], 50 + shape[2] % 1000) for key, shape in enumerate(found, 1)])
         )
     now = 10**9
     for units, pause in steps:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from math import gcd
-
-from typing_extensions import Buffer
+from typing import TYPE_CHECKING
 
 from gw._fast.ref.table import Table, checked_capacity, checked_key, signed, words_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 LIMITS_MAX = 24
 UNITS_MAX = 10**12
@@ -27,7 +29,7 @@ def checked(units: int) -> int:
 
 
 class Buckets:
-    def __init__(self, memory: Buffer, capacity: int) -> None:
+    def __init__(self, memory: "Buffer", capacity: int) -> None:
         self.capacity = capacity
         self._table = Table(words_of(memory, buckets_bytes(capacity), "buckets"), capacity)
 

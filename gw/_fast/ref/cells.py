@@ -5,8 +5,7 @@ as long as nobody else works on the memory meanwhile.
 """
 
 from collections.abc import Iterator
-
-from typing_extensions import Buffer
+from typing import TYPE_CHECKING
 
 from gw._fast.ref.hold import (
     ALREADY_SETTLED,
@@ -40,6 +39,7 @@ from gw._fast.ref.hold import (
     USED,
     VOIDED,
     VOIDING,
+    Item,
     Path,
     Slot,
 )
@@ -59,10 +59,13 @@ from gw._fast.ref.table import (
     words_of,
 )
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 __all__ = [
     "ALREADY_SETTLED", "AMOUNT_MAX", "CELL_BYTES", "EXTENDING", "FREE", "HARD", "HELD", "HOLDING", "ITEMS_MAX", "NOT_FREE",
     "NOT_HELD", "POSTED", "POSTING", "REAPED_NOTHING", "REAPED_POST", "REAPED_VOID", "RETRACTING", "SHADOW", "SLOTS_MAX",
-    "SLOT_BYTES", "SOFT", "STALE", "TAKEN", "UNITS", "VOIDED", "VOIDING", "Cells", "Path", "Slot", "cells_bytes",
+    "SLOT_BYTES", "SOFT", "STALE", "TAKEN", "UNITS", "VOIDED", "VOIDING", "Cells", "Item", "Path", "Slot", "cells_bytes",
 ]  # fmt: skip
 
 CELL_BYTES = 64
@@ -77,7 +80,7 @@ def cells_bytes(capacity: int, slots: int) -> int:
 
 
 class Cells:
-    def __init__(self, memory: Buffer, capacity: int, slots: int) -> None:
+    def __init__(self, memory: "Buffer", capacity: int, slots: int) -> None:
         self.capacity = capacity
         self.slots = slots
         self._words = words_of(memory, cells_bytes(capacity, slots), "cells")

@@ -3,7 +3,10 @@
 Nothing here is atomic: while a process works on the memory with this twin, no other may, whichever of the two it uses.
 """
 
-from typing_extensions import Buffer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 MASK = 2**64 - 1
 GONE = -(2**63)
@@ -21,7 +24,7 @@ def checked_capacity(capacity: int) -> int:
     return capacity
 
 
-def words_of(memory: Buffer, needed: int, owner: str) -> memoryview:
+def words_of(memory: "Buffer", needed: int, owner: str) -> memoryview:
     """The first `needed` bytes as int64 words."""
     view = memoryview(memory).cast("B")
     if view.nbytes < needed:
