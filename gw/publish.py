@@ -32,6 +32,7 @@ class Publisher:
         self._storage = storage
         self._base = str(config_path.absolute().parent if config_path else Path.cwd())
         self._seen: tuple[object, ...] = ()
+        self._looked = self._rests = _stamp(config_path)
         self._stamp: tuple[int, ...] | None = ()  # of the published file
         self._text = ""  # of the configuration in force
         self._published: Published | None = None
@@ -41,7 +42,7 @@ class Publisher:
     def check(self, *, forced: bool = False) -> bool:
         """Publishes if anything changed (or `forced`); True if it did. Raises ConfigError only at the first time."""
         prices = best_file(self._state_dir)
-        seen = (_stamp(self._path), keys_version(self._storage), prices)
+        seen = (self._file_at_rest(forced=forced), keys_version(self._storage), prices)
         if self._published is not None and _stamp(self._state_dir / FILE) != self._stamp:
             log.error("someone changed or removed the published snapshot; publishing it anew")
             forced = True
@@ -50,6 +51,8 @@ class Publisher:
         text = self._read()
         if text is not None and self._usable(text):
             self._text = text
+        elif self.snapshot is None:
+            raise ValueError(self.problem)
         self._seen = seen
         fresh = Published(
             version=self._state.words[Word.SNAPSHOT_VERSION] + 1,
@@ -71,6 +74,15 @@ class Publisher:
         publish(self._state_dir, fresh, self._announce)
         self._published, self._stamp = fresh, _stamp(self._state_dir / FILE)
         return True
+
+    def _file_at_rest(self, *, forced: bool) -> tuple[int, ...]:
+        """The file's stamp, once two looks in a row agree: a file that is written in place is empty for a moment, and an
+        empty one is a valid configuration that lets everybody through."""
+        stamp, before = _stamp(self._path), self._looked
+        self._looked = stamp
+        if forced or self._published is None or stamp == before:
+            self._rests = stamp
+        return self._rests
 
     def adopt(self, published: Published, snapshot: Snapshot) -> None:
         """Goes on from what another process has published, which may have died before it announced it."""

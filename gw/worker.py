@@ -75,7 +75,10 @@ class Worker:
             self._ticker.cancel()
         await self._stop_running()
         await self.pool.close()
-        self.journal.close()
+        try:
+            self.journal.close()
+        except JournalError as error:
+            log.critical("the last records may not be on the disk: %s", error)
         self.block.release()
 
     def call_id(self) -> str:
