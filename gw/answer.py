@@ -3,6 +3,7 @@
 import zlib
 
 import orjson
+from msgspec.structs import replace
 
 from gw.domain.call import Outcome
 from gw.domain.money import usd_text
@@ -72,6 +73,9 @@ def _judge(call: Call, status: int, answer: Answer, body: bytes) -> tuple[Outcom
     call.reading = read_message(plain, ttl) if plain is not None else Reading(garbled=True)
     if call.reading.started:
         return "completed", ""
+    if call.reading.error_type:
+        return "upstream_error", error_slug(call.reading.error_type, status)
+    call.reading = replace(call.reading, text_bytes=len(body if plain is None else plain))
     if b"json" not in answer.content_type:
         call.billed = False  # a page of some proxy, not an answer of the provider
     return "upstream_error", "upstream_garbled"

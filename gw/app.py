@@ -85,7 +85,8 @@ class App:
             )
         )
         metrics.refuse(worker.block.counters, refusal.slug)
-        status, headers, body = refusal_answer(refusal, worker.call_id())
+        allow = (DATA[path][0].encode() if path in DATA else b"GET, HEAD") if known else b""
+        status, headers, body = refusal_answer(refusal, worker.call_id(), allow=allow)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body, "more_body": False})
 

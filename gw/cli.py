@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -18,6 +19,8 @@ from gw.config.model import Config
 from gw.prices import override_problems
 
 CLIENT_BINARY = "claude"
+LOGIN_VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
+KEY_HEADER = "x-gw-key"
 UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (addresses to listen on, not to connect to)
 
 config_option = click.option(
@@ -26,6 +29,7 @@ config_option = click.option(
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="gw %(version)s")
 def main() -> None:
     """gw: the gateway that makes Claude Code's cost visible, bounded and small."""
 
@@ -74,28 +78,58 @@ def announce(config: Config) -> None:
     sys.stdout.flush()
 
 
-@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []})
+@main.command(
+    short_help="Start Claude Code against this gateway.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []},
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def claude(arguments: tuple[str, ...]) -> None:
     """Start Claude Code against this gateway; all arguments are its own.
 
-    The gateway's address comes from the configuration, a virtual key from GW_KEY if it is set.
+    The gateway's address is GW_URL, such as https://gw.example.com/anthropic; without it, that of the configuration. A
+    virtual key in GW_KEY goes beside your own login, or stands in for one.
     """
-    config, _ = load_or_exit(None)
-    binary = shutil.which(os.environ.get("GW_CLAUDE", CLIENT_BINARY))
+    wanted = os.environ.get("GW_CLAUDE") or CLIENT_BINARY
+    binary = shutil.which(wanted)
     if binary is None:
-        click.echo(
-            "gw: Claude Code was not found. Install it (npm install -g @anthropic-ai/claude-code), or name it in GW_CLAUDE.",
-            err=True,
-        )
+        install = "Install it (npm install -g @anthropic-ai/claude-code), or name its program in GW_CLAUDE."
+        click.echo(f'gw: Claude Code was not found as "{wanted}". {install}', err=True)
         sys.exit(127)
-    environment = {**os.environ, "ANTHROPIC_BASE_URL": base_url(config)}
-    if virtual_key := os.environ.get("GW_KEY"):
-        headers = environment.get("ANTHROPIC_CUSTOM_HEADERS", "")
-        environment["ANTHROPIC_CUSTOM_HEADERS"] = f"{headers}\nx-gw-key: {virtual_key}".strip()
-        if not (environment.get("ANTHROPIC_API_KEY") or environment.get("ANTHROPIC_AUTH_TOKEN")):
+    environment = client_environment(os.environ, client_url(os.environ))
+    try:
+        os.execve(binary, [binary, *arguments], environment)  # noqa: S606
+    except OSError as error:
+        click.echo(f"gw: {binary} cannot be started: {error.strerror}", err=True)
+        sys.exit(126)
+
+
+def client_url(environ: Mapping[str, str]) -> str:
+    """GW_URL, else the configuration's address. Ends the command if neither can be used."""
+    url = environ.get("GW_URL", "").rstrip("/")
+    if not url:
+        return base_url(load_or_exit(None)[0])
+    if not url.startswith(("http://", "https://")):
+        raise click.ClickException(f'GW_URL is "{url}"; write the whole address, such as https://gw.example.com/anthropic')
+    return url
+
+
+def client_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
+    """What Claude Code is to see. A virtual key goes into a header of its own, so that a login stays what it was; only
+    who has none gets the key as a token too, or Claude Code would ask for a login."""
+    environment = {**environ, "ANTHROPIC_BASE_URL": url}
+    if virtual_key := environ.get("GW_KEY"):
+        headers = environ.get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines()
+        others = [line for line in headers if line.partition(":")[0].strip().lower() != KEY_HEADER]
+        environment["ANTHROPIC_CUSTOM_HEADERS"] = "\n".join([*others, f"{KEY_HEADER}: {virtual_key}"])
+        if not has_login(environ):
             environment["ANTHROPIC_AUTH_TOKEN"] = virtual_key
-    os.execve(binary, [binary, *arguments], environment)  # noqa: S606
+    return environment
+
+
+def has_login(environ: Mapping[str, str]) -> bool:
+    """Whether Claude Code has a credential of its user's own: in the environment, or kept from a login."""
+    kept = Path(environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude") / ".credentials.json"
+    return any(environ.get(name) for name in LOGIN_VARIABLES) or kept.is_file()
 
 
 @main.command()

@@ -21,7 +21,7 @@ COMMENT_COLUMN = 48  # where origins begin, for values that leave room
 STYLE_OF_NOTE = {"missing": "yellow", "literal": "yellow", "set": "green"}
 
 
-@click.command()
+@click.command(short_help="Validate the configuration and print what is in force.")
 @click.option("--config", "config_path", metavar="PATH", help="Configuration file [default: $GW_CONFIG, else ./config.toml].")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def check(config_path: str | None, as_json: bool) -> None:

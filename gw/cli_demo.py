@@ -38,7 +38,7 @@ class Duration(click.ParamType[int]):
         return int(number) * UNITS_S[unit]
 
 
-@click.command("demo")
+@click.command("demo", short_help="Run gw with sample sessions: no key needed.")
 @click.option(
     "--sessions", type=click.IntRange(1, 200), default=6, show_default=True, help="Simulated developers at work at once."
 )

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from gw import clock
 from gw.cli_ledger import LedgerCommand, address_of, config_option, console, load_or_exit, moment_us, span_us, utc_text
+from gw.config.load import find
 from gw.config.model import Config
 from gw.config.values import nearest
 from gw.domain.key import KeyRow
@@ -45,6 +46,7 @@ def create(
 
     config = load_or_exit(config_path)
     _check(config, name, team)
+    is_new = not config.storage.path.exists()
     try:
         created = create_key(
             config.storage.path,
@@ -57,13 +59,17 @@ def create(
         )
     except KeyRefused as error:
         raise click.ClickException(str(error)) from error
+    if is_new:
+        source = find(config_path) or "no configuration file"
+        made = f"made a new ledger, {config.storage.path.absolute()} (state directory {config.server.state_dir})"
+        click.echo(f"{made}, after {source}: is this the gateway's configuration?", err=True)
     if as_json:
         click.echo(orjson.dumps({"key": created.text, "secret_hash": created.row.digest, **key_fields(created.row)}).decode())
     else:
         _show_created(config, created)
 
 
-@key.command("list", cls=LedgerCommand)
+@key.command("list", cls=LedgerCommand, short_help="List the keys.")
 @config_option
 @click.option("--all", "revoked_too", is_flag=True, help="Revoked keys too.")
 @one_json_option
@@ -78,7 +84,7 @@ def list_(config_path: str | None, revoked_too: bool, as_json: bool) -> None:
     if rows:
         console().print(key_table(rows))
     else:
-        click.echo("No virtual keys yet. Make one with: gw key create NAME --team TEAM")
+        click.echo(f"No virtual keys in {config.storage.path.absolute()} yet. Make one with: gw key create NAME")
     if config.key:
         click.echo(f"In the configuration file: {', '.join(one.name for one in config.key)}")
 
@@ -92,6 +98,8 @@ def revoke(config_path: str | None, name: str, as_json: bool) -> None:
     config = load_or_exit(config_path)
     if any(one.name == name for one in config.key):
         raise click.ClickException(f'"{name}" stands in the configuration file; set active = false there')
+    if not config.storage.path.exists():
+        raise click.ClickException(f'there is no active key named "{name}": no ledger {config.storage.path.absolute()} yet')
     try:
         row = revoke_key(config.storage.path, name)
     except KeyRefused as error:

@@ -31,6 +31,7 @@ from gw.ledger.reports import By, Filters, UsageRow
 
 FOLLOW_EVERY_S = 0.3
 ROWS_SHOWN_MAX = 100
+MODELS_NAMED_MAX = 3
 STYLE_OF_OUTCOME = {"completed": "green", "refused": "yellow", "client_gone": "yellow", "stopped": "yellow"}  # the rest: red
 EMPTY_GROUP = {"agent": "(main)", "day": "(no date)"}
 
@@ -72,7 +73,8 @@ def usage(*, config_path: str | None, by: By, since: str, until: str | None, exa
     """Show calls, tokens and cost."""
     config = load_or_exit(config_path)
     ledger = ledger_of(config)
-    rows = reports.usage(ledger, by, _since(since), past_us(until), Filters(**filters))
+    span_and_filters = _since(since), past_us(until), Filters(**filters)
+    rows = reports.usage(ledger, by, *span_and_filters)
     if as_json:
         for row in rows:
             _print_json(usage_fields(by, row))
@@ -82,6 +84,9 @@ def usage(*, config_path: str | None, by: By, since: str, until: str | None, exa
         console().print(usage_table(by, rows, _money(exact=exact)))
         if len(rows) > ROWS_SHOWN_MAX:
             click.echo(f"{len(rows) - ROWS_SHOWN_MAX} more in the total; --json shows them all.")
+        whole = reports.total(rows)
+        models = reports.unpriced_models(ledger, *span_and_filters) if whole.unpriced else []
+        _print_doubts(whole.unpriced, models, whole.estimated)
 
 
 @click.command(cls=LedgerCommand)
@@ -92,7 +97,7 @@ def usage(*, config_path: str | None, by: By, since: str, until: str | None, exa
 @click.option("--outcome", type=click.Choice(get_args(Outcome)), help="How the call ended for the client.")
 @click.option("--status", type=int, default=0, metavar="CODE", help="HTTP status sent to the client.")
 @click.option("--error", default="", metavar="SLUG", help="Error slug; may be a glob such as 'upstream_*'.")
-@click.option("--limit", "-n", type=click.IntRange(0), default=50, show_default=True, help="Newest calls to show.")
+@click.option("--limit", "-n", type=click.IntRange(1), default=50, show_default=True, help="Newest calls to show.")
 @click.option("--exact", is_flag=True, help="Cost to the last pico-dollar instead of four decimals.")
 @json_option
 def logs(
@@ -118,6 +123,10 @@ def logs(
     show = _print_record_json if as_json else LogLines(_money(exact=exact)).show
     for record in records:
         show(record)
+    if not follow and not as_json:
+        unpriced = [record for record in records if reports.is_unpriced(record)]
+        models = list(dict.fromkeys(_model_of(record) for record in unpriced))
+        _print_doubts(len(unpriced), models, sum(reports.is_estimated(record) for record in records))
     if follow:
         try:
             for record in followed(ledger, wanted, cursor, threading.Event().wait):
@@ -156,7 +165,25 @@ def usage_table(by: By, rows: list[UsageRow], money: Callable[[int], str]) -> Ta
 def _usage_cells(row: UsageRow, money: Callable[[int], str]) -> list[str]:
     counts = (row.calls, row.failed, row.input_tokens, row.output_tokens, row.cache_read_tokens)
     written = row.cache_write_5m_tokens + row.cache_write_1h_tokens
-    return [f"{count:,}" for count in (*counts, written)] + [money(row.list_pusd), money(row.billed_pusd)]
+    costs = ["?" if row.unpriced and not cost else money(cost) for cost in (row.list_pusd, row.billed_pusd)]
+    return [f"{count:,}" for count in (*counts, written)] + costs
+
+
+def doubts(unpriced: int, models: list[str], estimated: int) -> list[str]:
+    """What the costs shown leave open, a line each; `models` are those of the calls without a price."""
+    lines = []
+    if unpriced:
+        more = f" and {len(models) - MODELS_NAMED_MAX} more" if len(models) > MODELS_NAMED_MAX else ""
+        which = f"model{'s' if len(models) > 1 else ''} {', '.join(models[:MODELS_NAMED_MAX])}{more}"
+        lines.append(f"{unpriced:,} {'call has' if unpriced == 1 else 'calls have'} no price ({which}): add a [[pricing.override]]")
+    if estimated:
+        lines.append(f"{estimated:,} {'call is' if estimated == 1 else 'calls are'} billed by estimate")
+    return lines
+
+
+def _print_doubts(unpriced: int, models: list[str], estimated: int) -> None:
+    for line in doubts(unpriced, models, estimated):
+        click.echo(line)
 
 
 class LogLines:
@@ -178,20 +205,30 @@ class LogLines:
             self._line(Text(self.HEAD, style="bold"))
         style = STYLE_OF_OUTCOME.get(record.outcome, "red")
         who = record.key_name or record.key_id or (record.credential and f"~{record.credential}") or "-"
-        model = record.served_model or record.requested_model or record.endpoint
+        model = _model_of(record)
         cached = record.cache_read_tokens + record.cache_write_5m_tokens + record.cache_write_1h_tokens
         took_ms = max(0, record.ended_us - record.started_us) // 1000
         line = Text(f"{utc_text(record.ended_us)}  ")
         line.append(f"{record.outcome:14} {record.status or '-':>3}", style=style)
         line.append(f"  {who[:18]:18} {model[:26]:26} {record.input_tokens:>8} {cached:>9} {record.output_tokens:>7}")
-        line.append(f" {self._money(record.billed_pusd):>10} {took_ms:>7}  {record.session_id[:8]}")
+        line.append(f" {self._cost(record):>10} {took_ms:>7}  {record.session_id[:8]}")
         if record.error:
             line.append(f" {record.error}", style=style)
         self._line(line)
 
+    def _cost(self, record: CallRecord) -> str:
+        """`?` without a price, `~` before an estimate."""
+        if reports.is_unpriced(record) and not record.billed_pusd:
+            return "?"
+        return f"{'~' if reports.is_estimated(record) else ''}{self._money(record.billed_pusd)}"
+
     def _line(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True)
         sys.stdout.flush()
+
+
+def _model_of(record: CallRecord) -> str:
+    return record.served_model or record.requested_model or record.endpoint
 
 
 def _print_record_json(record: CallRecord) -> None:
@@ -222,5 +259,5 @@ def _nothing(config: Config, ledger: Path) -> None:
     if reports.any_calls(ledger):
         click.echo("No calls match. Try a longer --since, or fewer filters.")
     else:
-        click.echo("No calls yet. Point Claude Code at this gateway:\n")
+        click.echo(f"No calls in {ledger.absolute()} yet. Point Claude Code at this gateway:\n")
         click.echo(f"  export ANTHROPIC_BASE_URL={address_of(config)}\n  claude")

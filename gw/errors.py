@@ -43,6 +43,7 @@ REFUSALS: dict[str, Kind] = {
     "upstream_unreachable": Kind(503, "api_error", None),
     "upstream_tls": Kind(502, "api_error", False),
     "upstream_proxy": Kind(502, "api_error", None),
+    "upstream_redirect": Kind(502, "api_error", False),
     "upstream_protocol": Kind(502, "api_error", None),
     "upstream_reset": Kind(502, "api_error", None),
     "upstream_connect_timeout": Kind(504, "timeout_error", None),

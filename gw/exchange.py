@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gw import clock
 from gw._fast import Tap
 from gw.answer import relay_whole
+from gw.errors import Refusal
 from gw.providers.anthropic import is_billed
 from gw.relay import Stream
 from gw.settle import Call
@@ -15,6 +16,8 @@ from gw.upstream.response import Response
 from gw.wire.asgi import Receive, Send
 from gw.wire.headers import to_client
 from gw.worker import Worker
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})  # a client would follow them past gw, with its virtual key
 
 
 class Outgoing(NamedTuple):
@@ -39,11 +42,20 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
     call.sent = True
     response: Response | None = None
     try:
-        response = await worker.pool.request(deployment.target, *outgoing, on_send=call.goes_out)
+        try:
+            response = await worker.pool.request(deployment.target, *outgoing, on_send=call.goes_out)
+        except ValueError as error:  # it would change the shape of the message
+            raise Refusal("invalid_field", f"The request cannot be passed on: {error}.") from error
         call.first_byte_us = clock.wall_us()
         call.upstream_status = response.status
         call.retries = response.retries
         call.billed = is_billed(response.status, call.endpoint)
+        if response.status in REDIRECTS:
+            raise Refusal(
+                "upstream_redirect",
+                f'The upstream "{deployment.name}" answered with a redirect ({response.status}), which gw does not follow: '
+                "its base_url is wrong. Tell your gateway administrator.",
+            )
         answer = to_client(response.headers, call.call_id.encode(), own_account=call.own_credential)
         call.upstream_request_id = answer.request_id
         if answer.streams and response.status < 400 and call.endpoint == "messages" and peek is not None:

@@ -41,6 +41,7 @@ class Duties:
         self.lost = LostCalls(state)
         self.lost.snapshot = self._publisher.snapshot
         self._forced = False
+        self._store_error = ""
         self._sync_due_us = 0
         self._sync: asyncio.Task[None] | None = None
 
@@ -49,7 +50,16 @@ class Duties:
 
     async def publish(self) -> None:
         forced, self._forced = self._forced, False
-        if self._publisher.check(forced=forced):
+        try:
+            published = self._publisher.check(forced=forced)
+        except StoreError as error:
+            self._forced = forced
+            if str(error) != self._store_error:
+                log.error("virtual keys cannot be read, those in force stay: %s", error)
+            self._store_error = str(error)
+            return
+        self._store_error = ""
+        if published:
             assert self._publisher.snapshot is not None
             log.info("snapshot %d is in force", self._publisher.snapshot.version)
         self.lost.snapshot = self._publisher.snapshot

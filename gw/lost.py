@@ -9,6 +9,7 @@ from gw.domain.price import Priced
 from gw.domain.usage import Reading
 from gw.ledger.journal import SegmentHeader
 from gw.ops.state import StateFile, read_slot
+from gw.settle import flags_of
 from gw.snapshot import Snapshot
 from gw.wire.anthropic import reading_from_memory
 
@@ -43,7 +44,7 @@ class LostCalls:
             speed=usage.speed,
             inference_geo=usage.inference_geo,
             usage_source=source,
-            usage_flags=",".join(priced.flags),
+            usage_flags=flags_of(reading, priced),
             list_pusd=priced.list_pusd,
             billed_pusd=priced.billed_pusd,
             input_pusd=priced.input_pusd,

@@ -11,6 +11,7 @@ import logging
 from gw._fast import peek
 from gw.admit.auth import EndedKey
 from gw.domain.call import Endpoint, Outcome
+from gw.domain.text import printable
 from gw.errors import Refusal
 from gw.exchange import Outgoing, forward
 from gw.providers.anthropic import request_path
@@ -104,26 +105,20 @@ def _peek(call: Call, body: bytes, encoding: bytes, limit: int) -> str:
         raise Refusal("invalid_field", f'"model" is longer than {MODEL_MAX} characters.')
     call.device, session_id = call.snapshot.device.read(seen.user_id)
     if not call.session_id:
-        call.session_id = session_id[:VALUE_MAX]
+        call.session_id = printable(session_id, VALUE_MAX)
     return seen.model
 
 
 def _admit(call: Call, model: str, deployment: Deployment) -> None:
     """A virtual key may not spend at an unknown price, unless the configuration says so."""
-    policy = call.snapshot.config.pricing.unknown_model or ("allow_unpriced" if call.account.passthrough else "deny")
-    if policy != "deny" or call.endpoint != "messages":
+    if call.endpoint != "messages":
         return
-    account = call.account
-    known = call.snapshot.book.knows(
-        provider=deployment.provider,
-        upstream=deployment.name,
-        region=deployment.region,
-        model=model,
-        at_us=call.started_us,
-        key=account.key_name,
-        team=account.team,
+    snapshot, account = call.snapshot, call.account
+    call.terms = snapshot.book.terms(
+        deployment.provider, deployment.name, deployment.region, model, account.key_name, account.team, call.started_us
     )
-    if not known:
+    policy = snapshot.config.pricing.unknown_model or ("allow_unpriced" if account.passthrough else "deny")
+    if policy == "deny" and not call.terms.known:
         raise Refusal(
             "model_unpriced",
             f'The price of the model "{model}" is not known, so it cannot be charged to a virtual key. '
@@ -146,7 +141,7 @@ def _head(sent: Sent, deployment: Deployment, *, own_credential: bool) -> bytes:
 async def _refuse(worker: Worker, call: Call, refusal: Refusal, send: Send) -> None:
     """The answer in the client's dialect, if nothing has gone out yet; its record before its end."""
     silent = call.status != 0 or call.client_gone
-    status, headers, body = refusal_answer(refusal, call.call_id)
+    status, headers, body = refusal_answer(refusal, call.call_id, contact=call.snapshot.config.server.contact)
     if not silent:
         call.status = status
         call.response_bytes = len(body)

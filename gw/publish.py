@@ -35,6 +35,7 @@ class Publisher:
         self._looked = self._rests = _stamp(config_path)
         self._stamp: tuple[int, ...] | None = ()  # of the published file
         self._text = ""  # of the configuration in force
+        self._reread = 0
         self._published: Published | None = None
         self.snapshot: Snapshot | None = None
         self.problem = ""  # why the configuration on disk is not the one in force; "" if it is
@@ -49,19 +50,14 @@ class Publisher:
         if seen == self._seen and not forced:
             return False
         text = self._read()
-        if text is not None and self._usable(text):
-            self._text = text
-        elif self.snapshot is None:
+        usable = text is not None and self._usable(text)
+        if not usable and self.snapshot is None:
             raise ValueError(self.problem)
         self._seen = seen
-        fresh = Published(
-            version=self._state.words[Word.SNAPSHOT_VERSION] + 1,
-            config_text=self._text,
-            config_name=str(self._path) if self._path else "built-in defaults",
-            config_base=self._base,
-            keys=tuple(list_keys(self._storage)),
-            prices=str(prices) if prices else "",
-        )
+        if usable and text is not None:
+            fresh = self._fresh(text, prices, self._reread + forced)
+        else:
+            fresh = self._fresh(self._text, prices, self._reread)
         if self._published is not None and not forced and _content(fresh) == _content(self._published):
             return False
         try:
@@ -70,10 +66,27 @@ class Publisher:
             self._complain(str(error))
             if self.snapshot is None:
                 raise
-            return False
+            fresh = self._fresh(
+                self._text, prices, self._reread
+            )  # the keys, revoked ones above all, go out with the configuration in force
+            if self._published is not None and _content(fresh) == _content(self._published):
+                return False
+            self.snapshot = Snapshot(fresh, before=self.snapshot)
+        self._text, self._reread = fresh.config_text, fresh.reread
         publish(self._state_dir, fresh, self._announce)
         self._published, self._stamp = fresh, _stamp(self._state_dir / FILE)
         return True
+
+    def _fresh(self, text: str, prices: Path | None, reread: int) -> Published:
+        return Published(
+            version=self._state.words[Word.SNAPSHOT_VERSION] + 1,
+            config_text=text,
+            config_name=str(self._path) if self._path else "built-in defaults",
+            config_base=self._base,
+            keys=tuple(list_keys(self._storage)),
+            prices=str(prices) if prices else "",
+            reread=reread,
+        )
 
     def _file_at_rest(self, *, forced: bool) -> tuple[int, ...]:
         """The file's stamp, once two looks in a row agree: a file that is written in place is empty for a moment, and an
@@ -86,7 +99,8 @@ class Publisher:
 
     def adopt(self, published: Published, snapshot: Snapshot) -> None:
         """Goes on from what another process has published, which may have died before it announced it."""
-        self._published, self.snapshot, self._text = published, snapshot, published.config_text
+        self._published, self.snapshot = published, snapshot
+        self._text, self._reread = published.config_text, published.reread
         stamp = _stamp(self._state_dir / FILE)
         self._stamp = stamp if self._stands(published) else None  # None: changed since it was read, so `check` publishes anew
         if published.version > self._state.words[Word.SNAPSHOT_VERSION]:

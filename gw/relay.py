@@ -3,13 +3,12 @@
 import asyncio
 import zlib
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 from gw import clock
 from gw._fast import DONE, FIRST_TOKEN, Tap
 from gw.domain.call import Outcome
 from gw.domain.estimate import tokens_of
+from gw.domain.usage import Reading
 from gw.settle import Call
 from gw.upstream.errors import UpstreamError
 from gw.upstream.response import Response
@@ -20,12 +19,13 @@ from gw.wire.refusals import PING, error_event
 from gw.worker import Worker
 
 DECODED_STEP = 1024 * 1024
+ANY_WINDOW = 47  # gzip or zlib, whichever it is
 
 
 class Stream:
     """Relays one event stream: bytes through, tap beside, pings into silence, one settlement."""
 
-    __slots__ = ("_call", "_feed", "_gone_text_bytes", "_opaque", "_response", "_send", "_tap", "_worker")
+    __slots__ = ("_call", "_decoded", "_feed", "_gone_text_bytes", "_opaque", "_response", "_send", "_tap", "_worker")
 
     def __init__(self, worker: Worker, call: Call, response: Response, tap: Tap, send: Send) -> None:
         self._worker = worker
@@ -35,12 +35,14 @@ class Stream:
         self._send = send
         self._gone_text_bytes = -1
         self._opaque = False
+        self._decoded: Decoded | None = None
         self._feed: Callable[[bytes], int] = tap.feed
 
     async def relay(self, answer: Answer) -> None:
         if answer.encoding:
             self._opaque = True
-            self._feed = partial(_feed_decoded, self._tap, _decoder(answer.encoding))
+            self._decoded = Decoded(self._tap, answer.encoding)
+            self._feed = self._decoded.feed
         call, response, send = self._call, self._response, self._send
         ping_s = call.snapshot.config.server.ping_interval_s
         try:
@@ -87,16 +89,26 @@ class Stream:
 
     def _outcome(self) -> tuple[Outcome, str]:
         call = self._call
+        self._admit_unreadable()
         reading = call.read()
         if call.client_gone:
             return "client_gone", ""
+        if self._unreadable:
+            return "upstream_error", "upstream_garbled"
         if reading.error_type:
             return "upstream_error", error_slug(reading.error_type, "error_event")
-        if call.upstream_status >= 400:
-            return "upstream_error", f"upstream_{call.upstream_status}"
         if reading.finished or reading.final_usage:
             return "completed", ""
         return "upstream_error", "upstream_truncated"
+
+    @property
+    def _unreadable(self) -> bool:
+        return self._decoded is not None and self._decoded.failed
+
+    def _admit_unreadable(self) -> None:
+        """What was relayed could not be read: billed by its size, and marked."""
+        if self._unreadable:
+            self._call.reading = Reading(text_bytes=self._call.response_bytes, garbled=True)
 
     def _enough(self) -> bool:
         """The client has left and the upstream is read on for the exact bill: up to a bound in tokens."""
@@ -115,6 +127,7 @@ class Stream:
         """Ends the client's stream with an error event and a clean end of the body: a reset would cost it what it has."""
         call = self._call
         ended = call.record is not None  # message_stop has gone out: nothing more to say
+        self._admit_unreadable()
         self._worker.settle(call, "client_gone" if call.client_gone else outcome, slug)
         if call.client_gone:
             return
@@ -122,20 +135,22 @@ class Stream:
         await self._send({"type": "http.response.body", "body": event, "more_body": False})
 
 
-def _decoder(encoding: bytes) -> Any:
-    return zlib.decompressobj(47) if encoding in (b"gzip", b"x-gzip", b"deflate") else None
+class Decoded:
+    """Feeds the tap what a compressed stream holds, in bounded steps. `failed`: it cannot be read, or not any more."""
 
+    def __init__(self, tap: Tap, encoding: bytes) -> None:
+        self._tap = tap
+        self.failed = encoding not in (b"gzip", b"x-gzip", b"deflate")
+        self._decoder = zlib.decompressobj(ANY_WINDOW)
 
-def _feed_decoded(tap: Tap, decoder: Any, chunk: bytes) -> int:
-    """Feeds the tap what a compressed chunk holds, in bounded steps; garbage marks the row through the tap."""
-    if decoder is None:
-        return 0
-    seen = 0
-    try:
-        piece = decoder.decompress(chunk, DECODED_STEP)
-        while piece:
-            seen |= tap.feed(piece)
-            piece = decoder.decompress(decoder.unconsumed_tail, DECODED_STEP) if decoder.unconsumed_tail else b""
-    except zlib.error:
+    def feed(self, chunk: bytes) -> int:
+        seen = 0
+        try:
+            while chunk and not self.failed:
+                if self._decoder.eof:  # another member of a gzip stream
+                    self._decoder = zlib.decompressobj(ANY_WINDOW)
+                seen |= self._tap.feed(self._decoder.decompress(chunk, DECODED_STEP))
+                chunk = self._decoder.unconsumed_tail or self._decoder.unused_data
+        except zlib.error:
+            self.failed = True
         return seen
-    return seen

@@ -2,7 +2,7 @@
 
 cdef class Call:
     cdef public str call_id, endpoint, worker, device, session_id, upstream_request_id
-    cdef public object snapshot, account, deployment, values, who, peek, tap, reading, receive, watch, record
+    cdef public object snapshot, account, deployment, values, who, terms, peek, tap, reading, receive, watch, record
     cdef public long long started_us, first_byte_us, first_token_us, body_bytes, response_bytes
     cdef public int slot, status, upstream_status, retries
     cdef public bint own_credential, sent, billed, client_gone, stopping

@@ -15,7 +15,9 @@ from gw.domain.account import Account
 from gw.domain.call import CallRecord, Endpoint, OpenCall, Outcome
 from gw.domain.estimate import complete
 from gw.domain.price import Priced
+from gw.domain.text import printable
 from gw.domain.usage import Iteration, Reading, Usage
+from gw.pricing.book import Terms
 from gw.snapshot import Deployment, Snapshot
 from gw.watch import Watch
 from gw.wire.anthropic import reading_from_tap
@@ -24,6 +26,7 @@ from gw.wire.headers import TAGS_MAX, text_of
 
 NOTHING = Reading()
 NO_PRICE = Priced(0, 0, 0, 0, 0, 0, 0, 0, 0, "", ())
+SETTLE_FAILED = Priced(0, 0, 0, 0, 0, 0, 0, 0, 0, "unpriced", ("settle_failed",))
 NOBODY = Account()
 Nine = tuple[int, int, int, int, int, int, int, int, int]
 NO_TOKENS: Nine = (0, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -81,6 +84,7 @@ class Call:
         "status",
         "stopping",
         "tap",
+        "terms",
         "upstream_request_id",
         "upstream_status",
         "values",
@@ -103,6 +107,7 @@ class Call:
         self.values: dict[bytes, bytes] = {}
         self.who: Who | None = None
         self.device = ""
+        self.terms: Terms | None = None
         self.session_id = ""
         self.peek: Peek | None = None
         self.tap: Tap | None = None
@@ -151,26 +156,19 @@ def opened(call: Call) -> OpenCall:
 def settled(call: Call, outcome: Outcome, error: str) -> CallRecord:
     """The call's final record: priced once, from the best reading there is."""
     reading = call.read()
-    if not call.billed:
+    refused = bool(reading.error_type) and not reading.started  # an error in place of an answer: providers charge nothing for it
+    if refused or not call.billed:
         return build(call, reading, "none", NO_PRICE, outcome=outcome, error=error)
     model = call.peek.model if call.peek is not None and call.peek.model else ""
     reading, source = complete(reading, model=model, request_bytes=call.body_bytes)
-    return build(call, reading, source, price(call, model, reading), outcome=outcome, error=error)
+    assert call.terms is not None, "no call is billed that was not admitted"
+    priced = call.snapshot.book.charge(call.terms, reading, call.started_us)
+    return build(call, reading, source, priced, outcome=outcome, error=error)
 
 
-def price(call: Call, model: str, reading: Reading) -> Priced:
-    deployment = call.deployment
-    assert deployment is not None
-    return call.snapshot.book.price(
-        provider=deployment.provider,
-        upstream=deployment.name,
-        region=deployment.region,
-        model=model,
-        reading=reading,
-        at_us=call.started_us,
-        key=call.account.key_name,
-        team=call.account.team,
-    )
+def unpriced(call: Call, outcome: Outcome, error: str) -> CallRecord:
+    """The record of a call whose price could not be computed: marked, never silently 0."""
+    return build(call, NOTHING, "estimated", SETTLE_FAILED, outcome=outcome, error=error)
 
 
 def build(call: Call, reading: Reading, source: str, priced: Priced, *, outcome: Outcome, error: str) -> CallRecord:
@@ -188,16 +186,16 @@ def build(call: Call, reading: Reading, source: str, priced: Priced, *, outcome:
         call.status,
         error,
         *who,
-        reading.model[:MODEL_MAX],
+        printable(reading.model, MODEL_MAX),
         call.peek.stream if call.peek is not None else False,
-        reading.stop_reason[:WORD_MAX],
+        printable(reading.stop_reason, WORD_MAX),
         *(_tokens(usage) if source != "none" else NO_TOKENS),
-        usage.service_tier[:WORD_MAX],
-        usage.speed[:WORD_MAX],
-        usage.inference_geo[:WORD_MAX],
+        printable(usage.service_tier, WORD_MAX),
+        printable(usage.speed, WORD_MAX),
+        printable(usage.inference_geo, WORD_MAX),
         _iterations(usage.iterations) if usage.iterations else "",
         source,
-        _flags(reading, priced) if priced.flags or usage.ttl_assumed or reading.garbled else "",
+        flags_of(reading, priced) if priced.flags or usage.ttl_assumed or reading.garbled else "",
         priced.list_pusd,
         priced.billed_pusd,
         priced.input_pusd,
@@ -236,7 +234,7 @@ def _who(call: Call) -> Who:
         _value(values, b"x-gw-project"),
         text_of(values[b"x-gw-tags"], TAGS_MAX) if b"x-gw-tags" in values else "",
         _value(values, b"user-agent").split(" ", 1)[0],
-        (peek.model or "")[:MODEL_MAX] if peek is not None else "",
+        printable(peek.model or "", MODEL_MAX) if peek is not None else "",
     )
     if call.deployment is not None:
         call.who = who
@@ -266,7 +264,7 @@ def _iterations(iterations: tuple[Iteration, ...]) -> str:
     return orjson.dumps([astuple(one) for one in iterations]).decode()
 
 
-def _flags(reading: Reading, priced: Priced) -> str:
+def flags_of(reading: Reading, priced: Priced) -> str:
     flags = priced.flags
     if reading.usage.ttl_assumed:
         flags = (*flags, "ttl_assumed")

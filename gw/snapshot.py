@@ -37,6 +37,7 @@ class Published(Struct, frozen=True):
     config_base: str  # directory of its relative paths
     keys: tuple[KeyRow, ...]
     prices: str  # path of the price data in use; "" = the embedded snapshot
+    reread: int = 0  # grows when secrets and files are to be read again although the text is the same
 
 
 class Deployment:
@@ -73,9 +74,12 @@ class Snapshot:
     """What one worker serves with. Raises ConfigError or ValueError if it cannot be built; then the old one stays."""
 
     def __init__(self, published: Published, *, before: "Snapshot | None" = None) -> None:
-        """`before`: the snapshot in force, whose price book is kept if prices did not change."""
-        config = config_of(published)
+        """`before`: the snapshot in force. What was not asked to change is kept: the configuration with its secrets and
+        connections, so that a file that vanished meanwhile cannot keep a revoked key alive; and the price book."""
         self.version = published.version
+        self.source = (published.config_text, published.reread)
+        same = before is not None and before.source == self.source
+        config = before.config if before is not None and same else config_of(published)
         self.config: Config = config
         self.prices_key = prices_key(published, config)
         if before is not None and before.prices_key == self.prices_key:
@@ -83,7 +87,8 @@ class Snapshot:
         else:
             self.book = book_of(config.pricing, Path(published.prices) if published.prices else None)
         pepper = pepper_of(config)
-        self.deployments = tuple(Deployment(one) for one in config.upstream)
+        kept = before.deployments if before is not None and same else None
+        self.deployments: tuple[Deployment, ...] = kept or tuple(map(Deployment, config.upstream))
         self.authenticator = Authenticator(accounts(config, published.keys, pepper), pepper, passthrough=config.auth.passthrough)
         self.device = Device(pepper)
 

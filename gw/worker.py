@@ -15,7 +15,7 @@ from gw.ledger.journal import JournalError, JournalWriter
 from gw.ops import metrics
 from gw.ops.process import die_with_supervisor, orphaned, release_signals
 from gw.ops.state import STATE_FILE, Own, StateFile, Word
-from gw.settle import Call, opened, settled
+from gw.settle import Call, opened, settled, unpriced
 from gw.snapshot import Snapshot, read
 from gw.upstream.pool import Pool
 from gw.watch import Watch
@@ -27,6 +27,7 @@ LAST_WORD_NS = 1_000_000_000  # after the drain's deadline: for clients to take 
 OVERDUE_EVERY_NS = 10_000_000_000
 
 
+SIGNALS_AFTER_S = 0.1
 GC_THRESHOLDS = (20_000, 20, 50)  # a call leaves no cycles behind; the default of 700 collects at every 15th call
 
 
@@ -51,6 +52,7 @@ class Worker:
         self.pool = Pool()
         self.running: dict[Call, asyncio.Task[None]] = {}
         self._serial = 0
+        self._id_prefix = self._prefix()
         self._failed_version = 0
         self._overdue_ns = 0
         self._seen_ns: dict[Call, int] = {}  # when a look at the running calls first found this one
@@ -62,7 +64,8 @@ class Worker:
         loop = asyncio.get_running_loop()
         loop.remove_signal_handler(signal.SIGINT)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the supervisor's: it drains first
-        release_signals()  # the server's handler for SIGTERM stands by now
+        # The server hears a SIGTERM only once it serves, which begins when this returns; one that came before waits till then.
+        loop.call_later(SIGNALS_AFTER_S, release_signals)
         self.block.set(Own.SNAPSHOT_VERSION, self.snapshot.version)
         gc.collect()
         gc.freeze()  # price book and modules are for ever: no collection has to walk them again
@@ -81,10 +84,13 @@ class Worker:
             log.critical("the last records may not be on the disk: %s", error)
         self.block.release()
 
+    def _prefix(self) -> str:
+        return f"gw_{clock.wall_us() // 1000:012x}{self.boot}"
+
     def call_id(self) -> str:
-        """Ordered by time, unique by boot and serial: gw_<ms, 12 hex><boot, 8 hex><serial, 8 hex>."""
+        """Ordered by time (to the tick) and serial, unique by boot and serial: gw_<ms, 12 hex><boot, 8 hex><serial, 8 hex>."""
         self._serial += 1
-        return f"gw_{clock.wall_us() // 1000:012x}{self.boot}{self._serial:08x}"
+        return f"{self._id_prefix}{self._serial:08x}"
 
     def begin(self, endpoint: Endpoint) -> Call:
         call = Call(self.call_id(), endpoint, self.snapshot, self.name)
@@ -111,7 +117,11 @@ class Worker:
         """Exactly once per call, without an await: price, record, count. A second settlement changes nothing."""
         if call.record is not None:
             return
-        call.record = settled(call, outcome, error)
+        try:
+            call.record = settled(call, outcome, error)
+        except Exception:  # a bug in pricing must not cost the record
+            log.exception("call %s could not be priced", call.call_id)
+            call.record = unpriced(call, outcome, error)
         try:
             self.journal.append(call.record)
         except JournalError as failure:  # the journal keeps the record in memory until the disk takes it
@@ -135,6 +145,7 @@ class Worker:
             os.kill(os.getpid(), signal.SIGKILL)
         self._ticker = asyncio.get_running_loop().call_later(TICK_S, self._tick)  # first: a bug below must not end the ticking
         now = clock.mono_ns()
+        self._id_prefix = self._prefix()
         words = self.state.words
         self.block.set(Own.HEARTBEAT_NS, now)
         if words[Word.SNAPSHOT_VERSION] not in (self.snapshot.version, self._failed_version):

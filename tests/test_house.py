@@ -65,6 +65,7 @@ NEVER_LOADS: dict[str, set[str]] = {
 # (file, function) -> why it may catch everything without raising it again.
 CATCH_ALL: dict[tuple[str, str], str] = {
     ("gw/pipeline.py", "handle"): "a bug costs its call, never the worker, and is recorded",
+    ("gw/worker.py", "Worker.settle"): "a bug in pricing must not cost the record",
     ("gw/keeper.py", "*"): "supervises foreign code: the ledger goes on without it",
     ("gw/ledger/mover.py", "*"): "supervises foreign code: a failure there must not keep a call out of the ledger",
 }

@@ -23,6 +23,9 @@ base_url = "http://127.0.0.1:9"
 """
 
 
+CA = TEXT.format(contact="x").replace("http:", "https:") + 'ca_file = "{name}"\n'
+
+
 class Ground:
     def __init__(self, folder: Path) -> None:
         self.config = folder / "config.toml"
@@ -117,3 +120,16 @@ def test_keys_are_published_and_so_is_their_revocation(ground: Ground) -> None:
     assert ground.publisher.check()
     assert read(ground.state_dir).keys[0].revoked_us > 0
     assert created.text not in (ground.state_dir / "snapshot.msgpack").read_bytes().decode("latin-1")
+
+
+@pytest.mark.parametrize("broken", ["[sever]\n", CA.format(name="none.pem"), CA.format(name="bad.pem")])
+def test_revocation_passes_a_broken_configuration(ground: Ground, broken: str) -> None:
+    created = create_key(ground.database, load_pepper(ground.state_dir), name="alice")
+    assert ground.publisher.check()
+    (ground.config.parent / "bad.pem").write_text("no certificate")
+    ground.config.write_text(broken)
+    ground.publisher.check()
+    ground.publisher.check()
+    revoke_key(ground.database, created.row.public_id)
+    assert ground.publisher.check()
+    assert read(ground.state_dir).keys[0].revoked_us > 0 and ground.contact == "first"

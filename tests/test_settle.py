@@ -1,5 +1,6 @@
 """The one record of a call: each column says what its name says, and is bounded."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from gw._fast import Tap, peek
 from gw.domain.account import Account
 from gw.domain.price import Priced
 from gw.domain.usage import Iteration, Reading, Usage
-from gw.settle import MODEL_MAX, WORD_MAX, Call, build, opened, settled
+from gw.settle import MODEL_MAX, WORD_MAX, Call, build, opened, settled, unpriced
 from gw.wire.headers import TAGS_MAX, VALUE_MAX
 
 USAGE = Usage(11, 12, 13, 14, 15, 16, 17, 18, 19, "tier", "fast", "us", (Iteration("message", "m", 1, 2, 3, 4, 5, 6),), True)
@@ -26,12 +27,15 @@ class Place:
     region: str = ""
 
 
+TERMS: Any = object()
+
+
 @dataclass
 class Book:
-    asked: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def price(self, **what: Any) -> Priced:
-        self.asked.append(what)
+    def charge(self, terms: Any, reading: Any, at_us: int) -> Priced:
+        self.asked.append((terms, reading, at_us))
         return PRICED
 
 
@@ -52,6 +56,7 @@ def call() -> Call:
         b"x-gw-project": b"project",
         b"x-gw-tags": b"a=1",
     }
+    one.terms = TERMS
     one.device, one.session_id = "device", "session"
     one.peek = peek(b'{"model":"requested","stream":true}')
     one.first_byte_us, one.first_token_us = one.started_us + 1, one.started_us + 2
@@ -185,19 +190,32 @@ def test_the_record_that_stands_if_the_worker_dies_costs_nothing_yet() -> None:
     assert (record.requested_model, record.request_bytes, record.session_id) == ("requested", 300, "session")
 
 
-def test_the_price_is_asked_for_as_the_call_was_made() -> None:
+def test_the_price_is_asked_for_by_the_terms_of_admission() -> None:
     one = call()
     one.goes_out()
     one.reading = READING
     settled(one, "completed", "")
-    (asked,) = one.snapshot.book.asked  # type: ignore[attr-defined]
-    assert asked == {
-        "provider": "anthropic",
-        "upstream": "upstream",
-        "region": "",
-        "model": "requested",
-        "reading": READING,
-        "at_us": one.started_us,
-        "key": "key",
-        "team": "team",
-    }
+    assert one.snapshot.book.asked == [(TERMS, READING, one.started_us)]  # type: ignore[attr-defined]
+
+
+def test_an_error_in_place_of_an_answer_costs_nothing() -> None:
+    """An overloaded upstream may say so in a 200 stream, before any message began; the client asks again, and again."""
+    one = call()
+    one.goes_out()
+    one.tap = Tap()
+    one.tap.feed(b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"busy"}}\n\n')
+    record = settled(one, "upstream_error", "upstream_overloaded_error")
+    assert (record.usage_source, record.list_pusd, record.input_tokens) == ("none", 0, 0)
+
+
+@pytest.mark.parametrize("text", ["a\x1b[2Jb", "a\nb", "a\u202eb"])
+def test_no_text_from_outside_reaches_a_terminal_as_a_command(text: str) -> None:
+    one = call()
+    one.peek = peek(json.dumps({"model": text}).encode())
+    record = build(one, replace(READING, model=text, stop_reason=text), "exact", PRICED, outcome="completed", error="")
+    assert record.requested_model.isprintable() and record.served_model.isprintable() and record.stop_reason.isprintable()
+
+
+def test_a_call_that_cannot_be_priced_is_recorded_and_marked() -> None:
+    record = unpriced(call(), "completed", "")
+    assert (record.price_version, record.usage_flags, record.usage_source) == ("unpriced", "settle_failed", "estimated")

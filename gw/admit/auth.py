@@ -1,9 +1,9 @@
 """Who calls? The digest of the key decides; a dict lookup, no I/O.
 
 Precedence, fixed: `x-gw-key`, then `x-api-key`, then `Authorization: Bearer`. The first of them that carries a virtual
-key (`gwk_...`) identifies the caller. A virtual key in `x-gw-key` leaves the other two headers to the client's own
-credential (a subscription's OAuth bearer, say), which then goes upstream; otherwise the upstream's configured credential
-is used. gw's credential is used for nothing but a valid virtual key.
+key (`gwk_...`) identifies the caller. With passthrough, a virtual key in `x-gw-key` leaves the other two headers to the
+client's own credential (a subscription's OAuth bearer, say), which then goes upstream. In every other case, and always
+without passthrough, the upstream's configured credential is used; it serves nothing but a valid virtual key.
 """
 
 from collections.abc import Mapping

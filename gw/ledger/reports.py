@@ -41,6 +41,9 @@ TOKENS = (
     "thinking_tokens",
 )
 MONEY = ("list_pusd", "billed_pusd")
+# Calls whose cost is not what the provider stated: unknown (it counts as 0 in the sums), or from an incomplete answer.
+IS_UNPRICED = "price_version = 'unpriced'"
+IS_ESTIMATED = "usage_source IN ('observed', 'estimated')"
 
 
 class Filters(Struct, frozen=True, kw_only=True):
@@ -64,6 +67,8 @@ class UsageRow(Struct, frozen=True):
     group: str
     calls: int
     failed: int  # of these, those that did not end "completed"
+    unpriced: int  # calls of any endpoint whose model has no price: they cost 0 in the sums
+    estimated: int  # calls of any endpoint billed at what was observed or estimated
     input_tokens: int
     output_tokens: int
     cache_read_tokens: int
@@ -79,7 +84,8 @@ def usage(path: Path, by: By, since_us: int = 0, until_us: int = 0, filters: Fil
     where, values = _where(filters or Filters(), since_us, until_us)
     halves = [half for name in MONEY for half in (f"SUM({name} >> {HALF_BITS})", f"SUM({name} & {2**HALF_BITS - 1})")]
     calls = ("SUM(endpoint = 'messages')", "SUM(endpoint = 'messages' AND outcome <> 'completed')")
-    counts = [*calls, *(f"SUM({name})" for name in TOKENS)]
+    doubts = (f"SUM({IS_UNPRICED})", f"SUM({IS_ESTIMATED})")
+    counts = [*calls, *doubts, *(f"SUM({name})" for name in TOKENS)]
     query = f"SELECT {GROUPS[by]} AS label, {', '.join(counts + halves)} FROM call {where} GROUP BY label"  # noqa: S608 - our own words
     with reading(path) as db:
         found = db.execute(query, values).fetchall() if db is not None else []
@@ -98,6 +104,24 @@ def total(rows: list[UsageRow]) -> UsageRow:
     """The sum of all groups."""
     fields = UsageRow.__struct_fields__[1:]
     return UsageRow("total", *(sum(getattr(row, name) for row in rows) for name in fields))
+
+
+def unpriced_models(path: Path, since_us: int = 0, until_us: int = 0, filters: Filters | None = None) -> list[str]:
+    """The models of calls without a price, those with the most calls first."""
+    where, values = _where(filters or Filters(), since_us, until_us)
+    query = f"SELECT {GROUPS['model']} AS label FROM call {where} AND {IS_UNPRICED} GROUP BY label ORDER BY COUNT(*) DESC, label"  # noqa: S608 - our own words
+    with reading(path) as db:
+        return [label for (label,) in db.execute(query, values)] if db is not None else []
+
+
+def is_unpriced(record: CallRecord) -> bool:
+    """`IS_UNPRICED` for one record."""
+    return record.price_version == "unpriced"
+
+
+def is_estimated(record: CallRecord) -> bool:
+    """`IS_ESTIMATED` for one record."""
+    return record.usage_source in ("observed", "estimated")
 
 
 def logs(
@@ -135,7 +159,7 @@ def any_calls(path: Path) -> bool:
 
 def call_fields(record: CallRecord) -> dict[str, str | int | bool]:
     """Name -> value, for programs."""
-    return asdict(record)
+    return asdict(record) | {"unpriced": is_unpriced(record), "estimated": is_estimated(record)}
 
 
 def _where(filters: Filters, since_us: int, until_us: int) -> tuple[str, list[str | int]]:

@@ -7,6 +7,7 @@ the client's suffix `[1m]`); the served model's only where that one is unknown; 
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from gw.domain.money import round_half_even
 from gw.domain.price import Ladder, PriceCard, Priced, Rates, cost
@@ -66,6 +67,18 @@ class Plan:
         self.search_pusd = listed.web_search_pusd
 
 
+class Terms(NamedTuple):
+    """The terms of one call; the book's own."""
+
+    where: Where
+    plan: Plan
+
+    @property
+    def known(self) -> bool:
+        """The model has a price of its own."""
+        return self.plan.listed is not None
+
+
 NO_PLAN = Plan(None, None, UNPRICED, -FOR_EVER_US, FOR_EVER_US)
 
 
@@ -106,10 +119,23 @@ class PriceBook:
         """`path`: a data file, or a directory with `source.json`; None = the embedded snapshot. Raises OSError or ValueError."""
         return cls(decode(*read_data(path)), load_overlay(), overrides, unknown, fallback)
 
+    def terms(  # noqa: PLR0917 - by position: every call pays for each keyword
+        self, provider: str, upstream: str, region: str, model: str, key: str, team: str, at_us: int
+    ) -> "Terms":
+        """What a call sent at `at_us` with `model` as its id will be charged by: looked up once, when it is admitted."""
+        where = (
+            provider,
+            upstream if self._by_upstream else "",
+            region,
+            model,
+            key if key in self._keys else "",
+            team if team in self._teams else "",
+        )
+        return Terms(where, self._plan(where, at_us))
+
     def knows(self, *, provider: str, upstream: str, region: str, model: str, at_us: int, key: str = "", team: str = "") -> bool:
         """Whether a catalog or an override has a price for the model. Fallback rates do not make a model known."""
-        where = self._where(provider=provider, upstream=upstream, region=region, model=model, key=key, team=team)
-        return self._plan(where, at_us).listed is not None
+        return self.terms(provider, upstream, region, model, key, team, at_us).known
 
     def price(
         self,
@@ -125,13 +151,19 @@ class PriceBook:
         batch: bool = False,
         exact_pusd: int | None = None,
     ) -> Priced:
-        """The list and the billed price of `reading`, of a call sent at `at_us` with `model` as its id.
+        """`terms` and `charge` in one."""
+        terms = self.terms(provider, upstream, region, model, key, team, at_us)
+        return self.charge(terms, reading, at_us, batch=batch, exact_pusd=exact_pusd)
+
+    def charge(
+        self, terms: "Terms", reading: Reading, at_us: int, *, batch: bool = False, exact_pusd: int | None = None
+    ) -> Priced:
+        """The list and the billed price of `reading`, of a call sent at `at_us`.
 
         `exact_pusd`: the charge that the provider itself reported, which is then the list price. A model without a price
         costs 0 with the flag and the price version `unpriced`, or the fallback rates with the flag `fallback_rates`.
         """
-        where = self._where(provider=provider, upstream=upstream, region=region, model=model, key=key, team=team)
-        plan = self._plan(where, at_us)
+        where, plan = terms
         card, usage = plan.billed, reading.usage
         entries = usage.iterations
         if (
@@ -205,16 +237,6 @@ class PriceBook:
             split.other_pusd,
             ";".join((plan.version, *billed.models)),
             tuple(dict.fromkeys((*flags, *billed.flags))),
-        )
-
-    def _where(self, *, provider: str, upstream: str, region: str, model: str, key: str, team: str) -> Where:
-        return (
-            provider,
-            upstream if self._by_upstream else "",
-            region,
-            model,
-            key if key in self._keys else "",
-            team if team in self._teams else "",
         )
 
     def _plan(self, where: Where, at_us: int) -> Plan:

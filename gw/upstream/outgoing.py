@@ -20,7 +20,7 @@ _WITHOUT_BODY = frozenset({b"GET", b"HEAD"})
 _path_ok = re.compile(rb"/[\x21-\x7e\x80-\xff]*+").fullmatch
 # One pass without backtracking, 2.3 us for 18 headers of 860 bytes: token, colon, no control but TAB, CRLF; repeated.
 _head_ok = re.compile(
-    rb"(?>(?![hHcCtT](?i:ost|ontent-length|onnection|ransfer-encoding):)"
+    rb"(?>(?!(?i:host|content-length|connection|transfer-encoding):)"
     rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[^\x00-\x08\x0a-\x1f\x7f]*+\r\n)*+"
 ).fullmatch
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import orjson
 
 from gw.domain.key import PREFIX
+from gw.domain.text import printable
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -96,7 +97,7 @@ def read_request(headers: Headers) -> Sent:
         elif role == LENGTH:
             length = int(value) if value.isdigit() else -1
         elif role == ENCODING:
-            encoding = value.strip().lower()
+            encoding = encoding + b"," + value.strip().lower() if encoding else value.strip().lower()
             head += (name, b": ", value, b"\r\n")
         elif role == GW_KEY:
             gw_key = value.strip()
@@ -163,8 +164,7 @@ def to_client(upstream: Headers, call_id: bytes, *, own_account: bool) -> Answer
 
 def text_of(value: bytes, limit: int = VALUE_MAX) -> str:
     """A header value as bounded printable text."""
-    text = value[:limit].decode("latin-1")
-    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
+    return printable(value[:limit].decode("latin-1"), limit)
 
 
 class Device:

@@ -4,6 +4,7 @@ import orjson
 
 from gw.errors import Refusal
 
+ADMINISTRATOR = "your gateway administrator"  # in messages; the configuration's `contact` takes its place
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
@@ -11,10 +12,12 @@ def envelope(error_type: str, message: str, call_id: str) -> bytes:
     return orjson.dumps({"type": "error", "error": {"type": error_type, "message": message}, "request_id": call_id})
 
 
-def refusal_answer(refusal: Refusal, call_id: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """(status, headers, body). One line of message: it is all that Claude Code shows."""
+def refusal_answer(
+    refusal: Refusal, call_id: str, *, contact: str = ADMINISTRATOR, allow: bytes = b""
+) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """(status, headers, body). One line of message: it is all that Claude Code shows. `contact`: whom it says to ask."""
     kind = refusal.kind
-    body = envelope(kind.type, refusal.message, call_id)
+    body = envelope(kind.type, refusal.message.replace(ADMINISTRATOR, contact), call_id)
     gw_id = call_id.encode()
     headers = [
         (b"content-type", b"application/json"),
@@ -27,8 +30,8 @@ def refusal_answer(refusal: Refusal, call_id: str) -> tuple[int, list[tuple[byte
         headers.append((b"x-should-retry", b"false"))
     if refusal.retry_after_s:
         headers.append((b"retry-after", b"%d" % refusal.retry_after_s))
-    if refusal.slug == "method_not_allowed":
-        headers.append((b"allow", b"GET, HEAD, POST"))
+    if allow:
+        headers.append((b"allow", allow))
     return kind.status, headers, body
 
 

@@ -82,14 +82,16 @@ def test_an_odd_stream_is_relayed_as_it_came(house: Stage, name: str) -> None:
     answer, row = ask(house, name, reply)
     assert (answer.status, answer.clean) == (200, True)
     assert answer.body == b"".join(step.data for step in reply.steps if isinstance(step, Chunk))
-    assert (row["outcome"], row["status"], row["error"]) == ("upstream_error", 200, "upstream_truncated")
+    unreadable = name in ("brotli, unasked", "gzip that is none", "gzip with a tail")
+    error = "upstream_garbled" if unreadable else "upstream_truncated"
+    assert (row["outcome"], row["status"], row["error"]) == ("upstream_error", 200, error)
+    assert not unreadable or "garbled" in row["usage_flags"]
     assert row["usage_source"] in ("estimated", "observed") and row["list_pusd"] > 0
 
 
 WHOLES: dict[str, tuple[Reply, str, bool]] = {
     # answer, error of the row, billed
     "no content": (Reply(status=204), "upstream_garbled", False),
-    "a redirect": (Reply(status=307, headers=(("location", "https://elsewhere.invalid/"),)), "upstream_garbled", False),
     "JSON that is no message": (answers.whole(b'{"hello":"world"}'), "upstream_garbled", True),
     "half a message": (answers.whole(b'{"type":"message","usage":{'), "upstream_garbled", True),
     "gzip that is none": (answers.whole(b"{}", (*answers.JSON_HEADERS, ("content-encoding", "gzip"))), "upstream_garbled", True),
@@ -110,6 +112,24 @@ def test_an_odd_whole_answer_is_relayed_as_it_came(house: Stage, name: str) -> N
     assert (answer.status, answer.clean) == (reply.status, True)
     assert answer.body == b"".join(step.data for step in reply.steps if isinstance(step, Chunk))
     assert (row["outcome"], row["error"], row["list_pusd"] > 0) == ("upstream_error", error, billed)
+
+
+def test_a_redirect_goes_no_further(house: Stage) -> None:
+    """Claude Code would follow it, with its virtual key, past gw."""
+    reply = Reply(status=307, headers=(("location", "https://elsewhere.invalid/"),))
+    answer, row = ask(house, "a redirect", reply, stream=False)
+    headers = dict(answer.headers)
+    assert (answer.status, headers["x-gw-error"], headers["x-should-retry"]) == (502, "upstream_redirect", "false")
+    assert "location" not in headers and b"base_url" in answer.body
+    assert (row["outcome"], row["error"], row["list_pusd"]) == ("upstream_error", "upstream_redirect", 0)
+
+
+def test_an_error_in_place_of_a_stream_costs_nothing(house: Stage) -> None:
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}
+    answer, row = ask(house, "error first", streamed(answers.event("error", error)))
+    assert answer.clean
+    assert (row["outcome"], row["error"]) == ("upstream_error", "upstream_overloaded_error")
+    assert (row["usage_source"], row["list_pusd"]) == ("none", 0)
 
 
 def test_after_all_that_the_next_call_is_exact_and_the_reports_add_up(house: Stage) -> None:
