@@ -75,7 +75,7 @@ def test_created_key_for_programs_carries_the_hash_for_the_configuration(site: P
 def test_revoked_key_leaves_the_list_and_frees_its_name(site: Path) -> None:
     first = json.loads(ok(site, "create", "anna", "--json"))
     assert first["public_id"] in ok(site, "revoke", "anna")
-    assert "No virtual keys yet" in ok(site, "list") and "revoked" in ok(site, "list", "--all")
+    assert "No virtual keys in" in ok(site, "list") and "revoked" in ok(site, "list", "--all")
     second = json.loads(ok(site, "create", "anna", "--json"))
     assert json.loads(ok(site, "revoke", second["public_id"], "--json"))["state"] == "revoked"
 
@@ -98,6 +98,17 @@ def test_refusals_say_what_to_do_and_store_nothing(site: Path, arguments: tuple[
     result = run(site, *arguments)
     assert result.exit_code in (1, 2) and said in result.output
     assert list_keys(site.parent / "state" / "gw.db") == []
+
+
+def test_new_ledger_is_announced_once_and_beside_the_answer(site: Path) -> None:
+    ledger = site.parent / "state" / "gw.db"
+    assert f"No virtual keys in {ledger} yet" in ok(site, "list")
+    missing = run(site, "revoke", "anna")
+    assert missing.exit_code == 1 and f"no ledger {ledger} yet" in missing.output and not ledger.exists()
+    first = run(site, "create", "anna", "--json")
+    assert f"made a new ledger, {ledger} (state directory" in first.stderr and f"after {site}" in first.stderr
+    assert json.loads(first.stdout)["name"] == "anna"
+    assert run(site, "create", "bert").stderr == ""
 
 
 def test_same_name_twice_is_refused(site: Path) -> None:

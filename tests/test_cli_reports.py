@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from gw import cli_reports, clock
 from gw.cli_ledger import past_us
-from gw.cli_reports import followed, logs, usage
+from gw.cli_reports import doubts, followed, logs, usage
 from gw.ledger.journal import JournalWriter
 from gw.ledger.mover import sole_mover
 from gw.ledger.reports import Filters
@@ -45,7 +45,8 @@ def lines(result: Result) -> list[dict[str, object]]:
 def test_empty_ledger_says_how_to_begin_and_creates_nothing(site: Path) -> None:
     for command in (usage, logs):
         output = run(command, site).output
-        assert "No calls yet" in output and "export ANTHROPIC_BASE_URL=http://127.0.0.1:9123/anthropic" in output
+        assert f"No calls in {site.parent / 'state' / 'gw.db'} yet" in output
+        assert "export ANTHROPIC_BASE_URL=http://127.0.0.1:9123/anthropic" in output
         assert run(command, site, "--json").output == ""
     assert not (site.parent / "state" / "gw.db").exists()
 
@@ -120,6 +121,45 @@ def test_logs_show_one_line_per_call_oldest_first(site: Path) -> None:
     )
 
 
+DOUBTFUL: list[dict[str, object]] = [
+    {"team": "a", "served_model": "mystery/x", "price_version": "unpriced"},
+    {"team": "a", "served_model": "mystery/x", "price_version": "unpriced", "usage_source": "estimated"},
+    {"team": "b", "usage_source": "observed", "billed_pusd": 10**12, "list_pusd": 10**12, "outcome": "client_gone"},
+    {"team": "b", "usage_source": "estimated", "billed_pusd": 10**12, "list_pusd": 10**12},
+    {"team": "c", "billed_pusd": 2 * 10**12, "list_pusd": 2 * 10**12},
+]
+FOOTER = ["2 calls have no price (model mystery/x): add a [[pricing.override]]", "3 calls are billed by estimate"]
+
+
+def test_calls_without_a_price_and_estimates_are_marked(site: Path) -> None:
+    journal(site, *({**one, "ended_us": clock.wall_us()} for one in DOUBTFUL))
+    shown = run(usage, site, "--by", "team").stdout.splitlines()
+    cells = {line.split()[0]: line.split()[-2:] for line in shown[1:4]}
+    assert cells == {"a": ["?", "?"], "b": ["2.0000", "2.0000"], "c": ["2.0000", "2.0000"]}
+    assert shown[-2:] == FOOTER
+    rows = {row["team"]: (row["unpriced"], row["estimated"]) for row in lines(run(usage, site, "--by", "team", "--json"))}
+    assert rows == {"a": (2, 1), "b": (0, 2), "c": (0, 0)}
+    listed = run(logs, site).stdout.splitlines()
+    assert [line.split()[-2] for line in listed[1:6]] == ["?", "?", "~1.0000", "~1.0000", "2.0000"]
+    assert listed[6:] == FOOTER
+    told = [(row["unpriced"], row["estimated"]) for row in lines(run(logs, site, "--json"))]
+    assert told == [(True, False), (True, True), (False, True), (False, True), (False, False)]
+    assert run(usage, site, "--team", "c").stdout.splitlines()[-1].endswith("2.0000"), "nothing open, nothing said"
+
+
+def test_doubts_name_a_few_models_and_count_the_rest() -> None:
+    assert doubts(0, [], 0) == []
+    assert doubts(1, ["a", "b", "c", "d", "e"], 1) == [
+        "1 call has no price (models a, b, c and 2 more): add a [[pricing.override]]",
+        "1 call is billed by estimate",
+    ]
+
+
+def test_no_calls_to_show_is_refused(site: Path) -> None:
+    result = CliRunner().invoke(logs, ["--config", str(site), "-n", "0"])
+    assert result.exit_code == 2 and "x>=1" in result.output
+
+
 def test_follow_shows_new_calls_as_they_come(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal(site, {"call_id": "old"})
     ledger = site.parent / "state" / "gw.db"
@@ -150,7 +190,7 @@ def test_running_keeper_is_not_disturbed(site: Path) -> None:
     journal(site, {})
     prepare(site.parent / "state" / "gw.db")
     with sole_mover(site.parent / "state"):
-        assert "No calls yet" in run(usage, site).output
+        assert "yet. Point Claude Code" in run(usage, site).output
     assert len(lines(run(logs, site, "--json"))) == 1
 
 

@@ -2,8 +2,8 @@
 
 Precedence, fixed: `x-gw-key`, then `x-api-key`, then `Authorization: Bearer`. The first of them that carries a virtual
 key (`gwk_...`) identifies the caller. With passthrough, a virtual key in `x-gw-key` leaves the other two headers to the
-client's own credential (a subscription's OAuth bearer, say), which then goes upstream. In every other case, and always
-without passthrough, the upstream's configured credential is used; it serves nothing but a valid virtual key.
+client's own credential (a subscription's OAuth bearer, say), which then goes upstream. Otherwise, and always without
+passthrough, a virtual key's calls go out under the upstream's configured credential; nothing but a valid virtual key does.
 """
 
 from collections.abc import Mapping

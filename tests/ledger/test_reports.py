@@ -100,6 +100,26 @@ async def test_tokens_are_summed_by_class(tmp_path: Path) -> None:
     assert (row.calls, row.failed) == (2, 1)
 
 
+async def test_calls_without_a_price_and_estimates_are_counted_by_group(tmp_path: Path) -> None:
+    path = tmp_path / "gw.db"
+    await fill(
+        path,
+        record("a", team="t", price_version="unpriced", served_model="rare"),
+        record("b", team="t", price_version="unpriced", usage_source="observed", served_model="", requested_model="mystery"),
+        record("c", team="t", price_version="unpriced", served_model="", requested_model="mystery"),
+        record("d", team="u", usage_source="estimated", billed_pusd=1),
+        record("e", team="u", usage_source="none", outcome="refused"),
+    )
+    first, second = reports.usage(path, "team")
+    assert (first.group, first.unpriced, first.estimated) == ("u", 0, 1)
+    assert (second.group, second.unpriced, second.estimated) == ("t", 3, 1)
+    whole = reports.total([first, second])
+    assert (whole.unpriced, whole.estimated) == (3, 2)
+    assert reports.unpriced_models(path) == ["mystery", "rare"]
+    assert reports.unpriced_models(path, filters=Filters(model="rare")) == ["rare"]
+    assert reports.unpriced_models(path, filters=Filters(team="u")) == reports.unpriced_models(tmp_path / "none.db") == []
+
+
 FILTERS = [
     (Filters(), "abc"),
     (Filters(key="ci"), "a"),
