@@ -175,7 +175,9 @@ def doubts(unpriced: int, models: list[str], estimated: int) -> list[str]:
     if unpriced:
         more = f" and {len(models) - MODELS_NAMED_MAX} more" if len(models) > MODELS_NAMED_MAX else ""
         which = f"model{'s' if len(models) > 1 else ''} {', '.join(models[:MODELS_NAMED_MAX])}{more}"
-        lines.append(f"{unpriced:,} {'call has' if unpriced == 1 else 'calls have'} no price ({which}): add a [[pricing.override]]")
+        lines.append(
+            f"{unpriced:,} {'call has' if unpriced == 1 else 'calls have'} no price ({which}): add a [[pricing.override]]"
+        )
     if estimated:
         lines.append(f"{estimated:,} {'call is' if estimated == 1 else 'calls are'} billed by estimate")
     return lines
