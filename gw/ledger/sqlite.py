@@ -11,12 +11,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from os import O_CLOEXEC, O_CREAT, O_RDWR, close, open
 from pathlib import Path
+from threading import Event
 
 import aiosqlite
 
+from gw import clock
 from gw.ledger.migrate import migrate
 from gw.ledger.store import COLUMNS, Batch, OpenRow, StoreError
 
+PREPARE_NS = 5_000_000_000  # how long others may be preparing the same database
+PREPARE_PAUSE_S = 0.02
 BUSY_TIMEOUT_S = 2.0  # how long a statement waits for another writer before the keeper backs off
 READ_TIMEOUT_S = 10.0
 WAL_BYTES_KEPT = 64 << 20
@@ -56,14 +60,27 @@ def prepare(path: Path) -> None:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{path.name}: {error}") from error
+    deadline_ns = clock.mono_ns() + PREPARE_NS
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        migrate(connection)
+        while not _prepared(connection, last_try=clock.mono_ns() > deadline_ns):
+            Event().wait(PREPARE_PAUSE_S)
     except sqlite3.Error as error:
         raise StoreError(f"{path.name}: {error}") from error
     finally:
         connection.close()
+
+
+def _prepared(connection: sqlite3.Connection, *, last_try: bool) -> bool:
+    """False if another process was at it: of two that switch to WAL at once SQLite refuses one without any waiting."""
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        migrate(connection)
+    except sqlite3.OperationalError as error:
+        if last_try or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
 
 
 @contextmanager
