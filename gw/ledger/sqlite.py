@@ -19,8 +19,8 @@ from gw import clock
 from gw.ledger.migrate import migrate
 from gw.ledger.store import COLUMNS, Batch, OpenRow, StoreError
 
-PREPARE_NS = 5_000_000_000  # how long others may be preparing the same database
-PREPARE_PAUSE_S = 0.02
+SWITCH_NS = 1_000_000_000  # how long another process may be switching a new database to WAL
+SWITCH_PAUSE_S = 0.02
 BUSY_TIMEOUT_S = 2.0  # how long a statement waits for another writer before the keeper backs off
 READ_TIMEOUT_S = 10.0
 WAL_BYTES_KEPT = 64 << 20
@@ -60,27 +60,27 @@ def prepare(path: Path) -> None:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{path.name}: {error}") from error
-    deadline_ns = clock.mono_ns() + PREPARE_NS
     try:
-        while not _prepared(connection, last_try=clock.mono_ns() > deadline_ns):
-            Event().wait(PREPARE_PAUSE_S)
+        _to_wal(connection)
+        connection.execute("PRAGMA synchronous = FULL")
+        migrate(connection)
     except sqlite3.Error as error:
         raise StoreError(f"{path.name}: {error}") from error
     finally:
         connection.close()
 
 
-def _prepared(connection: sqlite3.Connection, *, last_try: bool) -> bool:
-    """False if another process was at it: of two that switch to WAL at once SQLite refuses one without any waiting."""
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        migrate(connection)
-    except sqlite3.OperationalError as error:
-        if last_try or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-            raise
-        return False
-    return True
+def _to_wal(connection: sqlite3.Connection) -> None:
+    """Of two that switch a new database to WAL at once, SQLite refuses one without any waiting; then it is tried again."""
+    deadline_ns = clock.mono_ns() + SWITCH_NS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or clock.mono_ns() > deadline_ns:
+                raise
+        Event().wait(SWITCH_PAUSE_S)
 
 
 @contextmanager
