@@ -8,6 +8,7 @@ import logging
 import os
 from pathlib import Path
 
+from gw import clock
 from gw.budgets import not_enforced
 from gw.config.load import ConfigError, parse
 from gw.config.model import Config
@@ -86,6 +87,7 @@ class Publisher:
             keys=tuple(list_keys(self._storage)),
             prices=str(prices) if prices else "",
             reread=reread,
+            published_us=max(clock.wall_us(), self._published.published_us + 1 if self._published else 0),
         )
 
     def _file_at_rest(self, *, forced: bool) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from msgspec.structs import astuple
 
 from gw import __version__, clock
 from gw._fast import Peek, Tap
+from gw.admit.hold import Hold
 from gw.domain.account import Account
 from gw.domain.call import CallRecord, Endpoint, OpenCall, Outcome
 from gw.domain.estimate import complete
@@ -62,13 +63,16 @@ class Call:
         "account",
         "billed",
         "body_bytes",
+        "budget",
         "call_id",
+        "charged_us",
         "client_gone",
         "deployment",
         "device",
         "endpoint",
         "first_byte_us",
         "first_token_us",
+        "hold",
         "own_credential",
         "peek",
         "reading",
@@ -78,6 +82,7 @@ class Call:
         "retries",
         "sent",
         "session_id",
+        "shadowed",
         "slot",
         "snapshot",
         "started_us",
@@ -108,6 +113,10 @@ class Call:
         self.who: Who | None = None
         self.device = ""
         self.terms: Terms | None = None
+        self.charged_us = 0  # when it was admitted
+        self.hold: Hold | None = None  # what budgets have set aside for it
+        self.budget = ""  # the budget or limit that refused or ended it
+        self.shadowed = ""  # shadow budgets that would have refused it, comma-separated
         self.session_id = ""
         self.peek: Peek | None = None
         self.tap: Tap | None = None
@@ -149,7 +158,17 @@ def opened(call: Call) -> OpenCall:
     stream = call.peek.stream if call.peek is not None else False
     who = call.who or _who(call)
     return OpenCall(
-        call.slot, call.call_id, call.endpoint, call.started_us, call.worker, stream, call.body_bytes, who, __version__
+        call.slot,
+        call.call_id,
+        call.endpoint,
+        call.started_us,
+        call.worker,
+        stream,
+        call.body_bytes,
+        who,
+        __version__,
+        call.charged_us,
+        call.snapshot.published_us,
     )
 
 
@@ -213,6 +232,10 @@ def build(call: Call, reading: Reading, source: str, priced: Priced, *, outcome:
         call.response_bytes,
         __version__,
         call.worker,
+        call.charged_us,
+        call.snapshot.published_us if call.charged_us else 0,
+        call.budget,
+        call.shadowed,
     )
 
 

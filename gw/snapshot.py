@@ -38,6 +38,7 @@ class Published(Struct, frozen=True):
     keys: tuple[KeyRow, ...]
     prices: str  # path of the price data in use; "" = the embedded snapshot
     reread: int = 0  # grows when secrets and files are to be read again although the text is the same
+    published_us: int = 0  # when, by the wall clock; rises from one to the next
 
 
 class Deployment:
@@ -77,6 +78,7 @@ class Snapshot:
         """`before`: the snapshot in force. What was not asked to change is kept: the configuration with its secrets and
         connections, so that a file that vanished meanwhile cannot keep a revoked key alive; and the price book."""
         self.version = published.version
+        self.published_us = published.published_us
         self.source = (published.config_text, published.reread)
         same = before is not None and before.source == self.source
         config = before.config if before is not None and same else config_of(published)

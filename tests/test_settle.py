@@ -42,6 +42,7 @@ class Book:
 @dataclass
 class Snapshot:
     book: Book = field(default_factory=Book)
+    published_us: int = 6
 
 
 def call() -> Call:
@@ -62,6 +63,7 @@ def call() -> Call:
     one.first_byte_us, one.first_token_us = one.started_us + 1, one.started_us + 2
     one.status, one.upstream_status, one.upstream_request_id = 200, 201, "req_1"
     one.retries, one.body_bytes, one.response_bytes = 1, 300, 400
+    one.charged_us, one.budget, one.shadowed = 7, "small", "strict"
     return one
 
 
@@ -128,6 +130,10 @@ def test_each_column_says_what_its_name_says() -> None:
         "response_bytes": 400,
         "gw_version": __version__,
         "worker": "0-boot",
+        "charged_us": 7,
+        "rules_us": 6,
+        "budget": "small",
+        "shadowed": "strict",
     }
 
 

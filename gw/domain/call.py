@@ -83,6 +83,11 @@ class CallRecord(Struct, frozen=True, array_like=True):
     response_bytes: int
     gw_version: str = ""
     worker: str = ""
+    # budgets
+    charged_us: int = 0  # when it was admitted: the window of each budget that it is charged to holds this instant
+    rules_us: int = 0  # when the rules were published by which it was admitted; 0 = it was not
+    budget: str = ""  # budget or limit that refused or ended it, else ""
+    shadowed: str = ""  # shadow budgets that would have refused it, comma-separated
 
 
 WHO: tuple[str, ...] = CallRecord.__struct_fields__[
@@ -103,6 +108,8 @@ class OpenCall(Struct, frozen=True, array_like=True):
     request_bytes: int
     who: tuple[str, ...]  # the values of WHO
     gw_version: str = ""
+    charged_us: int = 0
+    rules_us: int = 0
 
     def record(self) -> CallRecord:
         """As it stands in the ledger if nothing more can be learnt: "stopped" by "worker_died", nothing used."""
@@ -115,6 +122,8 @@ class OpenCall(Struct, frozen=True, array_like=True):
             "stream": self.stream,
             "request_bytes": self.request_bytes,
             "gw_version": self.gw_version,
+            "charged_us": self.charged_us,
+            "rules_us": self.rules_us,
             "outcome": "stopped",
             "error": "worker_died",
             "usage_source": "none",
