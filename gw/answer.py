@@ -48,7 +48,9 @@ async def relay_whole(worker: Worker, call: Call, response: Response, answer: An
     worker.settle(call, outcome, error)
     if call.endpoint == "messages" and call.record is not None and call.record.usage_source != "none":
         answer.headers.append((b"x-gw-cost-usd", usd_text(call.record.billed_pusd).encode()))
-    answer.headers.append((b"content-length", b"%d" % len(body)))
+    if response.status < 400:
+        answer.headers.extend(worker.governor.headers(call))
+    answer.headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 

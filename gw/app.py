@@ -7,9 +7,11 @@ from typing import Any
 
 from gw import clock
 from gw.config.load import ConfigError
+from gw.control.app import control_app
 from gw.domain.call import Endpoint
 from gw.errors import Refusal
 from gw.ledger.journal import JournalError
+from gw.me import me_page, oauth_usage_page
 from gw.ops import metrics
 from gw.ops.ready import readiness
 from gw.pipeline import handle
@@ -27,6 +29,8 @@ DATA: dict[str, tuple[str, Endpoint]] = {
 HELLO = frozenset({"/", "/api/hello"})
 PREFIX = "/anthropic"
 OPS = frozenset({"/healthz", "/readyz", "/metrics"})
+ME = {"/api/me": me_page, "/api/oauth/usage": oauth_usage_page}
+CONTROL = "/api"
 
 
 class App:
@@ -34,6 +38,7 @@ class App:
 
     def __init__(self) -> None:
         self.worker: Worker | None = None
+        self.control: Any = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -42,6 +47,8 @@ class App:
             assert self.worker is not None
             if found is not None and scope["method"] == found[0]:
                 await handle(self.worker, found[1], scope, receive, send)
+            elif is_control(path):
+                await self.control(scope, receive, send)
             else:
                 await self._other(self.worker, path, scope, send)
         elif scope["type"] == "lifespan":
@@ -54,6 +61,7 @@ class App:
                 try:
                     self.worker = Worker(Path(os.environ["GW_STATE_DIR"]))
                     self.worker.start()
+                    self.control = control_app(self.worker)
                 except (ConfigError, JournalError, OSError, ValueError) as error:
                     log.critical("this worker cannot start: %s", error)
                     return await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -72,10 +80,12 @@ class App:
         if method in ("GET", "HEAD"):
             if path in HELLO:
                 return await _reply(send, 200, b"text/plain; charset=utf-8", b"gw\n", head=method == "HEAD")
+            if path in ME:
+                return await ME[path](worker, scope, send)
             if path in OPS:
                 status, kind, body = ops_page(worker, path)
                 return await _reply(send, status, kind, body, head=method == "HEAD")
-        known = path in DATA or path in HELLO or path in OPS
+        known = path in DATA or path in HELLO or path in OPS or path in ME
         refusal = (
             Refusal("method_not_allowed", f"{method} is not supported on {path}.")
             if known
@@ -102,6 +112,12 @@ def normal(path: str) -> str:
     if path != "/":
         path = path.rstrip("/")
     return path or "/"
+
+
+def is_control(path: str) -> bool:
+    """Everything under /api but the pages that clients ask for."""
+    below = path == CONTROL or path.startswith(f"{CONTROL}/")
+    return below and path not in HELLO and path not in ME
 
 
 def ops_page(worker: Worker, path: str) -> tuple[int, bytes, bytes]:

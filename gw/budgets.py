@@ -1,6 +1,5 @@
 """From the tables of the configuration to budgets and limits: the one place where the two meet."""
 
-from collections.abc import Iterable
 from decimal import Decimal
 
 from gw.config.budget_model import Budget as ConfiguredBudget
@@ -68,16 +67,3 @@ def _limit(one: ConfiguredLimit) -> Limit:
     if kind == "parallel":
         return Limit(one.name, scope, kind, amount)
     return Limit(one.name, scope, kind, amount, parse_per(one.per), units(kind, one.burst) if one.burst else amount)
-
-
-def not_enforced(config: Config) -> Iterable[tuple[tuple[str | int, ...], str]]:
-    """For whoever starts a gateway: this version reads budgets and limits but does not hold calls to them, so it must not
-    run as if it did."""
-    advice = "is not enforced by this version of gw; remove it, so that nobody relies on it"
-    for index, _ in enumerate(config.budget):
-        yield ("budget", index), f"a budget {advice}"
-    for index, _ in enumerate(config.limit):
-        yield ("limit", index), f"a limit {advice}"
-    for index, key in enumerate(config.key):
-        if key.max_cost_usd or key.max_tokens or key.session_limit_usd:
-            yield ("key", index), f"a bound on cost or tokens {advice}"

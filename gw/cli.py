@@ -9,13 +9,15 @@ from pathlib import Path
 import click
 
 from gw import __version__
-from gw.budgets import not_enforced
 from gw.cli_check import check
+from gw.cli_control import audit, budget, customer, limit, team
 from gw.cli_demo import demo
 from gw.cli_keys import key
+from gw.cli_me import me, status_line
 from gw.cli_reports import logs, usage
 from gw.config.load import ConfigError, find, load
 from gw.config.model import Config
+from gw.ops.admin_token import TOKEN_FILE, AdminToken, load_admin_token
 from gw.prices import override_problems
 
 CLIENT_BINARY = "claude"
@@ -38,7 +40,7 @@ def load_or_exit(config_path: str | None) -> tuple[Config, Path | None]:
     """The configuration, or every problem on stderr and exit code 1."""
     path = find(config_path)
     try:
-        return load(path, extra_checks=[override_problems, not_enforced]), path
+        return load(path, extra_checks=[override_problems]), path
     except ConfigError as error:
         for problem in error.problems:
             click.echo(str(problem), err=True)
@@ -68,14 +70,26 @@ def serve(config_path: str | None) -> None:
 
 
 def announce(config: Config) -> None:
-    """What a person needs next: the two lines for the shell that runs Claude Code."""
+    """What a person needs next: the two lines for the shell that runs Claude Code; at the first start, the admin token."""
+    admin = admin_token(config)
     mode = "clients' own credentials pass through" if config.auth.passthrough else "virtual keys only"
     click.echo(f"gw {__version__} on {base_url(config).removesuffix('/anthropic')} ({mode}; ledger {config.storage.url})")
     click.echo("Paste into the shell that runs Claude Code:\n")
     click.echo(f"  export ANTHROPIC_BASE_URL={base_url(config)}")
     click.echo("  claude" if config.auth.passthrough else "  export ANTHROPIC_AUTH_TOKEN=gwk_...   # from: gw key create NAME")
     click.echo()
+    if admin.made:
+        kept = Path(config.server.state_dir) / TOKEN_FILE
+        click.echo(f"The admin token of /api, shown this once and kept in {kept}:\n\n  {admin.text}\n")
     sys.stdout.flush()
+
+
+def admin_token(config: Config) -> AdminToken:
+    """Ends the command if there is none that can be used."""
+    try:
+        return load_admin_token(Path(config.server.state_dir))
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"the control API would be closed to everybody: {error}") from error
 
 
 @main.command(
@@ -142,5 +156,5 @@ def version(as_json: bool) -> None:
     click.echo(f'{{"gw": "{__version__}", "prices": "{prices}"}}' if as_json else f"gw {__version__}\nprices {prices}")
 
 
-for command in (check, demo, key, logs, usage):
+for command in (audit, budget, check, customer, demo, key, limit, logs, me, status_line, team, usage):
     main.add_command(command)

@@ -4,17 +4,22 @@ import json
 import sys
 
 import click
+from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
 
 from gw import clock
-from gw.budgets import budgets_of, limits_of, not_enforced
+from gw.budgets import budgets_of, limits_of
+from gw.config.combined import judge, told
 from gw.config.effective import Row, assignment, comment_of, effective
 from gw.config.load import ConfigError, Loaded, Problem, find, read
+from gw.config.model import Config
 from gw.domain.budget import Budget, effective_limit_nusd
 from gw.domain.limit import NUSD_PER_UNIT, Limit
 from gw.domain.money import PUSD_PER_NUSD, usd_text
 from gw.domain.window import bounds, describe, next_reset_text
+from gw.ledger.control import read_stored
+from gw.ledger.store import StoreError
 from gw.prices import override_problems
 
 COMMENT_COLUMN = 48  # where origins begin, for values that leave room
@@ -31,18 +36,27 @@ def check(config_path: str | None, as_json: bool) -> None:
     stderr, if gw could not start with it.
     """
     try:
-        loaded = read(find(config_path), extra_checks=[override_problems, not_enforced])
+        loaded = read(find(config_path), extra_checks=[override_problems])
     except ConfigError as error:
         if as_json:
             click.echo(json.dumps({"valid": False, "problems": [_plain(problem) for problem in error.problems]}, indent=2))
         _complain(error.problems, "bold red")
         sys.exit(1)
+    loaded = replace(loaded, source=replace(loaded.source, warnings=(*loaded.source.warnings, *_out_of_force(loaded.config))))
     if as_json:
         click.echo(json.dumps(_report(loaded), indent=2, ensure_ascii=False))
         return
     Console(soft_wrap=True, highlight=False).print(_pretty(effective(loaded.config, loaded.source)), end="")
     _complain(loaded.source.warnings, "yellow", "warning: ")
     _summary(loaded)
+
+
+def _out_of_force(config: Config) -> list[Problem]:
+    """What the database defines and this configuration does not let be."""
+    try:
+        return [Problem(None, "", told(one), "database") for one in judge(config, read_stored(config.storage.path))]
+    except StoreError as error:
+        return [Problem(None, "", f"cannot be looked at: {error}", "database")]
 
 
 def _report(loaded: Loaded) -> dict[str, object]:

@@ -1,174 +1,175 @@
-"""`gw key`: virtual keys, made, listed and revoked. A running gateway follows within a second."""
+"""`gw key`: virtual keys, made, changed, rotated and revoked. A running gateway follows within a second."""
+
+from typing import Any
 
 import click
-import orjson
-from rich.table import Table
 from rich.text import Text
 
 from gw import clock
-from gw.cli_ledger import LedgerCommand, address_of, config_option, console, load_or_exit, moment_us, span_us, utc_text
-from gw.config.load import find
+from gw.cli_fields import (
+    ControlCommand,
+    field_options,
+    given,
+    is_new,
+    json_line,
+    lines_json_option,
+    me,
+    one_json_option,
+    reset_option,
+    service_of,
+    show_problems,
+    table_of,
+    tell_if_new,
+    version_option,
+)
+from gw.cli_ledger import address_of, config_option, console, load_or_exit, span_us, utc_text
 from gw.config.model import Config
-from gw.config.values import nearest
-from gw.domain.key import KeyRow
-from gw.ledger.keys import Created, KeyRefused, create_key, list_keys, revoke_key
+from gw.control.items import Item
+from gw.domain.key import digest
 
-NAME_CHARS_MAX = 64
-
-one_json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
+US_PER_S = 1_000_000
 
 
-@click.group()
+@click.group(short_help="Create, list, change, rotate and revoke virtual keys.")
 def key() -> None:
-    """Create, list and revoke virtual keys."""
+    """Create, list, change, rotate and revoke virtual keys."""
 
 
-@key.command(cls=LedgerCommand)
+@key.command(cls=ControlCommand, short_help="Create a key and print it, once.")
 @config_option
 @click.argument("name")
-@click.option("--team", default="", metavar="TEAM", help="Team of the configuration that its calls are charged to.")
-@click.option("--models", "models", multiple=True, metavar="GLOB", help="Models it may use; repeatable [default: all].")
-@click.option("--upstreams", "upstreams", multiple=True, metavar="GLOB", help="Upstreams it may use; repeatable [default: all].")
-@click.option("--expires", metavar="WHEN", help="90d, 12h, or a date (UTC) [default: never].")
+@field_options("key")
 @one_json_option
-def create(
-    *,
-    config_path: str | None,
-    name: str,
-    team: str,
-    models: tuple[str, ...],
-    upstreams: tuple[str, ...],
-    expires: str | None,
-    as_json: bool,
-) -> None:
+def create(config_path: str | None, name: str, *, as_json: bool, **options: Any) -> None:
     """Create the virtual key NAME and print it, once."""
-    from gw.snapshot import pepper_of  # noqa: PLC0415 - brings the price book along, which no other command of this group needs
-
     config = load_or_exit(config_path)
-    _check(config, name, team)
-    is_new = not config.storage.path.exists()
-    try:
-        created = create_key(
-            config.storage.path,
-            pepper_of(config),
-            name=name,
-            team=team,
-            models=models or ("*",),
-            upstreams=upstreams or ("*",),
-            expires_us=_expiry(expires),
-        )
-    except KeyRefused as error:
-        raise click.ClickException(str(error)) from error
-    if is_new:
-        source = find(config_path) or "no configuration file"
-        made = f"made a new ledger, {config.storage.path.absolute()} (state directory {config.server.state_dir})"
-        click.echo(f"{made}, after {source}: is this the gateway's configuration?", err=True)
+    new, pepper = is_new(config), _pepper(config)
+    item, text = service_of(config, pepper).create_key(name, given("key", options), actor=me())
+    tell_if_new(config, config_path, is_new=new)
     if as_json:
-        click.echo(orjson.dumps({"key": created.text, "secret_hash": created.row.digest, **key_fields(created.row)}).decode())
+        click.echo(_key_line(item, key=text, secret_hash=digest(text, pepper).hex()))
     else:
-        _show_created(config, created)
+        click.echo(f"Created {item.name} ({item.public_id}). This is the only time the key is shown:\n")
+        _show_lines(config, text)
 
 
-@key.command("list", cls=LedgerCommand, short_help="List the keys.")
+@key.command("list", cls=ControlCommand, short_help="List the keys.")
 @config_option
 @click.option("--all", "revoked_too", is_flag=True, help="Revoked keys too.")
-@one_json_option
+@lines_json_option
 def list_(config_path: str | None, revoked_too: bool, as_json: bool) -> None:
-    """List the keys made with `gw key create`, and those of the configuration file."""
+    """List the keys, those of the configuration file first."""
     config = load_or_exit(config_path)
-    rows = [row for row in list_keys(config.storage.path) if revoked_too or as_json or not row.revoked_us]
+    items = service_of(config).list("key", revoked=revoked_too or as_json)
     if as_json:
-        for row in rows:
-            click.echo(orjson.dumps(key_fields(row)).decode())
+        for item in items:
+            click.echo(_key_line(item))
         return
-    if rows:
-        console().print(key_table(rows))
-    else:
+    if items:
+        _show_keys(items)
+    if all(item.source == "config" for item in items):
         click.echo(f"No virtual keys in {config.storage.path.absolute()} yet. Make one with: gw key create NAME")
-    if config.key:
-        click.echo(f"In the configuration file: {', '.join(one.name for one in config.key)}")
 
 
-@key.command(cls=LedgerCommand)
+@key.command(cls=ControlCommand, short_help="Change a key.")
 @config_option
 @click.argument("name", metavar="NAME|PUBLIC_ID")
+@field_options("key")
+@reset_option("key")
+@version_option
 @one_json_option
-def revoke(config_path: str | None, name: str, as_json: bool) -> None:
-    """Revoke a key at once and for good."""
+def update(
+    config_path: str | None, name: str, *, reset: tuple[str, ...], version: int | None, as_json: bool, **options: Any
+) -> None:
+    """Change a key: what is given changes, the rest stays. What it has spent stays with the team that it had."""
+    changes = given("key", options, reset)
+    if not changes:
+        raise click.UsageError("nothing to change; give an option, or --reset FIELD")
+    item = service_of(load_or_exit(config_path)).update("key", name, changes, actor=me(), version=version)
+    click.echo(_key_line(item) if as_json else f"Changed {item.name} ({item.public_id}).")
+
+
+@key.command(cls=ControlCommand, short_help="Give a key a new secret, and print it, once.")
+@config_option
+@click.argument("name", metavar="NAME|PUBLIC_ID")
+@click.option(
+    "--overlap", default="", metavar="SPAN", help="How long the secret before it stays good: 24h, 7d [default: not at all]."
+)
+@version_option
+@one_json_option
+def rotate(config_path: str | None, name: str, overlap: str, version: int | None, as_json: bool) -> None:
+    """Give a key a new secret under its name and public id, and print it, once."""
     config = load_or_exit(config_path)
-    if any(one.name == name for one in config.key):
-        raise click.ClickException(f'"{name}" stands in the configuration file; set active = false there')
-    if not config.storage.path.exists():
-        raise click.ClickException(f'there is no active key named "{name}": no ledger {config.storage.path.absolute()} yet')
-    try:
-        row = revoke_key(config.storage.path, name)
-    except KeyRefused as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(orjson.dumps(key_fields(row)).decode() if as_json else f"Revoked {row.name} ({row.public_id}).")
+    overlap_us = span_us(overlap)
+    if overlap and not overlap_us:
+        raise click.BadParameter(f'"{overlap}" is no span; write 30m, 24h or 7d')
+    pepper = _pepper(config)
+    service = service_of(config, pepper)
+    item, text = service.rotate_key(name, overlap_s=overlap_us // US_PER_S, actor=me(), version=version)
+    if as_json:
+        click.echo(_key_line(item, key=text, secret_hash=digest(text, pepper).hex()))
+        return
+    still = (
+        f"its earlier secret is good until {utc_text(item.overlap_until_us)} UTC" if overlap else "its earlier secret is refused"
+    )
+    click.echo(f"Rotated {item.name} ({item.public_id}); {still}. This is the only time the new key is shown:\n")
+    _show_lines(config, text)
 
 
-def key_fields(row: KeyRow) -> dict[str, object]:
-    """A key for programs; nothing of it opens anything."""
-    return {
-        "name": row.name,
-        "public_id": row.public_id,
-        "team": row.team,
-        "models": row.models,
-        "upstreams": row.upstreams,
-        "created_us": row.created_us,
-        "expires_us": row.expires_us,
-        "revoked_us": row.revoked_us,
-        "state": state_of(row, clock.wall_us()),
-    }
+@key.command(cls=ControlCommand)
+@config_option
+@click.argument("name", metavar="NAME|PUBLIC_ID")
+@version_option
+@one_json_option
+def revoke(config_path: str | None, name: str, version: int | None, as_json: bool) -> None:
+    """Revoke a key at once and for good."""
+    item = service_of(load_or_exit(config_path)).revoke_key(name, actor=me(), version=version)
+    click.echo(_key_line(item) if as_json else f"Revoked {item.name} ({item.public_id}).")
 
 
-def state_of(row: KeyRow, now_us: int) -> str:
-    if row.revoked_us:
+def state_of(item: Item, now_us: int) -> str:
+    if item.revoked_us:
         return "revoked"
-    return "expired" if row.expires_us and row.expires_us <= now_us else "active"
+    if item.problem:
+        return "not in force"
+    if not item.fields["active"]:
+        return "inactive"
+    expires_us = item.expires_us
+    return "expired" if expires_us and expires_us <= now_us else "active"
 
 
-def key_table(rows: list[KeyRow]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("name", "public id", "team", "models", "upstreams", "created (UTC)", "expires (UTC)", "state"):
-        table.add_column(name, overflow="fold")
+def _key_line(item: Item, **more: Any) -> str:
+    """A key for programs; but for `more` nothing of it opens anything."""
+    times = {"created_us": item.created_us, "expires_us": item.expires_us, "revoked_us": item.revoked_us}
+    overlap = {"overlap_until_us": item.overlap_until_us}
+    return json_line(item, public_id=item.public_id, state=state_of(item, clock.wall_us()), **times, **overlap, **more)
+
+
+def _show_keys(items: list[Item]) -> None:
+    """The owner is shown where somebody has one."""
+    owned = any(item.fields["owner"] for item in items)
+    names = ["name", "public id", "team", "models", "upstreams", "created (UTC)", "expires (UTC)", "state", "source"]
+    table = table_of([*names, *(["owner"] if owned else [])])
     now_us = clock.wall_us()
-    for row in rows:
-        expires = utc_text(row.expires_us, seconds=False) if row.expires_us else "never"
-        globs = (" ".join(row.models), " ".join(row.upstreams))
-        created, state = utc_text(row.created_us, seconds=False), state_of(row, now_us)
-        cells = (row.name, row.public_id, row.team or "-", *globs, created, expires, state)
-        table.add_row(*(Text(cell) for cell in cells), style="" if state == "active" else "dim")
-    return table
+    for item in items:
+        fields, state = item.fields, state_of(item, now_us)
+        globs = (" ".join(fields["models"]), " ".join(fields["upstreams"]))
+        created = utc_text(item.created_us, seconds=False) if item.created_us else "-"
+        expires = utc_text(item.expires_us, seconds=False) if item.expires_us else "never"
+        cells = [item.name, item.public_id or "-", fields["team"] or "-", *globs, created, expires, state, item.source]
+        cells += [fields["owner"] or "-"] if owned else []
+        table.add_row(*map(Text, cells), style="" if state == "active" else "dim")
+    console().print(table)
+    show_problems(items)
 
 
-def _check(config: Config, name: str, team: str) -> None:
-    """Raises click.ClickException for names that could not be told apart later."""
-    if not name.strip() or len(name) > NAME_CHARS_MAX or not name.isprintable():
-        raise click.ClickException(f"a key's name has 1 to {NAME_CHARS_MAX} printable characters")
-    if any(one.name == name for one in config.key):
-        raise click.ClickException(f'the configuration file has a key named "{name}"; choose another name')
-    teams = [one.name for one in config.team]
-    if team and team not in teams:
-        known = f"known teams: {', '.join(teams)}" if teams else "the configuration has no [[team]] yet"
-        raise click.ClickException(f'there is no team "{team}"{nearest(team, teams)}; {known}')
-
-
-def _expiry(text: str | None) -> int:
-    """UTC microseconds, 0 = never. Raises click.BadParameter if it is not in the future."""
-    if not text:
-        return 0
-    now_us = clock.wall_us()
-    span = span_us(text)
-    at_us = now_us + span if span else moment_us(text)
-    if at_us <= now_us:
-        raise click.BadParameter(f'"{text}" is past')
-    return at_us
-
-
-def _show_created(config: Config, created: Created) -> None:
-    row = created.row
-    click.echo(f"Created {row.name} ({row.public_id}). This is the only time the key is shown:\n")
+def _show_lines(config: Config, text: str) -> None:
     click.echo(f"  export ANTHROPIC_BASE_URL={address_of(config)}")
-    click.echo(f"  export ANTHROPIC_AUTH_TOKEN={created.text}\n")
+    click.echo(f"  export ANTHROPIC_AUTH_TOKEN={text}\n")
     click.echo("Paste both lines into the shell that runs Claude Code.")
+
+
+def _pepper(config: Config) -> bytes:
+    from gw.snapshot import pepper_of  # noqa: PLC0415 - brings the price book along, which no other command of this group needs
+
+    return pepper_of(config)

@@ -35,8 +35,9 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
     assert deployment is not None
     if call.endpoint == "messages" and peek is not None:
         if peek.stream:
-            call.slot, memory = worker.block.take_slot(call.call_id.encode())
-            call.tap = Tap(peek.ttl, memory)
+            if call.slot < 0:
+                call.slot, _ = worker.block.take_slot(call.call_id.encode())
+            call.tap = Tap(peek.ttl, worker.block.observations(call.slot))
         worker.open(call)
     call.receive = receive  # the worker's next tick watches it
     call.sent = True
@@ -60,6 +61,7 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
         call.upstream_request_id = answer.request_id
         if answer.streams and response.status < 400 and call.endpoint == "messages" and peek is not None:
             tap = call.tap = call.tap or Tap(peek.ttl)  # a stream that was not asked for has no slot
+            answer.headers.extend(worker.governor.headers(call))
             await Stream(worker, call, response, tap, send).relay(answer)
         else:
             await relay_whole(worker, call, response, answer, send)

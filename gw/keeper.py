@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from gw import clock
 from gw.domain.call import CallRecord
+from gw.domain.stored import LeftOut
 from gw.ledger.journal import SegmentHeader
 from gw.ledger.mover import KeeperBusy, Moved, Mover, SettleLost, WorkerSettled, sole_mover
 from gw.ledger.sqlite import SqliteStore
@@ -50,6 +51,8 @@ class KeeperSettings(Struct, frozen=True):
     settle_lost: SettleLost = settle_unobserved
     worker_settled: WorkerSettled | None = None
     on_tick: tuple[Hook, ...] = ()
+    config_problem: Callable[[], str] = str  # asked for the status; "" for none
+    left_out: Callable[[], tuple[LeftOut, ...]] = tuple  # likewise
     rows_max: int = 1000
 
 
@@ -146,6 +149,7 @@ class Keeper:
             return
         self._status_at_ns = now_ns + STATUS_EVERY_NS
         moved, since_us, now_us = self._mover.moved, self._mover.waiting_since_us, clock.wall_us()
+        left_out = self._settings.left_out()
         status = KeeperStatus(
             pid=os.getpid(),
             state=state,
@@ -160,6 +164,9 @@ class Keeper:
             lost=moved.lost,
             foreign=self._mover.foreign,
             error=self._error,
+            left_out=len(left_out),
+            left_out_hard_budgets=sum(one.opens for one in left_out),
+            config_problem=self._settings.config_problem(),
         )
         try:
             write_status(self._settings.state_dir, status)

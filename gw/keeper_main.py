@@ -10,6 +10,7 @@ from pathlib import Path
 from gw import clock
 from gw.config.load import ConfigError, load
 from gw.config.model import Config
+from gw.domain.stored import LeftOut
 from gw.keeper import KeeperSettings, run
 from gw.ledger.mover import KeeperBusy
 from gw.ledger.sqlite import path_of
@@ -47,6 +48,12 @@ class Duties:
 
     def reload(self) -> None:
         self._forced = True
+
+    def config_problem(self) -> str:
+        return self._publisher.problem
+
+    def left_out(self) -> tuple[LeftOut, ...]:
+        return self._publisher.left_out
 
     async def publish(self) -> None:
         forced, self._forced = self._forced, False
@@ -98,6 +105,8 @@ async def keep(state_dir: Path, config_path: Path | None, published: Published |
         database,
         settle_lost=duties.lost.settle,
         worker_settled=duties.lost.worker_settled,
+        config_problem=duties.config_problem,
+        left_out=duties.left_out,
         on_tick=(duties.publish, duties.sync_prices, end_if_orphaned),
     )
     await run(settings)

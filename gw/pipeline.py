@@ -70,7 +70,7 @@ async def _serve(worker: Worker, call: Call, scope: Scope, receive: Receive, sen
     call.account = caller.account
     call.own_credential = caller.own_credential
     # 3 peek: the body stays verbatim
-    body, model = b"", None
+    body, plain, model = b"", b"", None
     if call.endpoint != "models":
         whole = await read_body(receive, sent.content_length, config.body_bytes_max)
         if whole is None:
@@ -78,12 +78,18 @@ async def _serve(worker: Worker, call: Call, scope: Scope, receive: Receive, sen
             raise asyncio.CancelledError
         body = whole
         call.body_bytes = len(body)
-        model = _peek(call, body, sent.content_encoding, config.body_bytes_max)
+        plain = readable(body, sent.content_encoding, config.body_bytes_max)
+        model = _peek(call, plain)
     # 4 plan
     deployment = plan(call.account, model, snapshot.deployments)
     call.deployment = deployment
-    # 5 admit
-    _admit(call, model or "", deployment)
+    # 5 admit, by the rules and prices that are in force now: the body may have been long in coming
+    if call.endpoint == "messages":
+        snapshot = call.snapshot = worker.snapshot
+        _price(call, model or "", deployment)
+        if snapshot.governed or call.account.bounded:
+            call.receive = receive  # it may have to wait: the worker's next tick watches the client
+            await worker.governor.admit(call, plain)
     # 6 prepare
     head = _head(sent, deployment, own_credential=caller.own_credential)
     path = request_path(call.endpoint, scope["query_string"])
@@ -92,9 +98,9 @@ async def _serve(worker: Worker, call: Call, scope: Scope, receive: Receive, sen
     await forward(worker, call, Outgoing(method, path, head, body), receive, send)
 
 
-def _peek(call: Call, body: bytes, encoding: bytes, limit: int) -> str:
-    """The top-level keys that decide; raises Refusal (400, 413, 415)."""
-    seen = peek(readable(body, encoding, limit))
+def _peek(call: Call, plain: bytes) -> str:
+    """The top-level keys that decide; raises Refusal (400)."""
+    seen = peek(plain)
     call.peek = seen
     if seen.error:
         slug, message = PEEK_MESSAGES[seen.error]
@@ -109,10 +115,9 @@ def _peek(call: Call, body: bytes, encoding: bytes, limit: int) -> str:
     return seen.model
 
 
-def _admit(call: Call, model: str, deployment: Deployment) -> None:
+def _price(call: Call, model: str, deployment: Deployment) -> None:
     """A virtual key may not spend at an unknown price, unless the configuration says so."""
-    if call.endpoint != "messages":
-        return
+    call.charged_us = call.started_us
     snapshot, account = call.snapshot, call.account
     call.terms = snapshot.book.terms(
         deployment.provider, deployment.name, deployment.region, model, account.key_name, account.team, call.started_us
@@ -128,19 +133,20 @@ def _admit(call: Call, model: str, deployment: Deployment) -> None:
 
 def _head(sent: Sent, deployment: Deployment, *, own_credential: bool) -> bytes:
     if own_credential:
-        return b"".join((*sent.head, *sent.credentials, deployment.extra))
+        return sent.head + sent.credentials + deployment.extra
     if not deployment.credential:
         raise Refusal(
             "upstream_no_credential",
             f'The upstream "{deployment.name}" has no credential ({deployment.secret_name} is not set). '
             "Tell your gateway administrator.",
         )
-    return b"".join((*sent.head, deployment.credential, deployment.extra))
+    return sent.head + deployment.credential + deployment.extra
 
 
 async def _refuse(worker: Worker, call: Call, refusal: Refusal, send: Send) -> None:
     """The answer in the client's dialect, if nothing has gone out yet; its record before its end."""
     silent = call.status != 0 or call.client_gone
+    call.budget = call.budget or refusal.rule
     status, headers, body = refusal_answer(refusal, call.call_id, contact=call.snapshot.config.server.contact)
     if not silent:
         call.status = status

@@ -9,10 +9,11 @@ import os
 from pathlib import Path
 
 from gw import clock
-from gw.budgets import not_enforced
+from gw.config.combined import judge, told
 from gw.config.load import ConfigError, parse
 from gw.config.model import Config
-from gw.ledger.keys import keys_version, list_keys
+from gw.domain.stored import LeftOut
+from gw.ledger.control import control_version, read_stored
 from gw.ops.state import StateFile, Word
 from gw.prices import override_problems
 from gw.pricing.sync import best_file
@@ -20,7 +21,7 @@ from gw.snapshot import FILE, Published, Snapshot, publish, read
 
 log = logging.getLogger("gw.publish")
 
-CHECKS = [override_problems, not_enforced]
+CHECKS = [override_problems]
 
 
 class Publisher:
@@ -39,26 +40,36 @@ class Publisher:
         self._reread = 0
         self._published: Published | None = None
         self.snapshot: Snapshot | None = None
-        self.problem = ""  # why the configuration on disk is not the one in force; "" if it is
+        self._complaint = ""  # why the configuration on disk is not the one in force; "" if it is
+
+    @property
+    def problem(self) -> str:
+        """What of the configuration, or of the hard budgets of the database, is not in force, and why; "" if all is."""
+        return "\n".join([*([self._complaint] if self._complaint else []), *(told(one) for one in self.left_out if one.opens)])
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the database defines and is not in force."""
+        return self._published.left_out if self._published is not None else ()
 
     def check(self, *, forced: bool = False) -> bool:
         """Publishes if anything changed (or `forced`); True if it did. Raises ConfigError only at the first time."""
         prices = best_file(self._state_dir)
-        seen = (self._file_at_rest(forced=forced), keys_version(self._storage), prices)
+        seen = (self._file_at_rest(forced=forced), control_version(self._storage), prices)
         if self._published is not None and _stamp(self._state_dir / FILE) != self._stamp:
             log.error("someone changed or removed the published snapshot; publishing it anew")
             forced = True
         if seen == self._seen and not forced:
             return False
         text = self._read()
-        usable = text is not None and self._usable(text)
-        if not usable and self.snapshot is None:
+        config = self._usable(text) if text is not None else None
+        if config is None and self.snapshot is None:
             raise ValueError(self.problem)
         self._seen = seen
-        if usable and text is not None:
-            fresh = self._fresh(text, prices, self._reread + forced)
+        if config is not None and text is not None:
+            fresh = self._fresh(text, config, prices, self._reread + forced)
         else:
-            fresh = self._fresh(self._text, prices, self._reread)
+            fresh = self._still(prices)
         if self._published is not None and not forced and _content(fresh) == _content(self._published):
             return False
         try:
@@ -67,24 +78,30 @@ class Publisher:
             self._complain(str(error))
             if self.snapshot is None:
                 raise
-            fresh = self._fresh(
-                self._text, prices, self._reread
-            )  # the keys, revoked ones above all, go out with the configuration in force
+            fresh = self._still(prices)
             if self._published is not None and _content(fresh) == _content(self._published):
                 return False
             self.snapshot = Snapshot(fresh, before=self.snapshot)
         self._text, self._reread = fresh.config_text, fresh.reread
         publish(self._state_dir, fresh, self._announce)
+        self._tell(fresh.left_out)
         self._published, self._stamp = fresh, _stamp(self._state_dir / FILE)
         return True
 
-    def _fresh(self, text: str, prices: Path | None, reread: int) -> Published:
+    def _still(self, prices: Path | None) -> Published:
+        """What the database says, revoked keys above all, with the configuration in force."""
+        assert self.snapshot is not None, "nothing is in force"
+        return self._fresh(self._text, self.snapshot.file_config, prices, self._reread)
+
+    def _fresh(self, text: str, config: Config, prices: Path | None, reread: int) -> Published:
+        stored = read_stored(self._storage)
         return Published(
             version=self._state.words[Word.SNAPSHOT_VERSION] + 1,
             config_text=text,
             config_name=str(self._path) if self._path else "built-in defaults",
             config_base=self._base,
-            keys=tuple(list_keys(self._storage)),
+            stored=stored,
+            left_out=judge(config, stored),
             prices=str(prices) if prices else "",
             reread=reread,
             published_us=max(clock.wall_us(), self._published.published_us + 1 if self._published else 0),
@@ -126,25 +143,31 @@ class Publisher:
             self._complain(f"{self._path}: {error}")
             return None
 
-    def _usable(self, text: str) -> bool:
+    def _usable(self, text: str) -> Config | None:
         try:
             config = parse(text, str(self._path or "built-in defaults"), Path(self._base), os.environ, CHECKS).config
         except ConfigError as error:
             self._complain(str(error))
-            return False
-        self.problem = ""
+            return None
+        self._complaint = ""
         self._warn_of_restart(config)
-        return True
+        return config
 
     def _complain(self, problem: str) -> None:
-        self.problem = problem
+        self._complaint = problem
         log.error("the configuration on disk is not taken, the one in force stays:\n%s", problem)
+
+    def _tell(self, left_out: tuple[LeftOut, ...]) -> None:
+        """Once of each. A hard budget that is not in force is an error: calls go on, and nobody counts them against it."""
+        for one in left_out:
+            if one not in self.left_out:
+                log.log(logging.ERROR if one.opens else logging.WARNING, "%s", told(one))
 
     def _warn_of_restart(self, config: Config) -> None:
         """Some keys are read at the start only."""
         if self.snapshot is None:
             return
-        old, new = self.snapshot.config, config
+        old, new = self.snapshot.file_config, config
         for name in ("host", "port", "workers", "state_dir"):
             if getattr(old.server, name) != getattr(new.server, name):
                 log.warning("[server] %s has changed; it takes effect at the next start", name)
@@ -166,4 +189,4 @@ def _stamp(path: Path | None) -> tuple[int, ...]:
 
 def _content(published: Published) -> tuple[object, ...]:
     """All but the version."""
-    return published.config_text, published.keys, published.prices
+    return published.config_text, published.stored, published.left_out, published.prices

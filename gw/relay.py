@@ -3,12 +3,15 @@
 import asyncio
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 
 from gw import clock
 from gw._fast import DONE, FIRST_TOKEN, Tap
+from gw.admit.hold import Hold
 from gw.domain.call import Outcome
 from gw.domain.estimate import tokens_of
 from gw.domain.usage import Reading
+from gw.ending import Ending
 from gw.settle import Call
 from gw.upstream.errors import UpstreamError
 from gw.upstream.response import Response
@@ -25,7 +28,18 @@ ANY_WINDOW = 47  # gzip or zlib, whichever it is
 class Stream:
     """Relays one event stream: bytes through, tap beside, pings into silence, one settlement."""
 
-    __slots__ = ("_call", "_decoded", "_feed", "_gone_text_bytes", "_opaque", "_response", "_send", "_tap", "_worker")
+    __slots__ = (
+        "_call",
+        "_decoded",
+        "_ending",
+        "_feed",
+        "_gone_text_bytes",
+        "_opaque",
+        "_response",
+        "_send",
+        "_tap",
+        "_worker",
+    )
 
     def __init__(self, worker: Worker, call: Call, response: Response, tap: Tap, send: Send) -> None:
         self._worker = worker
@@ -35,6 +49,7 @@ class Stream:
         self._send = send
         self._gone_text_bytes = -1
         self._opaque = False
+        self._ending: Ending | None = None  # a budget has refused more: the stream ends as soon as it can be ended well
         self._decoded: Decoded | None = None
         self._feed: Callable[[bytes], int] = tap.feed
 
@@ -51,6 +66,10 @@ class Stream:
                 await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
             while True:
                 chunk = await response.read(ping_s)
+                if chunk and self._ending is not None and not self._opaque:
+                    chunk = self._ending.whole(chunk)
+                    if not chunk:
+                        continue
                 if chunk:
                     await self._pass_on(chunk)
                 elif chunk is None:
@@ -59,12 +78,17 @@ class Stream:
                     break
                 if call.client_gone and self._enough():
                     return
+                if call.hold is not None and chunk and await self._spent(call.hold, chunk):
+                    return await self._end_spent()
+            if self._ending is not None and self._ending.rest:
+                await self._pass_on(self._ending.rest)
         except UpstreamError as error:
             return await self._broken(error)
         except asyncio.CancelledError:
             if call.stopping and not call.client_gone:
                 await self._end_with("stopped", "draining", "overloaded_error", "This gateway is restarting. Try again.")
                 return
+            self._hear()
             raise
         self._worker.settle(call, *self._outcome())
         if not call.client_gone:
@@ -86,6 +110,39 @@ class Stream:
         """Only between events, and only into a stream whose bytes are text."""
         if self._tap.at_boundary and not self._opaque and not self._call.client_gone:
             await self._send({"type": "http.response.body", "body": PING, "more_body": True})
+
+    async def _spent(self, hold: Hold, chunk: bytes) -> bool:
+        """Notes what the stream has cost. True: its budget has no more for it, and this is a good place to end it."""
+        call, tap = self._call, self._tap
+        if call.record is not None:
+            return False
+        if self._ending is None:
+            if tap.text_bytes < hold.look_at:
+                return False
+            blocked = await self._worker.governor.more(call, hold)
+            if blocked is None:
+                return False
+            self._ending = Ending(blocked, tap.text_bytes)
+        return self._ending.now(tap, chunk, opaque=self._opaque)
+
+    async def _end_spent(self) -> None:
+        """The finished block, then the error: Claude Code ends the turn at it and sends nothing again (measured)."""
+        call, ending = self._call, self._ending
+        assert ending is not None
+        call.budget = ending.blocked.rule
+        self._hear()
+        self._admit_unreadable()
+        self._worker.settle(call, "client_gone" if call.client_gone else "stopped", "budget_exceeded")
+        if call.client_gone:
+            return
+        event = b"" if self._opaque else ending.closing + self._worker.governor.stop_event(call, ending.blocked)
+        await self._send({"type": "http.response.body", "body": event, "more_body": False})
+
+    def _hear(self) -> None:
+        """What has come already and will not be passed on was generated, and is charged."""
+        with suppress(UpstreamError):
+            while chunk := self._response.read_nowait():
+                self._feed(chunk)
 
     def _outcome(self) -> tuple[Outcome, str]:
         call = self._call

@@ -10,15 +10,16 @@ import orjson
 from msgspec.structs import astuple
 
 from gw import __version__, clock
-from gw._fast import Peek, Tap
+from gw._fast import Frame, Peek, Tap, Weight, shown
 from gw.admit.hold import Hold
 from gw.domain.account import Account
-from gw.domain.call import CallRecord, Endpoint, OpenCall, Outcome
+from gw.domain.call import WHO, CallRecord, Endpoint, OpenCall, Outcome
 from gw.domain.estimate import complete
 from gw.domain.price import Priced
-from gw.domain.text import printable
+from gw.domain.settled import Settled
 from gw.domain.usage import Iteration, Reading, Usage
-from gw.pricing.book import Terms
+from gw.ledger.journal import CLOSE, OPEN
+from gw.pricing.book import UNPRICED, Terms
 from gw.snapshot import Deployment, Snapshot
 from gw.watch import Watch
 from gw.wire.anthropic import reading_from_tap
@@ -29,11 +30,13 @@ NOTHING = Reading()
 NO_PRICE = Priced(0, 0, 0, 0, 0, 0, 0, 0, 0, "", ())
 SETTLE_FAILED = Priced(0, 0, 0, 0, 0, 0, 0, 0, 0, "unpriced", ("settle_failed",))
 NOBODY = Account()
-Nine = tuple[int, int, int, int, int, int, int, int, int]
-NO_TOKENS: Nine = (0, 0, 0, 0, 0, 0, 0, 0, 0)
 MODEL_MAX = 256
 WORD_MAX = 64
 UPLOAD_MAX_S = 600
+OPEN_COLUMNS = len(OpenCall.__struct_fields__)
+CLOSE_COLUMNS = len(CallRecord.__struct_fields__)
+WHO_COLUMNS = len(WHO)
+AMOUNTS = 9  # of Priced: list, billed, and the billed split
 
 
 class Who(NamedTuple):
@@ -80,6 +83,7 @@ class Call:
         "record",
         "response_bytes",
         "retries",
+        "second_slot",
         "sent",
         "session_id",
         "shadowed",
@@ -94,7 +98,9 @@ class Call:
         "upstream_status",
         "values",
         "watch",
+        "weight",
         "who",
+        "who_columns",
         "worker",
     )
 
@@ -110,7 +116,8 @@ class Call:
         self.own_credential = True  # the client's own credential goes upstream
         self.deployment: Deployment | None = None
         self.values: dict[bytes, bytes] = {}
-        self.who: Who | None = None
+        self.who: tuple[str, ...] | None = None  # the columns of WHO
+        self.who_columns: bytes | None = None  # of it, as they stand in a frame
         self.device = ""
         self.terms: Terms | None = None
         self.charged_us = 0  # when it was admitted
@@ -122,6 +129,8 @@ class Call:
         self.tap: Tap | None = None
         self.reading: Reading | None = None  # set by a whole answer; a stream's is asked of the tap
         self.slot = -1
+        self.second_slot = -1  # of a call that holds twice
+        self.weight: Weight | None = None  # of a call that budgets are held to
         self.body_bytes = 0
         self.response_bytes = 0
         self.status = 0  # sent to the client
@@ -134,7 +143,7 @@ class Call:
         self.stopping = False
         self.receive: Receive | None = None  # while an upstream is asked
         self.watch: Watch | None = None
-        self.record: CallRecord | None = None  # set by settle: the call is over
+        self.record: Settled | None = None  # set by settle: the call is over
 
     def goes_out(self) -> None:
         """The request is about to be written to the upstream: from here on it may cost money."""
@@ -153,96 +162,108 @@ class Call:
         return reading_from_tap(self.tap) if self.tap is not None else NOTHING
 
 
-def opened(call: Call) -> OpenCall:
-    """What is known before the first byte goes upstream."""
-    stream = call.peek.stream if call.peek is not None else False
-    who = call.who or _who(call)
-    return OpenCall(
-        call.slot,
-        call.call_id,
-        call.endpoint,
-        call.started_us,
-        call.worker,
-        stream,
-        call.body_bytes,
-        who,
-        __version__,
-        call.charged_us,
-        call.snapshot.published_us,
-    )
+def opened(call: Call, frame: Frame) -> None:
+    """Writes what is known before the first byte goes upstream: the columns of OpenCall."""
+    peek = call.peek
+    frame.begin(OPEN, OPEN_COLUMNS)
+    frame.number(call.slot)
+    frame.text(call.call_id)
+    frame.text(call.endpoint)
+    frame.number(call.started_us)
+    frame.text(call.worker)
+    frame.flag(peek.stream if peek is not None else False)
+    frame.number(call.body_bytes)
+    frame.array(WHO_COLUMNS)
+    _who(call, frame)
+    frame.text(__version__)
+    frame.number(call.charged_us)
+    frame.integer(call.snapshot.published_us)
 
 
-def settled(call: Call, outcome: Outcome, error: str) -> CallRecord:
-    """The call's final record: priced once, from the best reading there is."""
+def settled(call: Call, frame: Frame, outcome: Outcome, error: str) -> Settled:
+    """Writes the call's final record: priced once, from the best reading there is."""
     reading = call.read()
     refused = bool(reading.error_type) and not reading.started  # an error in place of an answer: providers charge nothing for it
     if refused or not call.billed:
-        return build(call, reading, "none", NO_PRICE, outcome=outcome, error=error)
+        return closed(call, frame, reading, "none", NO_PRICE, outcome, error)
     model = call.peek.model if call.peek is not None and call.peek.model else ""
     reading, source = complete(reading, model=model, request_bytes=call.body_bytes)
     assert call.terms is not None, "no call is billed that was not admitted"
     priced = call.snapshot.book.charge(call.terms, reading, call.started_us)
-    return build(call, reading, source, priced, outcome=outcome, error=error)
+    return closed(call, frame, reading, source, priced, outcome, error)
 
 
-def unpriced(call: Call, outcome: Outcome, error: str) -> CallRecord:
-    """The record of a call whose price could not be computed: marked, never silently 0."""
-    return build(call, NOTHING, "estimated", SETTLE_FAILED, outcome=outcome, error=error)
+def unpriced(call: Call, frame: Frame, outcome: Outcome, error: str) -> Settled:
+    """Writes the record of a call whose price could not be computed: marked, never silently 0."""
+    return closed(call, frame, NOTHING, "estimated", SETTLE_FAILED, outcome, error)
 
 
-def build(call: Call, reading: Reading, source: str, priced: Priced, *, outcome: Outcome, error: str) -> CallRecord:
-    """Every column in one place, by position (measured: half the time of keywords); tests/test_settle.py names each."""
-    usage = reading.usage
-    who = call.who or _who(call)
-    return CallRecord(
-        call.call_id,
-        call.endpoint,
-        call.started_us,
-        call.first_byte_us,
-        call.first_token_us,
-        max(clock.wall_us(), call.started_us),  # the wall clock may go backwards, a call may not
-        outcome,
-        call.status,
-        error,
-        *who,
-        printable(reading.model, MODEL_MAX),
-        call.peek.stream if call.peek is not None else False,
-        printable(reading.stop_reason, WORD_MAX),
-        *(_tokens(usage) if source != "none" else NO_TOKENS),
-        printable(usage.service_tier, WORD_MAX),
-        printable(usage.speed, WORD_MAX),
-        printable(usage.inference_geo, WORD_MAX),
-        _iterations(usage.iterations) if usage.iterations else "",
-        source,
-        flags_of(reading, priced) if priced.flags or usage.ttl_assumed or reading.garbled else "",
-        priced.list_pusd,
-        priced.billed_pusd,
-        priced.input_pusd,
-        priced.output_pusd,
-        priced.cache_read_pusd,
-        priced.cache_write_5m_pusd,
-        priced.cache_write_1h_pusd,
-        priced.tools_pusd,
-        priced.other_pusd,
-        priced.price_version,
-        call.upstream_status,
-        call.upstream_request_id,
-        call.retries,
-        call.body_bytes,
-        call.response_bytes,
-        __version__,
-        call.worker,
-        call.charged_us,
-        call.snapshot.published_us if call.charged_us else 0,
-        call.budget,
-        call.shadowed,
-    )
+def closed(  # noqa: PLR0917 - compiled, it is a C function
+    call: Call, frame: Frame, reading: Reading, source: str, priced: Priced, outcome: str, error: str
+) -> Settled:
+    """Writes the columns of CallRecord, in its order; tests/test_settle.py names each."""
+    done = Settled(call.endpoint, outcome, error)
+    done.usage_source = source
+    done.started_us = call.started_us
+    done.first_token_us = call.first_token_us
+    done.ended_us = max(clock.wall_us(), call.started_us)  # the wall clock may go backwards, a call may not
+    done.retries = call.retries
+    peek = call.peek
+    frame.begin(CLOSE, CLOSE_COLUMNS)
+    frame.text(call.call_id)
+    frame.text(call.endpoint)
+    frame.number(call.started_us)
+    frame.number(call.first_byte_us)
+    frame.number(call.first_token_us)
+    frame.number(done.ended_us)
+    frame.text(outcome)
+    frame.number(call.status)
+    frame.text(error)
+    _who(call, frame)
+    frame.shown(reading.model, MODEL_MAX)
+    frame.flag(peek.stream if peek is not None else False)
+    frame.shown(reading.stop_reason, WORD_MAX)
+    _usage(done, frame, reading.usage)
+    frame.text(source)
+    frame.text(flags_of(reading, priced))
+    _price(done, frame, priced)
+    frame.number(call.upstream_status)
+    frame.text(call.upstream_request_id)
+    frame.number(call.retries)
+    frame.number(call.body_bytes)
+    frame.number(call.response_bytes)
+    frame.text(__version__)
+    frame.text(call.worker)
+    frame.number(call.charged_us)
+    frame.integer(call.snapshot.published_us if call.charged_us else 0)
+    frame.text(call.budget)
+    frame.text(call.shadowed)
+    return done
 
 
-def _who(call: Call) -> Who:
-    """The columns from key_id to requested_model: they are known once the call is planned, and kept from then on."""
+def _who(call: Call, frame: Frame) -> None:
+    """The columns of WHO, encoded once: every call that goes upstream writes them twice."""
+    if call.who_columns is not None:
+        frame.raw(call.who_columns)
+        return
+    start = frame.size
+    for text in _columns_of(call):
+        frame.text(text)
+    if call.who is not None:
+        call.who_columns = frame.since(start)
+
+
+def who_of(call: Call) -> Who:
+    """The columns of WHO by name."""
+    return Who._make(_columns_of(call))
+
+
+def _columns_of(call: Call) -> tuple[str, ...]:
+    """From key_id to requested_model: they are known once the call is planned, and kept from then on."""
+    if call.who is not None:
+        return call.who
     account, values, peek = call.account, call.values, call.peek
-    who = Who(
+    who = (
         account.key_id,
         account.key_name,
         account.team,
@@ -257,25 +278,36 @@ def _who(call: Call) -> Who:
         _value(values, b"x-gw-project"),
         text_of(values[b"x-gw-tags"], TAGS_MAX) if b"x-gw-tags" in values else "",
         _value(values, b"user-agent").split(" ", 1)[0],
-        printable(peek.model or "", MODEL_MAX) if peek is not None else "",
+        shown(peek.model or "", MODEL_MAX) if peek is not None else "",
     )
     if call.deployment is not None:
         call.who = who
     return who
 
 
-def _tokens(usage: Usage) -> Nine:
-    return (
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cache_read_tokens,
-        usage.cache_write_5m_tokens,
-        usage.cache_write_1h_tokens,
-        usage.thinking_tokens,
-        usage.web_search_requests,
-        usage.web_fetch_requests,
-        usage.code_execution_requests,
-    )
+def _usage(done: Settled, frame: Frame, usage: Usage) -> None:
+    """Tokens by class, and how they were served. What is not billed has no tokens."""
+    a, b, c, d, e, thinking, searches, fetches, executions, tier, speed, geo, iterations, _ = astuple(usage)
+    if done.usage_source == "none":
+        a = b = c = d = e = thinking = searches = fetches = executions = 0
+    done.input_tokens, done.output_tokens, done.cache_read_tokens = a, b, c
+    done.cache_write_5m_tokens, done.cache_write_1h_tokens = d, e
+    for count in (a, b, c, d, e, thinking, searches, fetches, executions):
+        frame.integer(count)
+    frame.shown(tier, WORD_MAX)
+    frame.shown(speed, WORD_MAX)
+    frame.shown(geo, WORD_MAX)
+    frame.text(_iterations(iterations) if iterations else "")
+
+
+def _price(done: Settled, frame: Frame, priced: Priced) -> None:
+    """Money and which price it was. tests/test_settle.py: the first nine fields of Priced are the record's, in its order."""
+    amounts = astuple(priced)
+    done.list_pusd, done.billed_pusd = amounts[0], amounts[1]
+    done.unpriced = priced.price_version == UNPRICED
+    for amount in amounts[:AMOUNTS]:
+        frame.integer(amount)
+    frame.text(priced.price_version)
 
 
 def _value(values: dict[bytes, bytes], name: bytes) -> str:
@@ -289,6 +321,8 @@ def _iterations(iterations: tuple[Iteration, ...]) -> str:
 
 def flags_of(reading: Reading, priced: Priced) -> str:
     flags = priced.flags
+    if not flags and not reading.usage.ttl_assumed and not reading.garbled:
+        return ""
     if reading.usage.ttl_assumed:
         flags = (*flags, "ttl_assumed")
     if reading.garbled:

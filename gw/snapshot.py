@@ -2,24 +2,26 @@
 
 Published by the supervisor before the first worker starts and by the keeper whenever configuration, virtual keys or
 prices change: `<state_dir>/snapshot.msgpack` holds the validated text of the configuration (secrets stay references) and
-the rows of the key table; the version word in the state file then moves. A worker that sees the word move loads the
+what the database defines; the version word in the state file then moves. A worker that sees the word move loads the
 file, builds a new Snapshot beside the old one and swaps one reference; calls keep the snapshot they began with.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from gw.accounts import accounts
 from gw.admit.auth import Authenticator
+from gw.budgets import book_of as budget_book_of
+from gw.config.combined import combined
 from gw.config.load import parse
 from gw.config.model import Config, Upstream
-from gw.domain.account import Account
-from gw.domain.key import KeyRow, digest
-from gw.domain.key import parse as parse_key
+from gw.domain.budget_book import BudgetBook
+from gw.domain.stored import LeftOut, Stored
 from gw.ops.pepper import load_pepper
 from gw.prices import book_of
 from gw.pricing.book import PriceBook
@@ -35,7 +37,8 @@ class Published(Struct, frozen=True):
     config_text: str
     config_name: str  # what complaints call the file
     config_base: str  # directory of its relative paths
-    keys: tuple[KeyRow, ...]
+    stored: Stored  # what the database defines
+    left_out: tuple[LeftOut, ...]  # of that, by the judgement of whoever published it
     prices: str  # path of the price data in use; "" = the embedded snapshot
     reread: int = 0  # grows when secrets and files are to be read again although the text is the same
     published_us: int = 0  # when, by the wall clock; rises from one to the next
@@ -77,26 +80,32 @@ class Snapshot:
     def __init__(self, published: Published, *, before: "Snapshot | None" = None) -> None:
         """`before`: the snapshot in force. What was not asked to change is kept: the configuration with its secrets and
         connections, so that a file that vanished meanwhile cannot keep a revoked key alive; and the price book."""
+        self.published = published
         self.version = published.version
         self.published_us = published.published_us
         self.source = (published.config_text, published.reread)
         same = before is not None and before.source == self.source
-        config = before.config if before is not None and same else config_of(published)
-        self.config: Config = config
+        file = before.file_config if before is not None and same else config_of(published)
+        config = combined(file, published.stored, published.left_out)
+        self.file_config: Config = file  # as the file alone has it
+        self.config: Config = config  # with what the database defines
         self.prices_key = prices_key(published, config)
         if before is not None and before.prices_key == self.prices_key:
             self.book: PriceBook = before.book
         else:
             self.book = book_of(config.pricing, Path(published.prices) if published.prices else None)
-        pepper = pepper_of(config)
+        pepper = self.pepper = pepper_of(config)
         kept = before.deployments if before is not None and same else None
         self.deployments: tuple[Deployment, ...] = kept or tuple(map(Deployment, config.upstream))
-        self.authenticator = Authenticator(accounts(config, published.keys, pepper), pepper, passthrough=config.auth.passthrough)
+        opened = accounts(file, config, published.stored, published.left_out, pepper)
+        self.authenticator = Authenticator(opened, pepper, passthrough=config.auth.passthrough)
         self.device = Device(pepper)
+        self.budget_book: BudgetBook = budget_book_of(config)
+        self.governed = bool(self.budget_book.budgets or self.budget_book.limits)
 
 
 def config_of(published: Published) -> Config:
-    """Secrets are resolved in this process's environment. Raises ConfigError."""
+    """Of the file alone. Secrets are resolved in this process's environment. Raises ConfigError."""
     return parse(published.config_text, published.config_name, Path(published.config_base), os.environ).config
 
 
@@ -114,43 +123,6 @@ def pepper_of(config: Config) -> bytes:
 def prices_key(published: Published, config: Config) -> bytes:
     """Equal keys mean equal price books, so that a reload may keep the book it has."""
     return blake2b(repr((published.prices, config.pricing)).encode(), digest_size=16).digest()
-
-
-def accounts(config: Config, rows: Sequence[KeyRow], pepper: bytes) -> dict[bytes, Account]:
-    """Key digest -> account, from both sources; keys of the configuration win over rows of the same digest."""
-    customer_of = {team.name: team.customer for team in config.team}
-    found: dict[bytes, Account] = {}
-    for row in rows:
-        found[bytes.fromhex(row.digest)] = Account(
-            key_id=row.public_id,
-            key_name=row.name,
-            team=row.team,
-            customer=customer_of.get(row.team, ""),
-            models=row.models,
-            upstreams=row.upstreams,
-            expires_us=row.expires_us,
-            active=not row.revoked_us,
-        )
-    for key in config.key:
-        key_id = key.name
-        if key.secret:
-            known = digest(key.secret.reveal(), pepper)
-            key_id = parse_key(key.secret.reveal()).public_id or key.name
-        elif key.secret_hash:
-            known = bytes.fromhex(key.secret_hash)
-        else:
-            continue  # its secret is not set in this environment: `gw check` says so
-        found[known] = Account(
-            key_id=key_id,
-            key_name=key.name,
-            team=key.team,
-            customer=customer_of.get(key.team, ""),
-            models=tuple(key.models),
-            upstreams=tuple(key.upstreams),
-            expires_us=key.expires_us,
-            active=key.active,
-        )
-    return found
 
 
 def publish(state_dir: Path, published: Published, announce: Callable[[int], None]) -> None:

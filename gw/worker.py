@@ -11,6 +11,7 @@ from gw import clock
 from gw.config.load import ConfigError
 from gw.domain.call import Endpoint, Outcome
 from gw.errors import Refusal
+from gw.governor import Governor
 from gw.ledger.journal import JournalError, JournalWriter
 from gw.ops import metrics
 from gw.ops.process import die_with_supervisor, orphaned, release_signals
@@ -27,6 +28,7 @@ LAST_WORD_NS = 1_000_000_000  # after the drain's deadline: for clients to take 
 OVERDUE_EVERY_NS = 10_000_000_000
 
 
+Number = int  # compiled, a C integer: worker.pxd
 SIGNALS_AFTER_S = 0.1
 GC_THRESHOLDS = (20_000, 20, 50)  # a call leaves no cycles behind; the default of 700 collects at every 15th call
 
@@ -38,6 +40,8 @@ class Worker:
         self.state_dir = state_dir
         self.state = StateFile(state_dir / STATE_FILE)
         self.block = self.state.claim_block()
+        self._words = self.state.words
+        self._in_flight_at = self.block.base + Own.IN_FLIGHT
         self.boot = f"{os.getpid() & 0xFFFF:04x}{os.urandom(2).hex()}"
         self.name = f"{self.block.index}-{self.boot}"
         self.snapshot = Snapshot(read(state_dir))
@@ -50,6 +54,7 @@ class Worker:
             fsync_interval_ms=journal.fsync_interval_ms,
         )
         self.pool = Pool()
+        self.governor = Governor(self)
         self.running: dict[Call, asyncio.Task[None]] = {}
         self._serial = 0
         self._id_prefix = self._prefix()
@@ -90,25 +95,29 @@ class Worker:
     def call_id(self) -> str:
         """Ordered by time (to the tick) and serial, unique by boot and serial: gw_<ms, 12 hex><boot, 8 hex><serial, 8 hex>."""
         self._serial += 1
-        return f"{self._id_prefix}{self._serial:08x}"
+        return _numbered(self._id_prefix, self._serial)
 
     def begin(self, endpoint: Endpoint) -> Call:
         call = Call(self.call_id(), endpoint, self.snapshot, self.name)
         task = asyncio.current_task()
         assert task is not None
         self.running[call] = task
-        self.block.set(Own.IN_FLIGHT, len(self.running))
+        self._words[self._in_flight_at] = len(self.running)
         return call
 
     def end(self, call: Call) -> None:
         del self.running[call]
+        if call.watch is not None:
+            call.watch.close()
         self.block.give_slot(call.slot)
-        self.block.set(Own.IN_FLIGHT, len(self.running))
+        self.block.give_slot(call.second_slot)
+        self._words[self._in_flight_at] = len(self.running)
 
     def open(self, call: Call) -> None:
         """Before the first byte goes upstream: if this process dies now, the keeper settles the call. Raises Refusal."""
         try:
-            self.journal.open_call(opened(call))
+            opened(call, self.journal.frame)
+            self.journal.open_frame()
         except JournalError as error:
             self._unhealthy(error)
             raise cannot_record() from error
@@ -117,15 +126,20 @@ class Worker:
         """Exactly once per call, without an await: price, record, count. A second settlement changes nothing."""
         if call.record is not None:
             return
+        hold = call.hold
+        if hold is not None:
+            self.governor.before_record(call, hold)
         try:
-            call.record = settled(call, outcome, error)
+            call.record = settled(call, self.journal.frame, outcome, error)
         except Exception:  # a bug in pricing must not cost the record
             log.exception("call %s could not be priced", call.call_id)
-            call.record = unpriced(call, outcome, error)
+            call.record = unpriced(call, self.journal.frame, outcome, error)
         try:
-            self.journal.append(call.record)
+            self.journal.append_frame()
         except JournalError as failure:  # the journal keeps the record in memory until the disk takes it
             self._unhealthy(failure)
+        if hold is not None:
+            self.governor.settle(call, hold, call.record)
         metrics.observe(self.block.counters, call.record)
 
     def _unhealthy(self, error: JournalError) -> None:
@@ -178,6 +192,7 @@ class Worker:
             log.error("snapshot %d was refused, %d stays in force: %s", version, self.snapshot.version, error)
             return
         self.snapshot = new
+        self.governor.replaced()
         self.block.set(Own.SNAPSHOT_VERSION, new.version)
 
     def _cancel_running(self, *, again: bool) -> None:
@@ -200,6 +215,10 @@ class Worker:
         self._cancel_running(again=True)
         if self.running:
             await asyncio.wait(list(self.running.values()), timeout=5)
+
+
+def _numbered(prefix: str, serial: Number) -> str:
+    return f"{prefix}{serial:08x}"
 
 
 def cannot_record() -> Refusal:

@@ -126,18 +126,8 @@ def test_examples_make_a_book(table):
     assert len(book.budgets) + len(book.limits) == 3
 
 
-def test_what_is_not_enforced_stops_the_start(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "config.toml").write_text(TEXT)
-    result = CliRunner().invoke(check, [], env={"ANTHROPIC_API_KEY": None, "GW_CONFIG": None}, catch_exceptions=False)
-    assert result.exit_code == 1
-    assert "a budget is not enforced by this version of gw; remove it" in result.stderr
-    assert "a limit is not enforced by this version of gw; remove it" in result.stderr
-
-
 def test_check_shows_budgets_and_limits_in_words(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gw.cli_check.not_enforced", lambda config: ())
     monkeypatch.setattr("gw.clock.wall_us", lambda: 1_792_972_800_000_000)  # 2026-10-26 00:00 UTC, a Monday
     (tmp_path / "config.toml").write_text(TEXT)
     result = CliRunner().invoke(check, [], env={"ANTHROPIC_API_KEY": None, "GW_CONFIG": None}, catch_exceptions=False)

@@ -123,14 +123,37 @@ def test_program_that_cannot_be_started_is_named(site: Path) -> None:
     ],
 )
 def test_serve_says_the_two_lines_to_paste(
-    site: Path, capsys: pytest.CaptureFixture[str], passthrough: str, lines: list[str]
+    site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, passthrough: str, lines: list[str]
 ) -> None:
+    monkeypatch.setenv("GW_ADMIN_TOKEN", "gwa_chosen-by-the-test")
     config = site / "config.toml"
     config.write_text(config.read_text().replace("false", passthrough))
     cli.announce(load(config, {"ANTHROPIC_API_KEY": "sk-test"}))
     shown = capsys.readouterr().out
     assert [line.strip() for line in shown.splitlines() if line.startswith("  ")] == lines
     assert shown.startswith(f"gw {__version__} on http://127.0.0.1:9123 (")
+
+
+def test_serve_shows_the_admin_token_when_it_is_made_and_never_again(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = load(site / "config.toml", {"ANTHROPIC_API_KEY": "sk-test"})
+    cli.announce(config)
+    token = (site / ".gw" / "admin.token").read_text().strip()
+    assert f"\n  {token}\n" in capsys.readouterr().out
+    cli.announce(config)
+    assert token not in capsys.readouterr().out
+
+
+def test_a_chosen_admin_token_is_not_shown_and_a_useless_one_ends_the_start(
+    site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load(site / "config.toml", {"ANTHROPIC_API_KEY": "sk-test"})
+    monkeypatch.setenv("GW_ADMIN_TOKEN", "gwa_chosen-by-the-test")
+    cli.announce(config)
+    assert "chosen-by-the-test" not in capsys.readouterr().out and not (site / ".gw").exists()
+    monkeypatch.setenv("GW_ADMIN_TOKEN", "too-short")
+    with pytest.raises(click.ClickException, match="20 to 512 characters") as raised:
+        cli.announce(config)
+    assert "too-short" not in raised.value.message
 
 
 def test_versions_for_people_and_programs() -> None:

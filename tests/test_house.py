@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "config": {"domain"},
     "ops": {"_fast", "domain"},
     "demo": {"domain"},  # the fake upstream must share nothing with what it is to check
-    "control": {"ledger", "config", "domain", "pricing", "ops"},
+    "control": {"ledger", "config", "domain", "pricing", "ops", "admit"},
 }
 FOR_ALL = {"gw", "gw.errors", "gw.clock"}
 
@@ -42,6 +42,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "watchfiles": ("gw/config/*", "gw/keeper*.py"),
     "granian": ("gw/serve*.py", "gw/app.py"),
     "uvloop": ("gw/serve*.py", "gw/keeper*.py", "gw/demo/*"),
+    "starlette": ("gw/control/*",),
     "click": ("gw/cli*.py", "gw/cli/*"),
     "rich": ("gw/cli*.py", "gw/cli/*"),
 }
@@ -58,6 +59,7 @@ IMPURE |= {"subprocess", "threading", "multiprocessing"}
 # Process -> what loading it must never bring in, however far down.
 NEVER_LOADS: dict[str, set[str]] = {
     "gw.app": {"aiosqlite", "sqlite3", "click", "rich", "gw.demo"},  # a worker: no SQL, nothing of the command line
+    "gw.control.app": {"starlette", "aiosqlite", "sqlite3"},  # loaded with the worker; the rest of it at the first request
     "gw.keeper": {"granian", "httptools", "click", "rich", "gw.demo"},
 }
 

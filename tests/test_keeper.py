@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gw import clock, keeper
+from gw.domain.stored import LeftOut
 from gw.keeper import Keeper, KeeperSettings
 from gw.ledger import sqlite
 from gw.ledger.journal import JournalWriter
@@ -187,3 +188,11 @@ async def test_drain_gives_up_on_a_dead_database_and_keeps_the_journals(tmp_path
     async with running(tmp_path):
         await until(lambda: rows(tmp_path) == ["a"])
     assert not list((tmp_path / "journal").glob("*.gwj"))
+
+
+async def test_what_is_left_out_is_told_in_the_status(tmp_path: Path) -> None:
+    left_out = (LeftOut("budget", "a", "why", opens=True), LeftOut("key", "b", "why"))
+    async with running(tmp_path, left_out=lambda: left_out, config_problem=lambda: "because"):
+        await until(lambda: read_status(tmp_path) is not None)
+        told = status(tmp_path)
+    assert (told.left_out, told.left_out_hard_budgets, told.config_problem) == (2, 1, "because")

@@ -4,15 +4,21 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
-from gw import __version__
-from gw._fast import Tap, peek
+from gw import __version__, settle
+from gw._fast import Frame, Tap, peek
 from gw.domain.account import Account
+from gw.domain.call import WHO, CallRecord, OpenCall
 from gw.domain.price import Priced
+from gw.domain.settled import Settled
 from gw.domain.usage import Iteration, Reading, Usage
-from gw.settle import MODEL_MAX, WORD_MAX, Call, build, opened, settled, unpriced
+from gw.ledger.journal import decode, scan
+from gw.settle import MODEL_MAX, WORD_MAX, Call, Who
 from gw.wire.headers import TAGS_MAX, VALUE_MAX
 
 USAGE = Usage(11, 12, 13, 14, 15, 16, 17, 18, 19, "tier", "fast", "us", (Iteration("message", "m", 1, 2, 3, 4, 5, 6),), True)
@@ -67,9 +73,46 @@ def call() -> Call:
     return one
 
 
+def written(frame: Frame, done: Settled) -> CallRecord:
+    """The record that stands in the frame; what is handed on of it beside the journal says the same."""
+    (one,) = scan(frame.end(), 0)
+    record = decode(one.kind, one.payload)
+    assert isinstance(record, CallRecord)
+    assert bytes(one.payload) == msgspec.msgpack.encode(record)
+    assert done.unpriced == (record.price_version == "unpriced")
+    handed = set(Settled.__slots__) - {"unpriced"}
+    assert {name: getattr(done, name) for name in handed} == {name: getattr(record, name) for name in handed}
+    return record
+
+
+def closed(one: Call, reading: Reading, source: str, priced: Priced, *, outcome: Any, error: str) -> CallRecord:
+    frame = Frame()
+    return written(frame, settle.closed(one, frame, reading, source, priced, outcome, error))
+
+
+def settled(one: Call, outcome: Any, error: str) -> CallRecord:
+    frame = Frame()
+    return written(frame, settle.settled(one, frame, outcome, error))
+
+
+def unpriced(one: Call, outcome: Any, error: str) -> CallRecord:
+    frame = Frame()
+    return written(frame, settle.unpriced(one, frame, outcome, error))
+
+
+def opened(one: Call) -> OpenCall:
+    frame = Frame()
+    settle.opened(one, frame)
+    (found,) = scan(frame.end(), 0)
+    begun = decode(found.kind, found.payload)
+    assert isinstance(begun, OpenCall)
+    assert bytes(found.payload) == msgspec.msgpack.encode(begun)
+    return begun
+
+
 def test_each_column_says_what_its_name_says() -> None:
     one = call()
-    record = asdict(build(one, READING, "exact", PRICED, outcome="completed", error="slug"))
+    record = asdict(closed(one, READING, "exact", PRICED, outcome="completed", error="slug"))
     assert one.started_us <= record.pop("ended_us") < one.started_us + 60_000_000
     assert record == {
         "call_id": "gw_1",
@@ -137,6 +180,49 @@ def test_each_column_says_what_its_name_says() -> None:
     }
 
 
+TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)
+COUNTS = st.integers(0, 2**63 - 1)
+ANY_MONEY = st.tuples(*[st.integers(-(2**70), 2**70)] * 9, TEXTS, st.lists(st.sampled_from(["batch", "tier"])).map(tuple))
+ANY_READING = st.builds(
+    Reading,
+    st.builds(Usage, *[COUNTS] * 9, TEXTS, TEXTS, TEXTS, st.just(USAGE.iterations) | st.just(()), st.booleans()),
+    *[st.booleans()] * 3,
+    *[TEXTS] * 3,
+    garbled=st.booleans(),
+)
+SOURCES = st.sampled_from(["exact", "none"])
+
+
+@given(reading=ANY_READING, money=ANY_MONEY, word=TEXTS, number=st.integers(0, 2**31 - 1), source=SOURCES)
+def test_whatever_the_values_the_frame_is_the_record_of_the_format(
+    reading: Reading, money: Any, word: str, number: int, source: str
+) -> None:
+    one = call()
+    one.session_id, one.upstream_request_id, one.budget, one.retries, one.response_bytes = word, word, word, number, number
+    one.account = replace(one.account, team=word)
+    bounded = [max(-(2**63), min(amount, 2**64 - 1)) for amount in money[:9]]
+    frame = Frame()
+    done = settle.closed(one, frame, reading, source, Priced(*money), "completed", word)
+    (found,) = scan(frame.end(), 0)
+    record = decode(found.kind, found.payload)
+    assert isinstance(record, CallRecord)
+    assert bytes(found.payload) == msgspec.msgpack.encode(record)
+    assert (record.list_pusd, record.billed_pusd, record.other_pusd) == (bounded[0], bounded[1], bounded[8])
+    assert (done.list_pusd, done.billed_pusd) == (money[0], money[1])
+    assert (record.session_id, record.team, record.error) == (word, word, word)
+    assert (record.retries, record.price_version) == (number, money[9])
+    assert record.input_tokens == (reading.usage.input_tokens if source == "exact" else 0)
+    one.who = one.who_columns = None
+    assert opened(one).record().team == word
+
+
+def test_the_amounts_of_a_price_are_the_first_fields_of_both() -> None:
+    amounts = Priced.__struct_fields__[: settle.AMOUNTS]
+    first = CallRecord.__struct_fields__.index("list_pusd")
+    assert CallRecord.__struct_fields__[first : first + settle.AMOUNTS + 1] == (*amounts, "price_version")
+    assert Who._fields == WHO
+
+
 def test_a_call_that_got_nowhere_has_a_record_all_the_same() -> None:
     one = Call("gw_1", "models", Snapshot(), "0-boot")  # type: ignore[arg-type]
     record = settled(one, "refused", "missing_credential")
@@ -155,7 +241,7 @@ def test_what_others_wrote_is_bounded() -> None:
     one.peek = peek(b'{"model":"%b"}' % (b"m" * 10_000))
     long = "w" * 10_000
     usage = replace(USAGE, service_tier=long, speed=long, inference_geo=long)
-    record = build(
+    record = closed(
         one, replace(READING, usage=usage, model=long, stop_reason=long), "exact", PRICED, outcome="completed", error=""
     )
     assert {len(record.requested_model), len(record.served_model)} == {MODEL_MAX}
@@ -218,7 +304,7 @@ def test_an_error_in_place_of_an_answer_costs_nothing() -> None:
 def test_no_text_from_outside_reaches_a_terminal_as_a_command(text: str) -> None:
     one = call()
     one.peek = peek(json.dumps({"model": text}).encode())
-    record = build(one, replace(READING, model=text, stop_reason=text), "exact", PRICED, outcome="completed", error="")
+    record = closed(one, replace(READING, model=text, stop_reason=text), "exact", PRICED, outcome="completed", error="")
     assert record.requested_model.isprintable() and record.served_model.isprintable() and record.stop_reason.isprintable()
 
 

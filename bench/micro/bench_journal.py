@@ -12,9 +12,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from gw import clock
-from gw.domain.call import CallRecord
+from gw.domain.call import WHO, CallRecord, OpenCall
 from gw.keeper import flush_all
-from gw.ledger.journal import JournalWriter, OpenCall
+from gw.ledger.journal import JournalWriter
 from gw.ledger.sqlite import SqliteStore
 
 
@@ -47,16 +47,22 @@ def records(count: int) -> list[CallRecord]:
     return [replace(base, call_id=f"gw_0193{index:010x}", session_id=f"{index % 97:08x}-3f77-4a1b") for index in range(count)]
 
 
+def begun(record: CallRecord) -> OpenCall:
+    who = tuple(getattr(record, name) for name in WHO)
+    return OpenCall(1, record.call_id, record.endpoint, record.started_us, "0-bench", record.stream, 1000, who)
+
+
 def bench_append(directory: Path, rows: list[CallRecord], *, fsync: str, opened: bool) -> float:
     """Microseconds a call: the median of stretches of 100, since one of them may begin a segment."""
     writer = JournalWriter(directory, "0-bench", fsync=fsync)  # type: ignore[arg-type]
     took = []
     for index in range(0, len(rows), 100):
         stretch = rows[index : index + 100]
+        calls = [begun(record) for record in stretch]
         started_ns = clock.mono_ns()
         if opened:
-            for record in stretch:
-                writer.open_call(OpenCall(1, record))
+            for call, record in zip(calls, stretch, strict=True):
+                writer.open_call(call)
                 writer.append(record)
         else:
             for record in stretch:

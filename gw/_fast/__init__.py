@@ -3,6 +3,8 @@
 import os
 from typing import TYPE_CHECKING
 
+from gw._fast.fields import Weight
+
 if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
     from gw._fast.append import append
     from gw._fast.bucket import NEVER, Buckets, Limit, Limits, buckets_bytes
@@ -25,8 +27,11 @@ if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
         cells_bytes,
     )
     from gw._fast.counters import Counters
+    from gw._fast.frame import Frame
+    from gw._fast.heads import Answer, Headers, Sent, read_request, shown, text_of, to_client
     from gw._fast.jsonpeek import Peek, peek
     from gw._fast.usage import DONE, ERROR, FIRST_TOKEN, OBSERVED_BYTES, USAGE, Tap, observed_from, read_message
+    from gw._fast.weigh import weigh
 else:
     from gw._fast.ref.append import append
     from gw._fast.ref.bucket import NEVER, Buckets, Limit, Limits, buckets_bytes
@@ -49,8 +54,11 @@ else:
         cells_bytes,
     )
     from gw._fast.ref.counters import Counters
+    from gw._fast.ref.frame import Frame
+    from gw._fast.ref.heads import Answer, Headers, Sent, read_request, shown, text_of, to_client
     from gw._fast.ref.jsonpeek import Peek, peek
     from gw._fast.ref.usage import DONE, ERROR, FIRST_TOKEN, OBSERVED_BYTES, USAGE, Tap, observed_from, read_message
+    from gw._fast.ref.weigh import weigh
 
 __all__ = [
     "ALREADY_SETTLED",
@@ -71,19 +79,29 @@ __all__ = [
     "TAKEN",
     "UNITS",
     "USAGE",
+    "Answer",
     "Buckets",
     "Cells",
     "Counters",
+    "Frame",
+    "Headers",
     "Limit",
     "Limits",
     "Path",
     "Peek",
+    "Sent",
     "Slot",
     "Tap",
+    "Weight",
     "append",
     "buckets_bytes",
     "cells_bytes",
     "observed_from",
     "peek",
     "read_message",
+    "read_request",
+    "shown",
+    "text_of",
+    "to_client",
+    "weigh",
 ]

@@ -130,6 +130,9 @@ class Slot:
     def extend(self, extra: int) -> int:
         """Takes `extra` more from all, or nothing: TAKEN, the index of the item that refuses, STALE, NOT_HELD."""
 
+    def retract(self, less: int) -> int:
+        """Gives `less` of what is held back to all, at most all of it: 0, NOT_HELD. The hold goes on."""
+
     def post(self, actual: int) -> int:
         """Settles `actual`, however much, and gives the rest back: 0, ALREADY_SETTLED, NOT_HELD."""
 
@@ -156,7 +159,7 @@ class Slot:
     def state(self) -> int: ...
     @property
     def amount(self) -> int:
-        """FREE: 0; EXTENDING, RETRACTING: the extra; POSTING, POSTED: the actual; else the amount held."""
+        """FREE: 0; EXTENDING: the extra; RETRACTING: what goes back; POSTING, POSTED: the actual; else the amount held."""
 
     @property
     def held(self) -> int:

@@ -83,6 +83,7 @@ cdef extern from "hold.h" nogil:
         const gw_cells *cells, gw_holder *holder, const gw_path *path, int64_t amount, int64_t deadline_us
     ) noexcept
     int64_t gw_extend(const gw_cells *cells, gw_holder *holder, int64_t extra) noexcept
+    int gw_retract(const gw_cells *cells, gw_slot *slot, int64_t less) noexcept
     int gw_post(const gw_cells *cells, gw_slot *slot, int64_t actual) noexcept
     int gw_void(const gw_cells *cells, gw_slot *slot) noexcept
     int gw_reap(const gw_cells *cells, gw_slot *slot, int64_t actual) noexcept
@@ -267,6 +268,9 @@ cdef class Slot:
 
     def extend(self, int64_t extra):
         return gw_extend(&self.cells.cells, &self.holder, amount_of(extra))
+
+    def retract(self, int64_t less):
+        return gw_retract(&self.cells.cells, self.holder.slot, amount_of(less))
 
     def post(self, int64_t actual):
         return gw_post(&self.cells.cells, self.holder.slot, amount_of(actual))

@@ -2,8 +2,8 @@ class Counters:
     """int64 words in a writable buffer; held for as long as this object lives."""
 
     def __init__(self, memory: object) -> None: ...
-    def add(self, *pairs: int) -> None:
-        """index, amount, index, amount, ...: adds each. Raises IndexError or ValueError, with those before it added."""
+    def add(self, at: int, amount: int) -> int:
+        """Raises IndexError."""
 
     def __getitem__(self, at: int) -> int: ...
     def __len__(self) -> int: ...

@@ -6,10 +6,12 @@
  *
  *   FREE, POSTED, VOIDED -> HOLDING -> HELD -> POSTING -> POSTED
  *                              |        | ^-> EXTENDING -> HELD      a refusal on the way: RETRACTING -> HELD
+ *                              |        | ^-> RETRACTING -> HELD
  *                              v        v
  *                            VOIDING -> VOIDED                       `count` items are to be given back
  *
- * turn.value: HOLDING, HELD, VOIDING, VOIDED: the amount held; EXTENDING, RETRACTING: the extra; POSTING, POSTED: the actual.
+ * turn.value: HOLDING, HELD, VOIDING, VOIDED: the amount held; EXTENDING: the extra; RETRACTING: what goes back; POSTING,
+ * POSTED: the actual.
  * gw_reap is for slots of a dead process, one reaper at a time; it may itself be killed and be called again.
  */
 #ifndef GW_HOLD_H
@@ -208,6 +210,18 @@ static inline int64_t gw_extend(const gw_cells *cells, gw_holder *holder, int64_
     gw_give_back(cells, slot);
     (void)gw_turn_with(slot, gw_pair_acquire(&slot->turn), GW_HELD, turn.value);
     return result;
+}
+
+/* Gives `less` of what is held back to all cells, at most all of it: GW_OK or GW_NOT_HELD. */
+static inline int gw_retract(const gw_cells *cells, gw_slot *slot, int64_t less) {
+    const gw_seen turn = gw_pair_acquire(&slot->turn);
+    if (gw_turn_of(turn.tag) != GW_HELD) return GW_NOT_HELD;
+    const int64_t back = less < turn.value ? less : turn.value;
+    gw_store_release(&slot->held, turn.value - back);
+    if (!gw_turn_with(slot, turn, GW_RETRACTING, back)) return GW_NOT_HELD;
+    gw_give_back(cells, slot);
+    (void)gw_turn_with(slot, gw_pair_acquire(&slot->turn), GW_HELD, turn.value - back);
+    return GW_OK;
 }
 
 static inline int gw_not_held(enum gw_turn state) {

@@ -136,18 +136,29 @@ cdef class Tap:
         return self.tap.words[GW_W_TEXT_BYTES]
 
     def reading(self):
-        cdef const gw_text *texts = self.tap.texts
-        return fields_of(
-            self.tap.words, &self.tap.entries, text_of(&texts[GW_S_TIER]), text_of(&texts[GW_S_SPEED]),
-            text_of(&texts[GW_S_GEO]), text_of(&texts[GW_S_MODEL]), text_of(&texts[GW_S_ID]), text_of(&texts[GW_S_STOP]),
-            text_of(&texts[GW_S_ERROR]),
-        )
+        return reading_of(&self.tap)
+
+
+cdef tuple reading_of(gw_tap *tap):
+    cdef const gw_text *texts = tap.texts
+    return fields_of(
+        tap.words, &tap.entries, text_of(&texts[GW_S_TIER]), text_of(&texts[GW_S_SPEED]), text_of(&texts[GW_S_GEO]),
+        text_of(&texts[GW_S_MODEL]), text_of(&texts[GW_S_ID]), text_of(&texts[GW_S_STOP]), text_of(&texts[GW_S_ERROR]),
+    )
+
+
+cdef gw_tap WHOLE  # of read_message, which needs none between two calls
 
 
 def read_message(bytes body not None, int request_ttl=0):
-    cdef Tap tap = Tap(request_ttl)
-    gw_tap_read_whole(&tap.tap, <const uint8_t *>PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
-    return tap.reading()
+    if request_ttl not in (0, 5, 60):
+        raise ValueError(f"request_ttl is 0, 5 or 60 minutes, not {request_ttl}")
+    gw_tap_init(&WHOLE, request_ttl, NULL)
+    try:
+        gw_tap_read_whole(&WHOLE, <const uint8_t *>PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
+        return reading_of(&WHOLE)
+    finally:
+        gw_tap_free(&WHOLE)
 
 
 def observed_from(memory not None):

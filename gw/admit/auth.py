@@ -74,6 +74,9 @@ class Authenticator:
             account = self._lookup(text)
         if not account.active:
             message = f'The virtual key "{account.key_name}" was revoked. Ask your gateway administrator for a new one.'
+            if account.problem:
+                told = f"out of force; tell your gateway administrator: {account.problem}"
+                message = f'The virtual key "{account.key_name}" is {told}'
             raise EndedKey("revoked_key", message, account)
         if account.expires_us and account.expires_us <= now_us:
             message = f'The virtual key "{account.key_name}" has expired. Ask your gateway administrator for a new one.'

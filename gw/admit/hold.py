@@ -1,19 +1,30 @@
 """What budgets have set aside for one running call: one slot for those that reserve what it will probably cost, one for
 those that reserve the most that it can."""
 
-from gw._fast.cells import Slot
+from typing import TYPE_CHECKING
 
-Held = tuple[Slot, ...]
+from gw._fast.cells import Slot
+from gw.admit.estimate import Estimate
+
+if TYPE_CHECKING:
+    from gw.admit.gate import CompiledPath
+
+NOTHING = Estimate(0, 0, 0, 0, 0, 0)
 
 
 class Hold:
     """Open from admission to the call's end; `post` or `void` ends it, whichever comes first, and exactly once."""
 
-    __slots__ = ("slots", "typical")
+    __slots__ = ("estimate", "held_nusd", "look_at", "path", "slots", "typical", "worst")
 
-    def __init__(self, typical: Slot | None, worst: Slot | None) -> None:
+    def __init__(self, path: "CompiledPath", typical: Slot | None, worst: Slot | None) -> None:
+        self.path = path
         self.typical = typical  # grows with the call
-        self.slots: Held = tuple(slot for slot in (typical, worst) if slot is not None)
+        self.worst = worst
+        self.estimate = NOTHING
+        self.slots = tuple(slot for slot in (typical, worst) if slot is not None)
+        self.held_nusd = typical.held if typical is not None else 0
+        self.look_at = 0  # bytes of text in the stream at which it is to be looked at again
 
     def observe(self, nusd: int) -> None:
         """What the call is known to have cost so far: settled if this process dies."""

@@ -20,6 +20,16 @@ class Budgets(Table, frozen=True):
         ),
     ] = "refuse"
     contact: Annotated[str, about("Whom a refusal tells to ask for more. Empty: the contact of [server].")] = ""
+    wait_s: Annotated[
+        float,
+        about(
+            "A budget that is not spent may be set aside whole for calls that run: how long a further call waits for what they "
+            "give back before it is refused.",
+            unit="s",
+            low=0,
+            high=300,
+        ),
+    ] = 5
 
 
 class Increase(Table, frozen=True):

@@ -3,13 +3,14 @@
 `known` gives the names of each kind that a scope may name; what a client names itself (models, projects, sessions) has none.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from gw.config.budget_model import Budget, Limit
 from gw.config.locate import Path
-from gw.config.model import Config
-from gw.config.values import USD_DECIMALS_MAX, nearest
+from gw.config.model import Config, Key
+from gw.config.names import Names
+from gw.config.values import USD_DECIMALS_MAX
 from gw.domain.budget_book import CHARGES_MAX
 from gw.domain.limit import AMOUNT_MAX, LIMIT_KINDS, LimitKind, usd_units
 from gw.domain.money import nusd_from_usd
@@ -17,17 +18,21 @@ from gw.domain.scope import KINDS, Scope, crowd, is_pattern
 from gw.domain.window import parse_window
 
 Finding = tuple[Path, str]
+CROWDED = {
+    "budget": f"one call could fall under more than {CHARGES_MAX} budgets and limits of parallel calls",
+    "limit": f"one call could fall under more than {CHARGES_MAX} limits",
+}
 
 
-def references(config: Config, known: Mapping[str, list[str]]) -> Iterator[tuple[str, Path, str]]:
-    """Names that stand for nothing, as (kind of the name, path, message)."""
+def references(config: Config, known: Mapping[str, Names], *, whole: bool) -> Iterator[tuple[str, Path, str]]:
+    """Names that stand for nothing, as (kind of the name, path, message). `whole`: keys of the database are known, too."""
     for table, elements in _tables(config):
         for position, element in enumerate(elements):
             for kind, names in known.items():
                 name = getattr(element, kind)
                 if name and not is_pattern(name) and name not in names:
-                    here = f' in this file{nearest(name, names)} (one of the database is found by a pattern: "{name}*")'
-                    hint = here if kind == "key" else nearest(name, names)
+                    here = f' in this file{names.nearest(name)} (one of the database is found by a pattern: "{name}*")'
+                    hint = here if kind == "key" and not whole else names.nearest(name)
                     yield kind, (table, position, kind), f'there is no {kind} "{name}"{hint}'
 
 
@@ -119,15 +124,19 @@ def _limit(limit: Limit, path: Path) -> Iterator[Finding]:
 
 def _crowds(config: Config) -> Iterator[Finding]:
     """More than fit into what the shared state keeps of one call."""
-    whole = [element for _, elements in _tables(config) for element in elements if sum(map(bool, _scopes(element))) == 1]
-    sessions = [Scope("session", "*", key=key.name) for key in config.key if key.session_limit_usd]
-    charged = [scope_of(one) for one in whole if isinstance(one, Budget) or one.parallel] + sessions
-    rates = [scope_of(one) for one in whole if isinstance(one, Limit) and not one.parallel]
-    if crowd(charged) > CHARGES_MAX:
-        yield ("budget",), f"one call could fall under more than {CHARGES_MAX} budgets and limits of parallel calls"
-    if crowd(rates) > CHARGES_MAX:
-        yield ("limit",), f"one call could fall under more than {CHARGES_MAX} limits"
+    scopes = crowds((*config.budget, *config.limit, *config.key))
+    for table, message in CROWDED.items():
+        if crowd(scopes[table]) > CHARGES_MAX:
+            yield (table,), message
 
 
-def _scopes(element: Budget | Limit) -> list[str]:
-    return [getattr(element, kind) for kind in KINDS]
+def crowds(elements: Iterable[Budget | Limit | Key]) -> dict[str, list[Scope]]:
+    """What is counted together: "budget": budgets, limits of parallel calls and the sessions of keys; "limit": rates."""
+    found: dict[str, list[Scope]] = {"budget": [], "limit": []}
+    for one in elements:
+        if isinstance(one, Key):
+            if one.session_limit_usd:
+                found["budget"].append(Scope("session", "*", key=one.name))
+        elif sum(bool(getattr(one, kind)) for kind in KINDS) == 1:
+            found["limit" if isinstance(one, Limit) and not one.parallel else "budget"].append(scope_of(one))
+    return found

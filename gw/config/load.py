@@ -115,6 +115,14 @@ def parse(text: str, name: str, base: File, environ: Mapping[str, str], extra_ch
     return Loaded(config, Source(name, reading.origins, warnings))
 
 
+def read_table(kind: type[Struct], raw: Mapping[str, object], name: str) -> tuple[Struct, list[tuple[Path, str]]]:
+    """One table of the kind `name` that stands in no file, from values as TOML gives them, by the same readers. Answers it, and
+    what is wrong with it by paths inside the table; if anything is, stand-ins are in it. Nothing of the environment is read."""
+    reading = _Table("", {}, Surroundings({}, File()))
+    table = reading.table(kind, dict(raw), (name,))
+    return table, reading.findings
+
+
 class _Reading:
     """One pass over one document: collects problems, and says where each value came from."""
 
@@ -203,6 +211,21 @@ class _Reading:
     def place(self, path: Path) -> str:
         line = line_of(self.index, path)
         return self.name if line is None else f"{self.name}:{line}"
+
+
+class _Table(_Reading):
+    """Of one table: what is wrong keeps its path, positions included."""
+
+    def __init__(self, name: str, index: dict[Path, int], around: Surroundings) -> None:
+        super().__init__(name, index, around)
+        self.findings: list[tuple[Path, str]] = []
+
+    def complain(self, path: Path, message: str) -> None:
+        self.findings.append((path[1:], message))
+
+    def _value(self, spec: Spec, raw: object, path: Path, variable: str = "") -> object:
+        """JSON says null where a moment is not set."""
+        return super()._value(spec, "" if raw is None and spec.kind == "moment" else raw, path, variable)
 
 
 def _toml(text: str, name: str) -> dict[str, object]:

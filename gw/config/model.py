@@ -253,7 +253,7 @@ class Key(Table, frozen=True):
     expires: Annotated[
         datetime | None, about("First instant at which it is refused; a date means 00:00 UTC. Empty: never.", kind="moment")
     ] = None
-    active: Annotated[bool, about("false revokes it.")] = True
+    active: Annotated[bool, about("false refuses its calls.")] = True
     max_cost_usd: Annotated[
         str, about("A request that could cost more is refused. Empty: no such bound.", kind="usd", unit="USD")
     ] = ""
@@ -263,6 +263,7 @@ class Key(Table, frozen=True):
     session_limit_usd: Annotated[
         str, about("What each of its sessions may spend, in all. Empty: no such bound.", kind="usd", unit="USD")
     ] = ""
+    owner: Annotated[str, about("Whose it is, such as an e-mail address, for those who look later.")] = ""
 
     @property
     def expires_us(self) -> int:

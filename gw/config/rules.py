@@ -14,6 +14,7 @@ from gw.config import budget_rules
 from gw.config.budget_model import Budget, Limit
 from gw.config.locate import Path
 from gw.config.model import Config, Customer, Key, Override, Team, Upstream
+from gw.config.names import Names
 from gw.config.secret import Secret
 from gw.config.values import nearest
 from gw.domain.key import parse
@@ -27,10 +28,11 @@ FAULTS = {
 RATES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
 
 
-def problems(config: Config, broken: Collection[Path], place: Callable[[Path], str]) -> Iterator[Finding]:
-    """Every reason why this configuration must not be used. `place` gives the file and line of a path."""
+def problems(config: Config, broken: Collection[Path], place: Callable[[Path], str], *, whole: bool = False) -> Iterator[Finding]:
+    """Every reason why this configuration must not be used. `place` gives the file and line of a path. `whole`: what the
+    database defines is part of it."""
     unsure = {path[0] for path in broken if len(path) == 1 or path[-1] == "name"}  # kinds of which not every name is known
-    references = ((path, message) for kind, path, message in _references(config) if kind not in unsure)
+    references = ((path, message) for kind, path, message in _references(config, whole=whole) if kind not in unsure)
     for findings in (
         _duplicates(config, place),
         references,
@@ -105,11 +107,11 @@ def _shared_secrets(keys: tuple[Key, ...]) -> Iterator[Finding]:
             yield ("key", position, "secret" if key.secret else "secret_hash"), f'key "{first[mark].name}" has the same secret'
 
 
-def _references(config: Config) -> Iterator[tuple[str, Path, str]]:
+def _references(config: Config, *, whole: bool) -> Iterator[tuple[str, Path, str]]:
     """Names that stand for nothing, as (kind of the name, path, message)."""
-    customers = [customer.name for customer in config.customer]
-    teams = [team.name for team in config.team]
-    upstreams = [upstream.name for upstream in config.upstream]
+    customers = Names(customer.name for customer in config.customer)
+    teams = Names(team.name for team in config.team)
+    upstreams = Names(upstream.name for upstream in config.upstream)
     for position, team in enumerate(config.team):
         yield from _reference("customer", team.customer, customers, ("team", position, "customer"))
     for position, key in enumerate(config.key):
@@ -119,14 +121,15 @@ def _references(config: Config) -> Iterator[tuple[str, Path, str]]:
     for position, override in enumerate(config.pricing.override):
         yield from _reference("team", override.team, teams, ("pricing", "override", position, "team"))
         yield from _reference("upstream", override.upstream, upstreams, ("pricing", "override", position, "upstream"))
-    keys = [key.name for key in config.key]
-    yield from budget_rules.references(config, {"customer": customers, "team": teams, "key": keys, "upstream": upstreams})
+    keys = Names(key.name for key in config.key)
+    known = {"customer": customers, "team": teams, "key": keys, "upstream": upstreams}
+    yield from budget_rules.references(config, known, whole=whole)
 
 
-def _reference(kind: str, name: str, known: list[str], path: Path) -> Iterator[tuple[str, Path, str]]:
+def _reference(kind: str, name: str, known: Names, path: Path) -> Iterator[tuple[str, Path, str]]:
     is_pattern = kind == "upstream" and ("*" in name or "?" in name)
     if name and not is_pattern and name not in known:
-        yield kind, path, f'there is no {kind} "{name}"{nearest(name, known)}'
+        yield kind, path, f'there is no {kind} "{name}"{known.nearest(name)}'
 
 
 def _secrets(config: Config) -> Iterator[Finding]:

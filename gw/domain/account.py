@@ -17,10 +17,17 @@ class Account(Struct, frozen=True):
     expires_us: int = 0  # 0 = never
     active: bool = True  # False: revoked
     credential: str = ""  # digest of a passthrough credential
+    max_cost_nusd: int = 0  # of one call; 0 = no such bound
+    max_tokens: int = 0  # of output that a call may ask for; 0 = as the model allows
+    problem: str = ""  # why it is refused, although nobody has revoked it
 
     @property
     def passthrough(self) -> bool:
         return not self.key_id
+
+    @property
+    def bounded(self) -> bool:
+        return bool(self.max_cost_nusd or self.max_tokens)
 
     def may_use_model(self, model: str) -> bool:
         return matches_any(model, self.models)

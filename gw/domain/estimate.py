@@ -1,4 +1,4 @@
-"""What a call cost when the provider's last word on usage never came. Pure.
+"""What a call cost when the provider's last word on usage never came, and what models make of a prompt. Pure.
 
 Text per token: Claude models from 4.7 on make about 30 % more tokens, so 3 bytes of UTF-8 per token there and 4 before;
 an unknown model counts as new. (Claude Code plans with the same two figures.)
@@ -6,6 +6,7 @@ an unknown model counts as new. (Claude Code plans with the same two figures.)
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -18,10 +19,32 @@ _VERSION_FIRST = re.compile(r"claude-(?:instant-)?(\d)(?:[-.](\d))?(?!\d)")
 @lru_cache(maxsize=1024)
 def bytes_per_token(model: str) -> int:
     """3 for Claude 4.7 and later and for unknown models, 4 for earlier Claude models."""
+    return 3 if _version(model) >= (4, 7) else 4
+
+
+def _version(model: str) -> tuple[int, int]:
+    """Of a Claude model; of any other, one above all."""
     match = _FAMILY_FIRST.search(model) or _VERSION_FIRST.search(model)
-    if match is None:
-        return 3
-    return 3 if (int(match[1]), int(match[2] or 0)) >= (4, 7) else 4
+    return (int(match[1]), int(match[2] or 0)) if match is not None else (99, 0)
+
+
+class Scale(NamedTuple):
+    """What a model makes of a prompt, in tokens."""
+
+    window: int  # prompt and output of one generation together: a longer prompt is refused, and free
+    image_max: int  # of an image of any size
+    page_max: int  # of a PDF's page, its text and its picture
+    bytes_per_token: int
+
+
+@lru_cache(maxsize=1024)
+def scale_of(model: str) -> Scale:
+    """Claude: 200,000 up to 4.5, a million from 4.6 on; images and pages are larger from 4.7 on. Of other models the window
+    is not known: the largest that is sold."""
+    version = _version(model)
+    window = 200_000 if version < (4, 6) else 1_000_000 if version < (99, 0) else 2_000_000
+    old = version < (4, 7)
+    return Scale(window, 1_568 if old else 4_784, 4_570 if old else 7_784, 4 if old else 3)
 
 
 def tokens_of(text_bytes: int, model: str) -> int:

@@ -35,8 +35,15 @@ class Minted(NamedTuple):
     public_id: str
 
 
+class FormerSecret(NamedTuple):
+    """A secret that a rotation has replaced: good until then (UTC microseconds)."""
+
+    digest: str
+    until_us: int
+
+
 class KeyRow(Struct, frozen=True):
-    """One virtual key as stored. Times are UTC microseconds, 0 = never."""
+    """One virtual key as stored. Times are UTC microseconds, 0 = never; amounts are decimal text as in the configuration."""
 
     public_id: str
     digest: str  # hex of `digest`
@@ -47,6 +54,14 @@ class KeyRow(Struct, frozen=True):
     created_us: int = 0
     expires_us: int = 0
     revoked_us: int = 0
+    active: bool = True
+    max_cost_usd: str = ""
+    max_tokens: int = 0
+    session_limit_usd: str = ""
+    owner: str = ""
+    updated_us: int = 0
+    version: int = 0  # of all that the database defines, when this was written
+    former: tuple[FormerSecret, ...] = ()
 
 
 class ParsedKey(NamedTuple):
@@ -60,9 +75,10 @@ class ParsedKey(NamedTuple):
         return not self.fault
 
 
-def mint() -> Minted:
-    """A fresh key from the system's random source."""
-    public_id = _random(PUBLIC_ID_CHARS)
+def mint(public_id: str = "") -> Minted:
+    """A fresh key from the system's random source; for a key that is rotated, another secret under the same public id."""
+    public_id = public_id or _random(PUBLIC_ID_CHARS)
+    assert len(public_id) == PUBLIC_ID_CHARS, "not a public id"
     body = f"{PREFIX}{public_id}_{_random(SECRET_CHARS)}"
     return Minted(body + checksum(body), public_id)
 

@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
 
 PUSD_PER_USD = 10**12
 PUSD_PER_NUSD = 1000  # budgets and their cells count nano-USD
+Part = int  # of a USD, below PUSD_PER_USD; compiled, a C integer: money.pxd
 NUSD_MAX = 2**63 - 1  # what a cell holds: 9.2 billion USD
 
 
@@ -51,7 +52,11 @@ def usd_text(pusd: int) -> str:
     whole, part = divmod(abs(pusd), PUSD_PER_USD)
     if not part:
         return f"{sign}{whole}"
-    return f"{sign}{whole}.{part:012d}".rstrip("0")
+    return f"{sign}{whole}.{_fraction(part)}"
+
+
+def _fraction(part: Part) -> str:
+    return f"{part:012d}".rstrip("0")
 
 
 def round_half_even(numerator: int, denominator: int) -> int:

@@ -31,7 +31,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -39,6 +39,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from gw import clock
+from gw._fast import Frame as FrameWriter
 from gw._fast import append
 from gw.domain.call import CallRecord, OpenCall
 
@@ -105,6 +106,7 @@ class JournalWriter:
         self._fsync = fsync
         self._segment_bytes_max = segment_bytes_max
         self._seed = seed_of(self.boot)
+        self.frame = FrameWriter(self._seed)  # each frame is written here, one after the other
         self._seq = 0
         self._fd = -1
         self._size = 0
@@ -134,12 +136,12 @@ class JournalWriter:
 
         On JournalError the record is owed: it is written, once, when the disk takes frames again in this process's life.
         """
-        try:
-            payload = _encode(record)
-        except (UnicodeEncodeError, OverflowError):  # no text or number that a client or upstream sent may cost us the record
-            payload = _encode(encodable(record))
-        tag_and_length = _TAG_AND_LENGTH.pack(CLOSE, len(payload))
-        frame = b"".join((tag_and_length, _CRC.pack(crc32(payload, crc32(tag_and_length, self._seed))), payload))
+        write_columns(self.frame, CLOSE, astuple(record))
+        self.append_frame()
+
+    def append_frame(self) -> None:
+        """As `append`, of the record that was written into `frame`."""
+        frame = self.frame.end()
         try:
             self._write(frame)
         except JournalError:
@@ -151,7 +153,12 @@ class JournalWriter:
 
     def open_call(self, call: OpenCall) -> None:
         """Says that a call is about to cost money. On JournalError nothing is recorded: do not send the call."""
-        self._write(frame_of(OPEN, _encode_open(call), self._seed))
+        write_columns(self.frame, OPEN, astuple(call))
+        self.open_frame()
+
+    def open_frame(self) -> None:
+        """As `open_call`, of the call that was written into `frame`."""
+        self._write(self.frame.end())
 
     def recover(self) -> bool:
         """Whether frames are taken. After a failure this tries a new segment, at most once a second."""
@@ -326,27 +333,11 @@ def replay(path: Path, offset: int = 0) -> Iterator[tuple[bytes, Payload, int]]:
         yield frame.kind, decode(frame.kind, frame.payload), offset + frame.end
 
 
-def _encode_open(call: OpenCall) -> bytes:
-    try:
-        return _encode(call)
-    except (UnicodeEncodeError, OverflowError):
-        return _encode(encodable(call))
-
-
-T = TypeVar("T", CallRecord, OpenCall)
-
-
-def encodable(record: T) -> T:
-    """The same with lone surrogates replaced and integers bounded to 64 bits; the keeper sets the latter aside for people."""
-    return type(record)(*map(_encodable, astuple(record)))
-
-
-def _encodable(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, tuple):
-        return tuple(map(_encodable, value))
-    return max(-(2**63), min(value, 2**64 - 1))
+def write_columns(frame: FrameWriter, kind: bytes, columns: tuple[Any, ...]) -> None:
+    """Text that cannot be encoded and numbers beyond 64 bits do not cost the record: they become the nearest that can be."""
+    frame.begin(kind, len(columns))
+    for column in columns:
+        frame.value(column)
 
 
 def sync_directory(directory: Path) -> None:

@@ -33,6 +33,7 @@ def migrate(connection: sqlite3.Connection, directory: Path = DIRECTORY) -> list
                 connection.execute(statement)
             connection.execute("INSERT INTO schema_migration VALUES (?, ?)", (path.stem, clock.wall_us()))
             applied.append(path.stem)
+            applied += _append_columns(connection)  # what comes after may index them
         applied += _append_columns(connection)
     except BaseException:
         connection.execute("ROLLBACK")
@@ -55,7 +56,9 @@ def statements(script: str) -> Iterator[str]:
 def _append_columns(connection: sqlite3.Connection) -> list[str]:
     """Fields appended to CallRecord since the table was made become columns, so that record and table cannot drift."""
     present = {row[1] for row in connection.execute("PRAGMA table_info(call)")}
-    added = []
+    added: list[str] = []
+    if not present:
+        return added  # there is no such table yet
     for field in fields(CallRecord):
         if field.name in present:
             continue

@@ -25,6 +25,9 @@ class KeeperStatus(Struct, frozen=True):
     lost: int = 0
     foreign: int = 0  # segments of a newer journal format, left alone
     error: str = ""
+    left_out: int = 0  # definitions of the database that are not in force
+    left_out_hard_budgets: int = 0  # hard budgets among them: calls are not held to these
+    config_problem: str = ""  # why the configuration on disk, or a hard budget of the database, is not in force
 
 
 def write_status(state_dir: Path, status: KeeperStatus) -> None:

@@ -5,7 +5,6 @@ any worker answers for all. The layout is the literal list below: names are stab
 """
 
 import json
-from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -16,8 +15,9 @@ from prometheus_client.registry import Collector
 
 from gw import __version__, clock
 from gw._fast import Counters
-from gw.domain.call import CallRecord, Endpoint, Outcome
+from gw.domain.call import Endpoint, Outcome
 from gw.domain.money import PUSD_PER_USD
+from gw.domain.settled import Settled
 from gw.errors import REFUSALS
 from gw.ops.state import Own, StateFile, Word
 
@@ -28,6 +28,8 @@ SLUGS = (*REFUSALS, "other")
 TOKEN_CLASSES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
 SOURCES = ("exact", "observed", "estimated", "none")
 BUCKETS_MS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000)
+
+Word64 = int  # compiled, a C integer: metrics.pxd
 
 COST_BITS = 60  # a call of more than a million USD is a provider's garbage, which must not overflow a counter
 
@@ -52,54 +54,46 @@ _SLUG_AT = {slug: REFUSED + at for at, slug in enumerate(SLUGS)}
 _SOURCE_AT = {source: SOURCE + at for at, source in enumerate(SOURCES)}
 
 
-def observe(counters: Counters, record: CallRecord) -> None:
+def observe(counters: Counters, call: Settled) -> None:
     """Adds one finished call to the worker's own counters."""
-    counters.add(_CALL_AT[record.endpoint, record.outcome], 1)
-    if record.error:
-        counters.add(_SLUG_AT.get(record.error, _SLUG_AT["other"]), 1)
-    if record.endpoint != "messages":
+    counters.add(_CALL_AT[call.endpoint, call.outcome], 1)
+    if call.error:
+        counters.add(_SLUG_AT.get(call.error, _SLUG_AT["other"]), 1)
+    if call.endpoint != "messages":
         return
-    countable = not (record.list_pusd | record.billed_pusd) >> COST_BITS
-    duration_ms = _milliseconds(record.started_us, record.ended_us)
-    counters.add(
-        _SOURCE_AT[record.usage_source],
-        1,
-        TOKENS,
-        record.input_tokens,
-        TOKENS + 1,
-        record.output_tokens,
-        TOKENS + 2,
-        record.cache_read_tokens,
-        TOKENS + 3,
-        record.cache_write_5m_tokens,
-        TOKENS + 4,
-        record.cache_write_1h_tokens,
-        LIST_NUSD,
-        record.list_pusd // 1000 if countable else 0,
-        BILLED_NUSD,
-        record.billed_pusd // 1000 if countable else 0,
-        UNPRICED,
-        record.price_version == "unpriced",
-        RETRIES,
-        record.retries,
-        DURATION + bisect_left(BUCKETS_MS, duration_ms),
-        1,
-        DURATION + len(BUCKETS_MS) + 1,
-        duration_ms,
-    )
-    if record.first_token_us:
-        first_ms = _milliseconds(record.started_us, record.first_token_us)
-        counters.add(FIRST_TOKEN + bisect_left(BUCKETS_MS, first_ms), 1, FIRST_TOKEN + len(BUCKETS_MS) + 1, first_ms)
+    counters.add(_SOURCE_AT[call.usage_source], 1)
+    counters.add(TOKENS, call.input_tokens)
+    counters.add(TOKENS + 1, call.output_tokens)
+    counters.add(TOKENS + 2, call.cache_read_tokens)
+    counters.add(TOKENS + 3, call.cache_write_5m_tokens)
+    counters.add(TOKENS + 4, call.cache_write_1h_tokens)
+    if not (call.list_pusd | call.billed_pusd) >> COST_BITS:
+        counters.add(LIST_NUSD, call.list_pusd // 1000)
+        counters.add(BILLED_NUSD, call.billed_pusd // 1000)
+    if call.unpriced:
+        counters.add(UNPRICED, 1)
+    if call.retries:
+        counters.add(RETRIES, call.retries)
+    _observe_time(counters, DURATION, call.ended_us - call.started_us)
+    if call.first_token_us:
+        _observe_time(counters, FIRST_TOKEN, call.first_token_us - call.started_us)
+
+
+def _observe_time(counters: Counters, base: Word64, microseconds: Word64) -> None:
+    """The wall clock may go backwards, a counter may not."""
+    milliseconds = max(0, microseconds // 1000)
+    at = 0
+    for bound in BUCKETS_MS:
+        if milliseconds <= bound:
+            break
+        at += 1
+    counters.add(base + at, 1)
+    counters.add(base + len(BUCKETS_MS) + 1, milliseconds)
 
 
 def refuse(counters: Counters, slug: str) -> None:
     """A refusal that leaves no row (unknown path, wrong method)."""
     counters.add(_SLUG_AT[slug], 1)
-
-
-def _milliseconds(start_us: int, end_us: int) -> int:
-    """The wall clock may go backwards, a counter may not."""
-    return max(0, (end_us - start_us) // 1000)
 
 
 class StateCollector(Collector):

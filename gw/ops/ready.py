@@ -26,6 +26,8 @@ def readiness(state: StateFile, keeper_status: Path, now_us: int) -> tuple[bool,
         degraded.append("keeper silent: calls are journalled, the ledger lags")
     if status.get("database_ok") in (0, False):
         degraded.append("database unavailable: calls are journalled, the ledger lags")
+    if status.pop("config_problem", ""):  # its words name accounts: for /api/status, not for strangers
+        degraded.append("the configuration on disk, or a budget of the database, is not in force: `gw check` says why")
     body = {
         "ready": not reasons,
         "reasons": reasons,

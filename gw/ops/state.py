@@ -3,11 +3,16 @@
 Layout, all int64 little-endian words of 8 bytes:
     page 0                 control words (`Word`), written by one process each
     pages 1 ..             one block of BLOCK_BYTES per worker: own words, then counters; written by that worker alone
-    after all blocks       SLOTS_PER_WORKER observation slots of SLOT_BYTES per worker (see `Slots`)
+    after all blocks       SLOTS_PER_WORKER observation slots of SLOT_BYTES per worker
+    after these            cells of budgets with the slots of open holds, as many as observation slots (gw._fast.Cells)
+    after these            buckets of rate limits (gw._fast.Buckets)
 A block belongs to the worker whose process id stands in it; the supervisor, who sees every worker's end, negates the id
 then (`bury`), and the keeper sets it to 0 once the dead worker's calls are settled. So no lock has to outlive a fork, and
 no process id is mistaken for another's that was given the same number later. Counters only grow and stay when a worker
 dies, so their sum over all blocks is monotonic for as long as the file lives; the file is made anew at each start.
+
+Slot `number` of block `index` is both an observation slot, which carries the call's id, and the hold slot of the ordinal
+`hold_ordinal(index, number)`: so a dead worker's open hold is known to be of that call.
 """
 
 import fcntl
@@ -18,18 +23,24 @@ from contextlib import suppress
 from pathlib import Path
 
 from gw import clock
-from gw._fast import Counters
+from gw._fast import Buckets, Cells, Counters, buckets_bytes, cells_bytes
 
 STATE_FILE = "state.mm"  # in the state directory
 MAGIC = 0x67775F7374617465  # "gw_state"
-FORMAT = 1
+FORMAT = 2
 PAGE = 4096
 WORKERS_MAX = 64
 BLOCK_BYTES = 4096
 SLOTS_PER_WORKER = 2048
 SLOT_BYTES = 192
 SLOT_ID_BYTES = 40  # the call id, NUL padded; what the tap observed follows
-FILE_BYTES = PAGE + WORKERS_MAX * BLOCK_BYTES + WORKERS_MAX * SLOTS_PER_WORKER * SLOT_BYTES
+CELLS_CAPACITY = 65_536  # budgets times accounts times windows; a cell is forgotten an hour after its window
+BUCKETS_CAPACITY = 32_768  # rate limits times accounts
+HOLD_SLOTS = WORKERS_MAX * SLOTS_PER_WORKER
+SLOTS_AT = PAGE + WORKERS_MAX * BLOCK_BYTES
+CELLS_AT = SLOTS_AT + WORKERS_MAX * SLOTS_PER_WORKER * SLOT_BYTES  # here and below: multiples of a cache line
+BUCKETS_AT = CELLS_AT + cells_bytes(CELLS_CAPACITY, HOLD_SLOTS)
+FILE_BYTES = BUCKETS_AT + buckets_bytes(BUCKETS_CAPACITY)
 COUNTER_BASE = 16  # first counter word inside a block
 
 
@@ -58,6 +69,9 @@ class Own:
 class StateFile:
     """Opened by path in every process. `words` is the whole file as int64. Raises OSError, and ValueError for another file."""
 
+    _cells: Cells | None = None
+    _buckets: Buckets | None = None
+
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
         flags = os.O_RDWR | (os.O_CREAT | os.O_TRUNC if create else 0)
@@ -74,6 +88,20 @@ class StateFile:
             self.words[Word.MAGIC] = MAGIC
         elif self.words[Word.MAGIC] != MAGIC or self.words[Word.FORMAT] != FORMAT:
             raise ValueError(f"{path.name} is not a state file of this version of gw")
+
+    @property
+    def cells(self) -> Cells:
+        """Of budgets, with the slots of open holds; the same object each time."""
+        if self._cells is None:
+            self._cells = Cells(memoryview(self.map)[CELLS_AT:BUCKETS_AT], CELLS_CAPACITY, HOLD_SLOTS)
+        return self._cells
+
+    @property
+    def buckets(self) -> Buckets:
+        """Of rate limits; the same object each time."""
+        if self._buckets is None:
+            self._buckets = Buckets(memoryview(self.map)[BUCKETS_AT:FILE_BYTES], BUCKETS_CAPACITY)
+        return self._buckets
 
     def claim_block(self) -> "Block":
         """A block for this process, which must have opened the file itself (a lock on an inherited one excludes nobody).
@@ -154,13 +182,16 @@ class StateFile:
         return True
 
     def close(self) -> None:
+        """The memory goes with the last of the objects that were made of it: blocks, slots, paths, limits."""
+        self._cells = self._buckets = None
         self.words.release()
-        self.map.close()
+        with suppress(BufferError):
+            self.map.close()
         os.close(self.fd)
 
 
 def _allocate(fd: int) -> None:
-    """All pages at once (25 MB): a hole touched on a full disk would kill the process by SIGBUS. Raises OSError."""
+    """All pages at once (FILE_BYTES, 94 MiB): a hole touched on a full disk would kill the process by SIGBUS. Raises OSError."""
     if sys.platform == "linux":
         os.posix_fallocate(fd, 0, FILE_BYTES)
     else:
@@ -170,6 +201,11 @@ def _allocate(fd: int) -> None:
 def block_base(index: int) -> int:
     """Word offset of a worker's block."""
     return (PAGE + index * BLOCK_BYTES) // 8
+
+
+def hold_ordinal(block: int, slot: int) -> int:
+    """The hold slot that goes with an observation slot."""
+    return block * SLOTS_PER_WORKER + slot
 
 
 class Block:
@@ -189,9 +225,11 @@ class Block:
             (Own.JOURNAL_HEALTHY, 1),
         ):
             state.words[self.base + own] = value
-        first = PAGE + WORKERS_MAX * BLOCK_BYTES + index * SLOTS_PER_WORKER * SLOT_BYTES
+        first = SLOTS_AT + index * SLOTS_PER_WORKER * SLOT_BYTES
         self._slots = memoryview(state.map)[first : first + SLOTS_PER_WORKER * SLOT_BYTES]
-        self._free = list(range(SLOTS_PER_WORKER - 1, -1, -1))
+        # What a dead predecessor still holds here is the keeper's to settle: its slots, and the ids in them, stay as they are.
+        left = {ordinal - self.ordinal(0) for ordinal in state.cells.open_slots(self.ordinal(0), SLOTS_PER_WORKER)}
+        self._free = [slot for slot in range(SLOTS_PER_WORKER - 1, -1, -1) if slot not in left]
 
     def set(self, own: int, value: int) -> None:
         self.state.words[self.base + own] = value
@@ -210,6 +248,15 @@ class Block:
         if slot >= 0:
             self._free.append(slot)
 
+    def observations(self, slot: int) -> memoryview | None:
+        """Memory for the tap of the call that has this slot; None for slot -1."""
+        at = slot * SLOT_BYTES
+        return self._slots[at + SLOT_ID_BYTES : at + SLOT_BYTES] if slot >= 0 else None
+
+    def ordinal(self, slot: int) -> int:
+        """The hold slot of this slot number, for `StateFile.cells.slot`."""
+        return hold_ordinal(self.index, slot)
+
     def release(self) -> None:
         """A clean end: nothing is left open here."""
         self.set(Own.IN_FLIGHT, 0)
@@ -220,7 +267,7 @@ def read_slot(state: StateFile, block: int, slot: int, call_id: str) -> bytes | 
     """What a (dead) worker's tap had observed of this call, or None if the slot holds another call."""
     if not (0 <= block < WORKERS_MAX and 0 <= slot < SLOTS_PER_WORKER):
         return None
-    at = PAGE + WORKERS_MAX * BLOCK_BYTES + (block * SLOTS_PER_WORKER + slot) * SLOT_BYTES
+    at = SLOTS_AT + hold_ordinal(block, slot) * SLOT_BYTES
     raw = state.map[at : at + SLOT_BYTES]
     if raw[:SLOT_ID_BYTES].rstrip(b"\0").decode("ascii", "replace") != call_id:
         return None

@@ -30,6 +30,7 @@ def refusal_answer(
         headers.append((b"x-should-retry", b"false"))
     if refusal.retry_after_s:
         headers.append((b"retry-after", b"%d" % refusal.retry_after_s))
+    headers += refusal.headers
     if allow:
         headers.append((b"allow", allow))
     return kind.status, headers, body

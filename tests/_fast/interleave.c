@@ -233,6 +233,7 @@ static void spends(int number) {
     if (gw_hold(&cells, holder, &path, 40, 0) != GW_TAKEN) return;
     gw_store_relaxed(&holder->slot->observed, 3);
     if (number == 0) gw_extend(&cells, holder, 35);
+    if (number == 1) gw_retract(&cells, holder->slot, 25);
     if (actual_of[number] < 0) gw_void(&cells, holder->slot);
     else gw_post(&cells, holder->slot, actual_of[number]);
 }

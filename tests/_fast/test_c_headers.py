@@ -14,6 +14,9 @@ FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wsign-compare", "-Wconversion"
 USES = {
     "peek.h": "void use(struct gw_peek *p, uint8_t *o) { gw_peek_body(p, o, 1); gw_span_text(o, p->model, o); }",
     "tap.h": "int use(struct gw_tap *t, uint8_t *o) { gw_tap_read_whole(t, o, 1); return gw_tap_feed(t, o, 1); }",
+    "frame.h": "void use(struct gw_frame *f) { gw_frame_seal(f); }",
+    "heads.h": "int use(const char *n) { return gw_role_of_request(n, 1) + gw_role_of_answer(n, 1); }",
+    "weigh.h": "int use(struct gw_weigh *w, uint8_t *o) { return gw_weigh_body(w, o, 1); }",
     "hold.h": "",
     "bucket.h": "",
 }

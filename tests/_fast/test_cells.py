@@ -180,6 +180,19 @@ def test_a_refused_extension_keeps_what_was_held(module: ModuleType) -> None:
     assert (slot.extend(10), slot.held) == (module.TAKEN, 70)
 
 
+def test_a_retraction_gives_back_part_and_the_hold_goes_on(module: ModuleType) -> None:
+    cells = new_cells(module)
+    parallel = cells.find(99)
+    path, slot = module.Path(cells, [(KEYS[0], 100, module.HARD), (99, 1, module.UNITS)]), cells.slot(0)
+    assert slot.retract(1) == module.NOT_HELD
+    slot.hold(path, 60)
+    assert (slot.retract(45), slot.held, slot.amount, slot.state) == (0, 15, 15, module.HELD)
+    assert (words(cells, path.indices[0]), words(cells, parallel)) == ((15, 0, 0), (1, 0, 0))
+    assert (slot.extend(5), slot.retract(500), slot.held, cells.used(path.indices[0])) == (module.TAKEN, 0, 0, 0)
+    assert (slot.post(7), words(cells, path.indices[0]), words(cells, parallel)) == (0, (7, 7, 0), (0, 0, 0))
+    assert slot.retract(1) == module.NOT_HELD
+
+
 def test_a_new_limit_counts_at_once_and_for_open_holds_when_told(module: ModuleType) -> None:
     cells = new_cells(module)
     slot, other = cells.slot(0), cells.slot(1)

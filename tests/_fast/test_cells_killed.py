@@ -28,6 +28,8 @@ SCENARIOS: dict[str, tuple[list[tuple[Any, ...]], int]] = {
     "post nothing": ([("hold", 60), ("post", 0)], 0),
     "extend and post": ([("hold", 60), ("extend", 20), ("post", 79)], 79),
     "extend in vain and post": ([("hold", 60), ("extend", 41), ("post", 60)], 60),
+    "retract and post": ([("hold", 60), ("retract", 35), ("post", 24)], 24),
+    "retract all, extend, post": ([("hold", 60), ("retract", 90), ("extend", 10), ("post", 12)], 12),
     "void": ([("hold", 60), ("void",)], 0),
     "hold in vain": ([("hold", 101)], 0),
     "hold again": ([("hold", 60), ("void",), ("hold", 30), ("post", 31)], 31),

@@ -124,6 +124,17 @@ class Machine(RuleBasedStateMachine):
             self.take(hold, extra, 0)
             hold.amount += extra
 
+    @rule(ordinal=slots, less=amounts)
+    def retract(self, ordinal: int, less: int) -> None:
+        result = self.both(ordinal, "retract", less)
+        assert result == (0 if ordinal in self.holds else compiled_cells.NOT_HELD)
+        if ordinal in self.holds:
+            hold = self.holds[ordinal]
+            less = min(less, hold.amount)
+            hold.amount -= less
+            for key, _, kind in (item[:3] for item in hold.items):
+                self.model[key].used -= 0 if kind == UNITS else less
+
     def ended(self, ordinal: int, result: int) -> bool:
         if ordinal in self.holds:
             assert result == 0
@@ -221,7 +232,7 @@ TestTwins = Machine.TestCase
 TestTwins.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
 
 
-steps = st.lists(st.tuples(slots, st.sampled_from(["hold", "extend", "post", "void", "reap"]), amounts), max_size=80)
+steps = st.lists(st.tuples(slots, st.sampled_from(["hold", "extend", "retract", "post", "void", "reap"]), amounts), max_size=80)
 
 
 @pytest.mark.parametrize("module", CELLS)

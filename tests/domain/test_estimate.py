@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gw.domain.estimate import bytes_per_token, complete, tokens_of
+from gw.domain.estimate import Scale, bytes_per_token, complete, scale_of, tokens_of
 from gw.domain.usage import Reading, Usage
 
 FAMILIES = [
@@ -32,6 +32,23 @@ FAMILIES = [
 @pytest.mark.parametrize(("model", "size"), FAMILIES)
 def test_newer_and_unknown_models_make_more_tokens_of_a_text(model: str, size: int) -> None:
     assert bytes_per_token(model) == size
+
+
+SCALES = [
+    ("claude-opus-5-5", Scale(1_000_000, 4_784, 7_784, 3)),
+    ("claude-haiku-5-5", Scale(1_000_000, 4_784, 7_784, 3)),
+    ("claude-opus-4-7", Scale(1_000_000, 4_784, 7_784, 3)),
+    ("claude-opus-4-6", Scale(1_000_000, 1_568, 4_570, 4)),
+    ("claude-haiku-4-5-20251001", Scale(200_000, 1_568, 4_570, 4)),
+    ("claude-3-5-sonnet-20241022", Scale(200_000, 1_568, 4_570, 4)),
+    ("gpt-9", Scale(2_000_000, 4_784, 7_784, 3)),
+]
+
+
+@pytest.mark.parametrize(("model", "scale"), SCALES)
+def test_what_a_prompt_can_come_to_depends_on_the_model(model: str, scale: Scale) -> None:
+    assert scale_of(model) == scale
+    assert scale_of(model).bytes_per_token == bytes_per_token(model)
 
 
 @given(size=st.integers(0, 10**9), model=st.sampled_from([name for name, _ in FAMILIES]))

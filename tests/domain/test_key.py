@@ -21,6 +21,13 @@ def test_minted_keys_differ() -> None:
     assert len({mint().text for _ in range(1000)}) == 1000
 
 
+def test_rotated_key_keeps_its_public_id_and_has_another_secret() -> None:
+    first = mint()
+    second = mint(first.public_id)
+    assert second.public_id == first.public_id and second.text != first.text
+    assert parse(second.text) == (first.public_id, "")
+
+
 def test_every_single_mistyped_character_is_found() -> None:
     text, _ = mint()
     for at, right in enumerate(text):

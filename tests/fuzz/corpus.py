@@ -30,3 +30,14 @@ BODIES = [
     b"{}x",
     b"\xef\xbb\xbf{}",
 ]
+
+WEIGHED = [
+    *BODIES,
+    b'{"messages":[{"content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}}]}]}',
+    b'{"messages":[{"content":[{"source":{"type":"base64","media_type":"application/pdf","data":"JVBE"}},{"input":{"a":[1]}}]}]}',
+    b'{"messages":[{"content":[{"source":{"type":"content","content":[{"source":{"type":"url"}}]}},{"file_id":"f"}]}]}',
+    b'{"messages":[{"content":[{"tool":{"definition":{"type":"advisor_20260301","max_uses":2,"max_tokens":2048}}}]}]}',
+    b'{"tools":[{"type":"web_search_20260318","max_uses":8},{"input_schema":{"a":1}},{"type":"bash_20250124"},{"type":"custom"}]}',
+    b'{"thread":{},"mcp_servers":[{}],"fallbacks":[{"speed":"fast"}],"context_management":{"edits":[{"type":"compact_20260112"}]}}',
+    b'{"fallbacks":"default","compaction":{},"inference_geo":"us","thinking":{"budget_tokens":1e9},"max_tokens":5,"x":""}',
+]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gw.domain.call import CallRecord
+from gw.domain.settled import Settled
 from gw.errors import REFUSALS
 from gw.ops import metrics
 from gw.ops.metrics import BUCKETS_MS, COUNTERS, ENDPOINTS, OUTCOMES, exposition, observe
@@ -39,8 +39,14 @@ def page(state: StateFile, keeper: dict[str, Any] | None = None) -> dict[tuple[s
     return {(one.name, next(iter(one.labels.values()), "")): one.value for each in families for one in each.samples}
 
 
-def call(**more: Any) -> CallRecord:
-    return record("gw_1", **more)
+def call(**more: Any) -> Settled:
+    """With the figures of such a record."""
+    one = record("gw_1", **more)
+    done = Settled(one.endpoint, one.outcome, one.error)
+    done.unpriced = one.price_version == "unpriced"
+    for name in set(Settled.__slots__) - {"unpriced"}:
+        setattr(done, name, getattr(one, name))
+    return done
 
 
 def test_the_layout_fits_into_a_block() -> None:

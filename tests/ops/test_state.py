@@ -8,6 +8,7 @@ import pytest
 
 from gw._fast import OBSERVED_BYTES, Tap, observed_from
 from gw.ops.state import (
+    CELLS_AT,
     COUNTER_BASE,
     FILE_BYTES,
     SLOT_BYTES,
@@ -56,7 +57,7 @@ def test_areas_do_not_overlap() -> None:
     assert SLOT_ID_BYTES + OBSERVED_BYTES <= SLOT_BYTES and SLOT_ID_BYTES % 8 == 0 == SLOT_BYTES % 8
     owns = [value for name, value in vars(Own).items() if not name.startswith("_")]
     assert max(owns) < COUNTER_BASE
-    assert block_base(WORKERS_MAX) * 8 + WORKERS_MAX * SLOTS_PER_WORKER * SLOT_BYTES == FILE_BYTES
+    assert block_base(WORKERS_MAX) * 8 + WORKERS_MAX * SLOTS_PER_WORKER * SLOT_BYTES == CELLS_AT
 
 
 def test_each_worker_gets_a_block_of_its_own_until_there_are_none(state: StateFile) -> None:

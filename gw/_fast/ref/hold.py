@@ -218,6 +218,18 @@ class Slot:
         self._turn_with(HELD, held)
         return result
 
+    def retract(self, less: int) -> int:
+        checked(less)
+        if self.state != HELD:
+            return NOT_HELD
+        held = self._get(TURN)
+        back = min(less, held)
+        self._put(HELD_BEFORE, held - back)
+        self._turn_with(RETRACTING, back)
+        self._give_back()
+        self._turn_with(HELD, held - back)
+        return 0
+
     def _end(self, state: int, amount: int) -> int:
         if self.state != HELD:
             return ALREADY_SETTLED if self.state in (POSTED, VOIDED) else NOT_HELD

@@ -1,0 +1,65 @@
+Headers = list[tuple[bytes, bytes]]
+
+class Sent:
+    """What gw reads of the client's request headers; bytes as sent without blanks around, empty if absent."""
+
+    @property
+    def head(self) -> bytes:
+        """The header lines for the upstream, each ended by CRLF, without credentials."""
+
+    @property
+    def credentials(self) -> bytes:
+        """The client's own credential lines."""
+
+    @property
+    def gw_key(self) -> bytes: ...
+    @property
+    def api_key(self) -> bytes: ...
+    @property
+    def authorization(self) -> bytes: ...
+    @property
+    def content_encoding(self) -> bytes:
+        """Lower-case."""
+
+    @property
+    def content_length(self) -> int:
+        """-1: not declared, or not a number."""
+
+    @property
+    def values(self) -> dict[bytes, bytes]:
+        """The attribution headers that were present."""
+
+class Answer:
+    """What gw reads of the upstream's response headers."""
+
+    @property
+    def headers(self) -> Headers:
+        """For the client; may be added to."""
+
+    @property
+    def request_id(self) -> str:
+        """The upstream's own."""
+
+    @property
+    def content_type(self) -> bytes:
+        """Lower-case."""
+
+    @property
+    def encoding(self) -> bytes:
+        """Lower-case; empty: identity."""
+
+    @property
+    def streams(self) -> bool:
+        """It is an event stream."""
+
+def read_request(headers: Headers) -> Sent:
+    """One pass over the client's headers (names are lower-case in ASGI)."""
+
+def to_client(upstream: Headers, call_id: bytes, *, own_account: bool) -> Answer:
+    """One pass over the upstream's headers. `own_account`: they describe the client's own account, not the company's."""
+
+def text_of(value: bytes, limit: int = 128) -> str:
+    """A header value as bounded printable text."""
+
+def shown(text: str, limit: int) -> str:
+    """As gw.domain.text.printable makes it."""

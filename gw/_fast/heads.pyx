@@ -1,0 +1,170 @@
+"""One pass over the headers of a request, or of an answer. The policy is gw.wire.headers', the names are in heads.h."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy
+
+
+cdef extern from "heads.h" nogil:
+    enum: GW_H_PASS, GW_H_DROP, GW_H_TELL, GW_H_OWN, GW_H_API_KEY, GW_H_AUTHORIZATION, GW_H_GW_KEY, GW_H_LENGTH
+    enum: GW_H_ENCODING, GW_H_CONNECTION, GW_H_TYPE, GW_H_REQUEST_ID, GW_H_ACCOUNT
+    int gw_role_of_request(const char *name, size_t size) noexcept
+    int gw_role_of_answer(const char *name, size_t size) noexcept
+    bint gw_is_space(char c) noexcept
+    int64_t gw_length_of(const char *value, size_t size) noexcept
+    bint gw_is_plain(const char *text, size_t size) noexcept
+
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_ASCII(object text)
+    const unsigned char *PyUnicode_1BYTE_DATA(object text)
+
+
+Headers = list[tuple[bytes, bytes]]
+
+cdef bytes KEY_MARK = b"gwk_"
+cdef tuple PLAIN_CONNECTION = (b"keep-alive", b"close")
+cdef bytes LAST_LINE = b"accept-encoding: identity\r\n"
+
+
+cdef class Sent:
+    cdef readonly bytes head, credentials, gw_key, api_key, authorization, content_encoding
+    cdef readonly int64_t content_length
+    cdef readonly dict values
+
+
+cdef class Answer:
+    cdef readonly list headers
+    cdef readonly str request_id
+    cdef readonly bytes content_type, encoding
+    cdef readonly bint streams
+
+
+cdef inline bytes stripped(bytes value):
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(value)
+    cdef const char *text = PyBytes_AS_STRING(value)
+    return value.strip() if size and (gw_is_space(text[0]) or gw_is_space(text[size - 1])) else value
+
+
+cdef inline char *put(char *at, bytes value):
+    memcpy(at, PyBytes_AS_STRING(value), <size_t>PyBytes_GET_SIZE(value))
+    return at + PyBytes_GET_SIZE(value)
+
+
+cdef inline char *put_line(char *at, bytes name, bytes value):
+    at = put(put(at, name), b": ")
+    return put(put(at, value), b"\r\n")
+
+
+cdef bytes lines_of(list fields, bytes last):
+    """Lines `name: value` of name, value, name, value, ..., which are bytes; then `last`."""
+    cdef Py_ssize_t i, size = PyBytes_GET_SIZE(last)
+    for i in range(0, len(fields), 2):
+        size += PyBytes_GET_SIZE(<bytes>fields[i]) + PyBytes_GET_SIZE(<bytes>fields[i + 1]) + 4
+    cdef bytes whole = PyBytes_FromStringAndSize(NULL, size)
+    cdef char *at = PyBytes_AS_STRING(whole)
+    for i in range(0, len(fields), 2):
+        at = put_line(at, <bytes>fields[i], <bytes>fields[i + 1])
+    put(at, last)
+    return whole
+
+
+cdef list without_named(headers):
+    """Drops Connection and the headers that it declares hop-by-hop."""
+    gone = {b"connection"}
+    for name, value in headers:
+        if name == b"connection":
+            gone |= {token.strip().lower() for token in value.split(b",")}
+    return [item for item in headers if item[0] not in gone]
+
+
+def read_request(list headers not None):
+    cdef Sent sent = Sent.__new__(Sent)
+    cdef list passed = [], credentials = []
+    cdef bytes name, value
+    cdef int role
+    sent.gw_key = sent.api_key = sent.authorization = sent.content_encoding = b""
+    sent.content_length = -1
+    sent.values = {}
+    for pair in headers:
+        name, value = pair
+        if name is None or value is None:
+            raise TypeError("a header is two bytes objects")
+        role = gw_role_of_request(PyBytes_AS_STRING(name), <size_t>PyBytes_GET_SIZE(name))
+        if role == GW_H_PASS or role == GW_H_TELL or role == GW_H_ENCODING:
+            passed.append(name)
+            passed.append(value)
+        if role == GW_H_TELL or role == GW_H_OWN:
+            sent.values[name] = value
+        elif role == GW_H_LENGTH:
+            sent.content_length = gw_length_of(PyBytes_AS_STRING(value), <size_t>PyBytes_GET_SIZE(value))
+        elif role == GW_H_ENCODING:
+            encoding = stripped(value).lower()
+            sent.content_encoding = sent.content_encoding + b"," + encoding if sent.content_encoding else encoding
+        elif role == GW_H_GW_KEY:
+            sent.gw_key = stripped(value)
+        elif role == GW_H_API_KEY or role == GW_H_AUTHORIZATION:
+            if KEY_MARK not in value:  # a virtual key never goes upstream, whichever of its headers identified the caller
+                credentials.append(name)
+                credentials.append(value)
+            if role == GW_H_API_KEY:
+                sent.api_key = stripped(value)
+            else:
+                sent.authorization = stripped(value)
+        elif role == GW_H_CONNECTION and value.lower() not in PLAIN_CONNECTION:
+            return read_request(without_named(headers))
+    sent.head = lines_of(passed, LAST_LINE)
+    sent.credentials = lines_of(credentials, b"") if credentials else b""
+    return sent
+
+
+def to_client(list upstream not None, bytes call_id not None, *, bint own_account):
+    cdef Answer answer = Answer.__new__(Answer)
+    cdef bytes name, value, request_id = b""
+    cdef int role
+    answer.headers = [(b"request-id", call_id), (b"x-gw-call-id", call_id)]
+    answer.content_type = answer.encoding = b""
+    for pair in upstream:
+        name, value = pair
+        if name is None or value is None:
+            raise TypeError("a header is two bytes objects")
+        role = gw_role_of_answer(PyBytes_AS_STRING(name), <size_t>PyBytes_GET_SIZE(name))
+        if role == GW_H_REQUEST_ID:
+            request_id = value
+            continue
+        if role == GW_H_DROP or (role == GW_H_ACCOUNT and not own_account):
+            continue
+        if role == GW_H_CONNECTION:
+            if value.lower() not in PLAIN_CONNECTION:
+                return to_client(without_named(upstream), call_id, own_account=own_account)
+            continue
+        if role == GW_H_TYPE:
+            answer.content_type = stripped(value).lower()
+        elif role == GW_H_ENCODING:
+            answer.encoding = stripped(value).lower()
+        answer.headers.append(pair)
+    if request_id:
+        answer.headers.append((b"x-gw-upstream-request-id", request_id))
+    answer.request_id = text_of(request_id)
+    if answer.encoding == b"identity":
+        answer.encoding = b""
+    answer.streams = answer.content_type.startswith(b"text/event-stream")
+    return answer
+
+
+cpdef str text_of(bytes value, Py_ssize_t limit=128):
+    cdef Py_ssize_t size = min(PyBytes_GET_SIZE(value), limit)
+    cdef const char *start = PyBytes_AS_STRING(value)
+    cdef str text = PyUnicode_DecodeLatin1(start, size, NULL) if size else ""
+    if gw_is_plain(start, <size_t>size):
+        return text
+    return "".join([char if char.isprintable() else "?" for char in text])
+
+
+cpdef str shown(str text, Py_ssize_t limit):
+    if PyUnicode_GET_LENGTH(text) > limit:
+        text = text[:limit]
+    if PyUnicode_IS_ASCII(text) and gw_is_plain(<const char *>PyUnicode_1BYTE_DATA(text), <size_t>PyUnicode_GET_LENGTH(text)):
+        return text
+    return "".join([char if char.isprintable() else "?" for char in text])

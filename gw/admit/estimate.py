@@ -1,0 +1,309 @@
+"""What a call will probably cost and the most that it can, before it is sent and without a tokenizer.
+
+The most is a bound, not a guess: a token is at least one byte of UTF-8, a prompt longer than the window is refused and free,
+and where the provider prompts a model again by itself each prompt is bounded by the window (docs/money.md says what each
+bound rests on). The probable cost is for holding: what is missing is held while the answer streams, slice by slice. It comes
+from the last exact usage of the same session, whose prefix is in the provider's cache until its time to live has passed, and
+from averages: tokens per byte, output, how much of an unknown prompt turns out to be cached all the same. The expected output
+is a mean and no high percentile: what is held for one call and never spent refuses others, while a call that needs more takes
+it as it grows.
+
+An `Estimator` belongs to one worker and is never shared. What it knows of a session is what this worker has served of it;
+where it knows less it guesses higher. Nothing here is ever billed.
+"""
+
+from typing import NamedTuple
+
+from gw._fast.fields import Weight
+from gw.domain.estimate import Scale, scale_of
+from gw.domain.money import PUSD_PER_NUSD
+from gw.domain.tariff import Rung, Tariff, rung_at
+from gw.domain.usage import Usage
+
+SLICE_TOKENS = 1_000  # what a stream that outgrows what was expected takes at a time
+
+# The bound. What a body does not show of its prompt: the provider's framing, its instructions for tools (806 tokens at most
+# where they are published), and the text of the tools that it defines itself (7,490 for the largest set).
+BLOCK_TOKENS_MAX = 16
+TOOL_TOKENS_MAX = 64
+TOOLS_TOKENS_MAX = 1_000
+DEFINED_TOOL_TOKENS_MAX = 8_000
+PAGES_MAX = 600  # of one PDF
+OUTPUT_MAX = 128_000  # of one generation whose request does not cap it
+# How often the provider prompts the model for one request with server tools: documented as 10, seen to be 11.
+GENERATIONS_MAX = 12
+OTHERS_WINDOW = 1_000_000  # of a Claude model that answers beside the requested one
+
+# The guess. Framing as tokens; an image and a PDF's page as Claude Code counts them; base64 of a page by experience.
+BLOCK_TOKENS = 4
+TOOLS_TOKENS = 300
+DEFINED_TOOL_TOKENS = 500
+IMAGE_TOKENS = 2_000
+PAGE_TOKENS = 2_500
+PAGE_BYTES = 65_536
+SERVER_TOOL_TOKENS = 10_000  # what a search or a fetch adds
+ADVICE_TOKENS = 1_600
+OUTPUT_START = 2_000  # expected output before anything was learned; calls of Claude Code average about half of it
+OUTPUT_SHIFT = 4  # a new output counts a sixteenth of the mean
+RATIO_SHIFT = 16  # tokens per byte are counted in 2^-16
+CACHED_WHOLE = 256  # the cached part of a prompt is counted in 1/256
+CACHED_NEWS = 8  # a new part counts an eighth of the mean
+RATIO_START = {3: (1 << RATIO_SHIFT) // 3 + 1, 4: (1 << RATIO_SHIFT) // 4}  # by scale.bytes_per_token
+RATIO_NEWS = 8  # a new ratio counts an eighth of the mean
+RATIO_MIN, RATIO_MAX = (1 << RATIO_SHIFT) // 8, 1 << RATIO_SHIFT  # a token of 8 bytes to 1
+RATIO_BYTES_MIN = 4_096  # below, framing outweighs the text
+
+# Memory: the oldest goes first. A session takes about 600 bytes.
+SESSIONS_MAX = 8_192
+MODELS_MAX = 1_024  # clients choose model names
+PAIRS_MAX = 4_096  # of key and model
+SESSION_US = 24 * 3_600_000_000
+MINUTE_US = 60_000_000
+
+
+_new = tuple.__new__  # past the keyword handling of a NamedTuple's class: a tenth of a microsecond
+
+
+class Estimate(NamedTuple):
+    """Costs in nano-USD, rounded up; typical_nusd <= worst_nusd."""
+
+    typical_nusd: int
+    worst_nusd: int
+    prompt_tokens: int  # as probably counted, the cached ones included
+    output_tokens: int  # as expected, within the body's cap
+    slice_nusd: int  # of SLICE_TOKENS more output tokens
+    bytes_per_token: int  # of output text: how a stream is counted while it runs
+
+
+class Seen(NamedTuple):
+    """The last exact usage of one prefix."""
+
+    prompt_tokens: int
+    cached_tokens: int  # of these, in the provider's cache since
+    text_bytes: int
+    rest_tokens: int  # what is not text, as guessed then
+    warm_until_us: int
+    at_us: int
+
+
+class Habit(NamedTuple):
+    """What the calls of a key with a model have in common."""
+
+    output: int = OUTPUT_START << OUTPUT_SHIFT  # mean, shifted
+    cached: int = 0  # part of the prompt that was in the cache where nothing was known of it: prefixes that sessions share
+    geo_us: bool = False  # the last one was billed for data residency
+
+
+START = Habit()
+Prefix = tuple[str, str, str, str, int]  # key, model, session, agent, tools: what differs in one shares no cached prefix
+
+
+class Estimator:
+    """The memory of one worker, bounded."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Prefix, Seen] = {}
+        self._ratios: dict[str, int] = {}  # model -> tokens per byte
+        self._habits: dict[tuple[str, str], Habit] = {}  # by key and model
+
+    def estimate(  # noqa: PLR0917 - by position: every call pays for each keyword
+        self, tariff: Tariff, weight: Weight, model: str, key: str, session: str, agent: str, at_us: int
+    ) -> Estimate:
+        """`model` is the id sent upstream; `session` and `agent` "" where there is none. Call it once, when admitting."""
+        # Taken apart at once, here and below: half the time of asking the tuple for each field.
+        (
+            text, _, images, documents, _, blocks, tools, defined, servers, searches, advisors, _, _, references,
+            cap, ttl, fast, geo,
+        ) = weight  # fmt: skip
+        scale = scale_of(model)
+        window, _, _, bytes_per_token = scale
+        worst_pusd = most_pusd(tariff, weight, scale)
+        rest = BLOCK_TOKENS * blocks
+        if tools:
+            rest += TOOLS_TOKENS + DEFINED_TOOL_TOKENS * defined
+        if images or documents:
+            rest += _media_tokens(weight)
+        mean, cached, geo_us = self._habits.get((key, model), START)
+        seen = self._seen.get((key, model, session, agent, tools)) if session else None
+        ratio = self._ratios.get(model) or RATIO_START[bytes_per_token]
+        if seen is None:
+            prompt = (text * ratio >> RATIO_SHIFT) + rest
+            warm = prompt * cached // CACHED_WHOLE
+        else:
+            prompt, warm = _grown(seen, text, rest, ratio, at_us, continued=references > 0)
+        prompt = prompt if prompt < window else window
+        output = mean >> OUTPUT_SHIFT
+        if 0 <= cap < output:
+            output = cap
+        rungs = tariff.usual_fast if fast else tariff.usual
+        # A prompt just below a step may turn out to be above it.
+        rung = rungs[0] if len(rungs) == 1 else rung_at(rungs, prompt + prompt // 10)
+        _, input_rate, output_rate, read_rate, write_5m_rate, write_1h_rate = rung
+        rate = input_rate if not ttl else write_5m_rate if ttl == 5 else write_1h_rate
+        warm = warm if warm < prompt else prompt
+        pusd = warm * read_rate + (prompt - warm) * rate + output * output_rate
+        slice_pusd = SLICE_TOKENS * output_rate
+        if servers:
+            pusd += SERVER_TOOL_TOKENS * rate
+            if advisors:
+                pusd += prompt * input_rate + ADVICE_TOKENS * output_rate
+        if geo == 2 or (geo_us and not geo):
+            pusd, slice_pusd = pusd * tariff.geo_num // tariff.geo_den, slice_pusd * tariff.geo_num // tariff.geo_den
+        if searches:
+            pusd += tariff.search_pusd
+        pusd = pusd if pusd < worst_pusd else worst_pusd
+        return _new(
+            Estimate,
+            (
+                -(-pusd // PUSD_PER_NUSD),
+                -(-worst_pusd // PUSD_PER_NUSD),
+                prompt,
+                output,
+                -(-slice_pusd // PUSD_PER_NUSD),
+                bytes_per_token,
+            ),
+        )
+
+    def learn(  # noqa: PLR0917 - as above
+        self, weight: Weight, usage: Usage, model: str, key: str, session: str, agent: str, at_us: int
+    ) -> None:
+        """After a call whose usage is exact. `weight` is that of its body."""
+        prompt, cached = _last_prompt(usage)
+        prefix = (key, model, session, agent, weight.tools)
+        self._learn_habit(key, model, usage, unknown=not session or prefix not in self._seen)
+        if not prompt:
+            return
+        rest = _rest_tokens(weight)
+        plain = not (weight.images or weight.documents or weight.references or weight.server_tools or weight.compaction)
+        if plain and weight.text_bytes >= RATIO_BYTES_MIN:
+            self._learn_ratio(model, ((prompt - rest) << RATIO_SHIFT) // weight.text_bytes)
+        if session:
+            # What is cached without a mark in the body (other providers do) lives for minutes.
+            warm_until_us = at_us + (weight.ttl or 5) * MINUTE_US if cached else 0
+            self._remember(prefix, _new(Seen, (prompt, cached, max(weight.text_bytes, 1), rest, warm_until_us, at_us)))
+
+    def _learn_habit(self, key: str, model: str, usage: Usage, *, unknown: bool) -> None:
+        output, cached, _ = self._habits.pop((key, model), START)
+        output += min(usage.output_tokens, OUTPUT_MAX) - (output >> OUTPUT_SHIFT)
+        prompt = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+        if unknown and prompt:
+            cached += (usage.cache_read_tokens * CACHED_WHOLE // prompt - cached) // CACHED_NEWS
+        self._habits[key, model] = _new(Habit, (output, cached, usage.inference_geo == "us"))
+        if len(self._habits) > PAIRS_MAX:
+            del self._habits[next(iter(self._habits))]
+
+    def _learn_ratio(self, model: str, sample: int) -> None:
+        sample = min(max(sample, RATIO_MIN), RATIO_MAX)
+        before = self._ratios.pop(model, 0) or RATIO_START[scale_of(model).bytes_per_token]
+        self._ratios[model] = before + (sample - before) // RATIO_NEWS
+        if len(self._ratios) > MODELS_MAX:
+            del self._ratios[next(iter(self._ratios))]
+
+    def _remember(self, prefix: Prefix, seen: Seen) -> None:
+        sessions = self._seen
+        sessions.pop(prefix, None)
+        sessions[prefix] = seen
+        for _ in range(2):  # one comes, up to two go: so those that have had their day vanish though nobody asks for them
+            oldest = next(iter(sessions))
+            if len(sessions) > SESSIONS_MAX or sessions[oldest].at_us + SESSION_US < seen.at_us:
+                del sessions[oldest]
+
+
+def most_pusd(tariff: Tariff, weight: Weight, scale: Scale) -> int:
+    """The most that a call with this body can be billed, pico-USD."""
+    (
+        _, most, images, documents, _, blocks, tools, defined, servers, _, _, fallbacks, compaction, references, cap, ttl,
+        fast, geo,
+    ) = weight  # fmt: skip
+    window, image_max, page_max, _ = scale
+    most += BLOCK_TOKENS_MAX * blocks
+    if tools:
+        most += TOOLS_TOKENS_MAX + TOOL_TOKENS_MAX * tools + DEFINED_TOOL_TOKENS_MAX * defined
+    if images or documents:
+        most += image_max * images + PAGES_MAX * page_max * documents
+    prompt = window if references or most > window else most
+    output = OUTPUT_MAX if cap < 0 else cap if cap < window else window
+    if servers or fallbacks or compaction:
+        return _most_of_many(tariff, weight, window, OTHERS_WINDOW if references else min(most, OTHERS_WINDOW), prompt, output)
+    rungs = tariff.dearest_fast if fast else tariff.dearest
+    rung = rungs[0] if len(rungs) == 1 else rung_at(rungs, prompt)
+    rate = rung[1] if not ttl else rung[4] if ttl == 5 else rung[5]
+    pusd = prompt * rate + output * rung[2]
+    return pusd if geo == 1 else -(-pusd * tariff.geo_num // tariff.geo_den)
+
+
+def _most_of_many(  # noqa: PLR0917 - tokens as most_pusd found them
+    tariff: Tariff, weight: Weight, window: int, others_prompt: int, prompt: int, output: int
+) -> int:
+    """The same where the provider may prompt a model more than once. `prompt` and `others_prompt` are the first ones, of the
+    requested model and of any other."""
+    prompts, outputs = _generations(weight, prompt, output, window)
+    rung = rung_at(tariff.dearest_fast if weight.fast else tariff.dearest, prompts)
+    pusd = prompts * _prompt_rate(rung, weight.ttl) + outputs * rung.output
+    if weight.geo != 1:
+        pusd = -(-pusd * tariff.geo_num // tariff.geo_den)
+    others = tariff.others
+    prompts, outputs = _generations(weight, others_prompt, output, OTHERS_WINDOW)
+    pusd += weight.fallbacks * (prompts * others.input + outputs * others.output)
+    pusd += weight.advisor_uses * (OTHERS_WINDOW * others.input + max(output, OUTPUT_MAX) * others.output)
+    return pusd + weight.searches_cap * tariff.search_pusd
+
+
+def _generations(weight: Weight, prompt: int, output: int, window: int) -> tuple[int, int]:
+    """(tokens of all prompts, of all outputs) of one model's part in a request. The body's cap holds for the answer as a
+    whole, but not for summaries; each prompt after the first may have grown to the window."""
+    further = GENERATIONS_MAX - 1 if weight.server_tools else 0
+    prompts = prompt + further * window
+    if not weight.compaction:
+        return prompts, output
+    summaries = (further + 1) * OUTPUT_MAX  # each written from a prompt, and then part of the next
+    return prompts * 2 + summaries, output + summaries
+
+
+def _prompt_rate(rung: Rung, ttl: int) -> int:
+    """What a token of the prompt costs that is not yet in the cache."""
+    if ttl == 60:
+        return rung.cache_write_1h
+    return rung.cache_write_5m if ttl else rung.input
+
+
+def _grown(seen: Seen, text: int, rest: int, ratio: int, at_us: int, *, continued: bool) -> tuple[int, int]:
+    """(tokens of the prompt, of these at most in the cache) of a body with this text and `rest`, after one that was seen.
+    `continued`: the provider may hold the conversation, and the body only what is new."""
+    prompt, cached, seen_text, seen_rest, warm_until_us, _ = seen
+    more = text - seen_text
+    if more >= 0:
+        prompt += more * ratio >> RATIO_SHIFT
+        if rest > seen_rest:
+            prompt += rest - seen_rest
+    elif continued:
+        prompt += (text * ratio >> RATIO_SHIFT) + rest
+    else:
+        prompt = prompt * text // seen_text
+    # A body that lost more than an eighth was compacted or began anew: of its prefix little is left.
+    kept = continued or more * 8 >= -seen_text
+    return prompt, cached if kept and at_us < warm_until_us else 0
+
+
+def _rest_tokens(weight: Weight) -> int:
+    """What is not text."""
+    tools = TOOLS_TOKENS + DEFINED_TOOL_TOKENS * weight.defined_tools if weight.tools else 0
+    return BLOCK_TOKENS * weight.blocks + tools + _media_tokens(weight)
+
+
+def _media_tokens(weight: Weight) -> int:
+    pages = weight.documents + weight.document_bytes // PAGE_BYTES
+    return IMAGE_TOKENS * weight.images + PAGE_TOKENS * pages
+
+
+def _last_prompt(usage: Usage) -> tuple[int, int]:
+    """(tokens, of these now in the cache) of the last prompt: where the provider prompted more than once, the sums of the
+    usage are none."""
+    for entry in reversed(usage.iterations):
+        if entry.type in ("message", "fallback_message"):
+            cached = entry.cache_read_tokens + max(
+                entry.cache_write_tokens, entry.cache_write_5m_tokens + entry.cache_write_1h_tokens
+            )
+            return entry.input_tokens + cached, cached
+    cached = usage.cache_read_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+    return usage.input_tokens + cached, cached

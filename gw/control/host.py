@@ -1,0 +1,50 @@
+"""What the control API needs of the worker that it runs in."""
+
+from pathlib import Path
+from typing import Protocol
+
+from gw.config.model import Config
+from gw.domain.budget_book import BudgetBook
+from gw.ops.state import StateFile
+
+
+class Origin(Protocol):
+    """Where a snapshot came from: the text of the configuration, what complaints call it, where its relative paths start."""
+
+    @property
+    def config_text(self) -> str: ...
+    @property
+    def config_name(self) -> str: ...
+    @property
+    def config_base(self) -> str: ...
+
+
+class Served(Protocol):
+    """The snapshot in force in this worker."""
+
+    @property
+    def version(self) -> int: ...
+    @property
+    def published_us(self) -> int: ...
+    @property
+    def config(self) -> Config: ...
+    @property
+    def file_config(self) -> Config: ...
+    @property
+    def published(self) -> Origin: ...
+    @property
+    def pepper(self) -> bytes: ...
+    @property
+    def budget_book(self) -> BudgetBook: ...
+
+
+class Host(Protocol):
+    """`gw.worker.Worker`. Its attributes may be read from any thread: each is one reference, swapped whole."""
+
+    @property
+    def state_dir(self) -> Path: ...
+    @property
+    def state(self) -> StateFile: ...
+    @property
+    def snapshot(self) -> Served: ...
+    def call_id(self) -> str: ...

@@ -1,0 +1,33 @@
+"""What an operation is asked, and what it answers: plain values, no framework."""
+
+from typing import Any
+
+import orjson
+from msgspec import Struct
+
+JSON = "application/json"
+NO_STORE = {"cache-control": "no-store"}
+
+
+class Ask(Struct, frozen=True):
+    """One request, its body not yet looked at."""
+
+    path: dict[str, str]  # the parts of the path that stand for something, decoded
+    query: dict[str, str]
+    body: bytes = b""
+    if_match: str = ""
+    if_none_match: str = ""
+    actor: str = ""
+    now_us: int = 0
+
+
+class Answer(Struct, frozen=True):
+    status: int
+    body: bytes = b""
+    media_type: str = JSON
+    headers: dict[str, str] = {}
+
+
+def json_answer(value: Any, status: int = 200, *, headers: dict[str, str] | None = None, media_type: str = JSON) -> Answer:
+    """`value`: of dicts, lists, strings, ints, bools and None. Nothing of it is kept by caches that do not ask again."""
+    return Answer(status, orjson.dumps(value) + b"\n", media_type, {"cache-control": "private, no-cache", **(headers or {})})

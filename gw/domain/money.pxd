@@ -1,0 +1,1 @@
+cdef str _fraction(long long part)

@@ -1,0 +1,331 @@
+"""What a call may cost and how fast its account may go: estimate, admission, the meter beside its stream, settlement.
+
+One per worker. The only place where calls, prices and the shared state of budgets meet. Every call that is admitted here is
+settled here exactly once (`settle`, from `Worker.settle`); what happens if the process dies in between is the keeper's
+(`gw.spend`), who finds the hold in the slot that carries the call's id.
+"""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from gw import clock
+from gw._fast import weigh
+from gw.admit.estimate import SLICE_TOKENS, Estimate, Estimator
+from gw.admit.gate import Blocked, Gate, NotFree, Stale, charge_debts, shadowed
+from gw.admit.hold import NOTHING, Hold
+from gw.domain.budget_book import PathRules
+from gw.domain.estimate import complete
+from gw.domain.limit import LimitKind, usd_units
+from gw.domain.money import PUSD_PER_NUSD
+from gw.domain.scope import CallPath
+from gw.domain.settled import Settled
+from gw.domain.standing import Standing
+from gw.errors import Refusal
+from gw.settle import Call, who_of
+from gw.wire import budgets as say
+
+if TYPE_CHECKING:
+    from gw.worker import Worker
+
+log = logging.getLogger("gw.governor")
+
+POLL_S = 0.005  # how often the first of those that wait for a budget looks whether it has room
+MORE_WAIT_NS = 2_000_000_000  # how long a stream waits for more before it is ended
+SLOTS_TRIED_MAX = 8
+NEVER_BYTES = 1 << 60
+LAST_PARTS = 32  # a stream that can get no more is ended when less than this part of a slice is left of what it holds
+
+
+class Governor:
+    """`admit` before anything goes upstream; `grow` while a stream runs; `settle` once, synchronously, at the end."""
+
+    def __init__(self, worker: "Worker") -> None:
+        self._worker = worker
+        self.gate = Gate(worker.state.cells, worker.state.buckets)
+        self._estimator = Estimator()
+        self._queues: dict[int, asyncio.Lock] = {}  # by cell: those that wait for it, in the order of their coming
+
+    async def admit(self, call: Call, plain: bytes) -> None:
+        """`plain`: the body, readable. Raises Refusal."""
+        rules = call.snapshot.budget_book.for_path(path_of(call))
+        account = call.account
+        if not (rules.budgets or rules.limits or account.max_cost_nusd or account.max_tokens):
+            return
+        estimate = self._estimate(call, plain, rules)
+        if not (rules.budgets or rules.limits):
+            return
+        try:
+            path = self.gate.compiled(rules, call.charged_us)
+            self.gate.take_rates(path, clock.mono_ns())
+        except Blocked as blocked:
+            if blocked.why == "unreadable":
+                return self._unread(call, rules)
+            raise self.refusal(call, blocked) from None
+        if not path.halves:
+            call.hold = Hold(path, None, None)
+            return
+        try:
+            call.hold = await self._hold(call, rules, estimate)
+        except BaseException as error:
+            self.gate.give_rates(path)
+            if isinstance(error, Blocked):
+                raise self.refusal(call, error) from None
+            raise
+
+    def _unread(self, call: Call, rules: PathRules) -> None:
+        """The shared state has no room for an account of this call. Raises Refusal, unless nothing forbids that it goes on all
+        the same, and only the ledger knows of it."""
+        hard = _hard(rules)
+        if (hard or rules.limits) and call.snapshot.config.budgets.unreadable == "refuse":
+            raise say.unreadable_refusal(call.call_id, hard)
+        log.error("call %s is charged to no budget: the shared state is full", call.call_id)
+
+    def _estimate(self, call: Call, plain: bytes, rules: PathRules) -> Estimate:
+        """Raises Refusal if the key's own bounds forbid the call, or if a hard budget cannot know its cost."""
+        account, peek, terms = call.account, call.peek, call.terms
+        assert peek is not None
+        assert terms is not None
+        weight = weigh(plain)
+        contact = call.snapshot.config.budgets.contact
+        if account.max_tokens and weight.output_cap > account.max_tokens:
+            raise say.max_tokens_refusal(account.key_name, weight.output_cap, account.max_tokens, call.call_id, contact)
+        tariff = call.snapshot.book.tariff(terms)
+        if tariff is None:
+            hard = _hard(rules)
+            if (hard or account.max_cost_nusd) and call.snapshot.config.budgets.unreadable == "refuse":
+                raise say.unreadable_refusal(call.call_id, hard)
+            return NOTHING
+        who = who_of(call)
+        estimate = self._estimator.estimate(
+            tariff, weight, peek.model or "", who.key_id, who.session_id, who.agent_id, call.charged_us
+        )
+        call.weight = weight
+        if account.max_cost_nusd and estimate.worst_nusd > account.max_cost_nusd:
+            raise say.too_costly_refusal(account.key_name, estimate.worst_nusd, account.max_cost_nusd, call.call_id, contact)
+        return estimate
+
+    async def _hold(self, call: Call, rules: PathRules, estimate: Estimate) -> Hold:
+        """At once, or as soon as what others have set aside comes back, within `budgets.wait_s`. Raises Blocked, Refusal."""
+        try:
+            return self._try(call, rules, estimate)
+        except Blocked as blocked:
+            if blocked.why != "reserved":
+                raise
+            first = blocked
+        cell = first.cell
+        queue = self._queues.setdefault(cell, asyncio.Lock())
+        try:
+            async with asyncio.timeout(call.snapshot.config.budgets.wait_s):
+                async with queue:
+                    while True:
+                        call.charged_us = max(clock.wall_us(), call.started_us)
+                        if call.snapshot is not self._worker.snapshot:  # the rules have been replaced meanwhile
+                            call.snapshot = self._worker.snapshot
+                            rules = call.snapshot.budget_book.for_path(path_of(call))
+                        try:
+                            return self._try(call, rules, estimate)
+                        except Blocked as blocked:
+                            if blocked.why != "reserved":
+                                raise
+                            first = blocked
+                        await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            raise first from None
+        finally:
+            if not queue.locked():
+                self._queues.pop(cell, None)
+
+    def _try(self, call: Call, rules: PathRules, estimate: Estimate) -> Hold:
+        """Raises Blocked, or Refusal if this worker has no slot left."""
+        block = self._worker.block
+        for attempt in range(SLOTS_TRIED_MAX):
+            path = self.gate.compiled(rules, call.charged_us, anew=attempt > 0)
+            slots = [block.take_slot(call.call_id.encode())[0] for _ in path.halves]
+            try:
+                if -1 in slots:
+                    raise say.busy_refusal(call.call_id)
+                hold = self.gate.hold(
+                    path, estimate.typical_nusd, estimate.worst_nusd, [block.ordinal(slot) for slot in slots], call.charged_us
+                )
+            except Stale:
+                self._give(slots)
+            except NotFree:
+                continue  # not given back: the keeper has yet to settle what is in it; a restarted worker has others
+            except BaseException:
+                self._give(slots)
+                raise
+            else:
+                call.slot, call.second_slot = (*slots, -1, -1)[:2]
+                hold.estimate = estimate
+                return hold
+        raise say.busy_refusal(call.call_id)
+
+    def _give(self, slots: list[int]) -> None:
+        for slot in slots:
+            self._worker.block.give_slot(slot)
+
+    def refusal(self, call: Call, blocked: Blocked) -> Refusal:
+        now_us = clock.wall_us()
+        if blocked.standing is not None:
+            if blocked.why == "spent":
+                return say.budget_refusal(blocked.standing, call.call_id, now_us, blocked.needed_nusd)
+            return say.reserved_refusal(blocked.standing, call.call_id)
+        if blocked.limit is not None:
+            if blocked.why == "parallel":
+                return say.parallel_refusal(blocked.limit, blocked.account, call.call_id)
+            return say.rate_refusal(blocked.limit, blocked.account, blocked.wait_ns, call.call_id)
+        return say.unreadable_refusal(call.call_id)
+
+    # --- while it runs ----------------------------------------------------------------------------------------------------
+
+    def grow(self, call: Call, hold: Hold) -> Blocked | None:
+        """The stream has grown to `hold.look_at`: notes what it has cost so far and sets more aside. What it answers, refuses
+        that: the call goes on at its account's expense only as far as a block takes to end."""
+        reading = call.read()
+        if not reading.started:
+            return None
+        if reading.final_usage:  # nothing more will be generated
+            hold.look_at = NEVER_BYTES
+            return None
+        estimate = hold.estimate
+        assert call.terms is not None
+        assert call.peek is not None
+        known, _ = complete(reading, model=call.peek.model or "", request_bytes=call.body_bytes)
+        priced = call.snapshot.book.charge(call.terms, known, call.started_us)
+        spent = nusd(priced.billed_pusd)
+        hold.observe(spent)
+        if hold.typical is not None:
+            if not hold.look_at:
+                shrink(hold, spent)
+            refused = self._extend(hold, spent)
+            if refused is not None:
+                left = hold.held_nusd - spent
+                if left * LAST_PARTS <= estimate.slice_nusd:
+                    return refused
+                # What it holds will do for a while, and others may have ended by then.
+                hold.look_at = reading.text_bytes + left * SLICE_TOKENS * estimate.bytes_per_token // (2 * estimate.slice_nusd)
+                return None
+        hold.look_at = reading.text_bytes + (SLICE_TOKENS * estimate.bytes_per_token or NEVER_BYTES)
+        return None
+
+    def _extend(self, hold: Hold, spent: int) -> Blocked | None:
+        """Sees to it that a slice more than was spent is held, or all that the call can cost."""
+        wanted, most = wanted_of(hold, spent)
+        if wanted <= hold.held_nusd:
+            return None
+        extra = min(max(wanted - hold.held_nusd, hold.estimate.slice_nusd), most - hold.held_nusd)
+        refused = self.gate.extend(hold, extra)
+        if refused is None:
+            hold.held_nusd += extra
+        return refused
+
+    async def more(self, call: Call, hold: Hold) -> Blocked | None:
+        """`grow`, waiting a moment for what others give back while the budget is not really spent. Nothing is read from the
+        upstream meanwhile."""
+        deadline_ns = clock.mono_ns() + MORE_WAIT_NS
+        while True:
+            refused = self.grow(call, hold)
+            if refused is None or refused.standing is None:
+                return refused
+            if refused.standing.settled_nusd >= refused.standing.limit_nusd or clock.mono_ns() >= deadline_ns:
+                return refused
+            if refused.standing.reserved_nusd <= hold.held_nusd:  # nobody else has anything to give back
+                return refused
+            await asyncio.sleep(POLL_S)
+
+    def stop_event(self, call: Call, blocked: Blocked) -> bytes:
+        """The error that ends the stream, after the call's settlement: what it says is spent is spent."""
+        assert call.hold is not None
+        now = [one for one in self.gate.standings(call.hold.path) if one.budget.id == blocked.rule]
+        assert now, "a stream is ended by a budget on its path"
+        return say.stop_event(now[0], call.call_id, at_boundary=True)
+
+    def replaced(self) -> None:
+        """A new snapshot is in force: its limits count for the calls that run, too."""
+        self.gate.forget()
+        rules = self._worker.snapshot.budget_book
+        for call in self._worker.running:
+            hold = call.hold
+            if hold is not None and hold.slots and call.record is None:
+                try:
+                    self.gate.relimit(hold, rules.for_path(path_of(call)), call.charged_us)
+                except Blocked:
+                    log.error("call %s goes on under the limits it began with: the shared state is full", call.call_id)
+
+    def headers(self, call: Call) -> list[tuple[bytes, bytes]]:
+        """What a successful answer says of the budgets on its path."""
+        hold = call.hold
+        if hold is None or not hold.slots:
+            return []
+        return say.success_headers(self.gate.standings(hold.path), native=not call.own_credential)
+
+    def standings(self, call: Call) -> list[Standing]:
+        return self.gate.standings(call.hold.path) if call.hold is not None else []
+
+    # --- at its end -------------------------------------------------------------------------------------------------------
+
+    def before_record(self, call: Call, hold: Hold) -> None:
+        call.shadowed = shadowed(hold)
+
+    def settle(self, call: Call, hold: Hold, record: Settled) -> None:
+        """After the record is in the journal: whoever dies before this line is settled from there."""
+        cost = nusd(record.billed_pusd)
+        if cost:
+            hold.post(cost)
+        else:
+            hold.void()
+        if record.usage_source == "none":
+            return
+        inputs = record.input_tokens + record.cache_read_tokens + record.cache_write_5m_tokens + record.cache_write_1h_tokens
+        if hold.path.debts:
+            units: dict[LimitKind, int] = {
+                "input_tokens": inputs,
+                "output_tokens": record.output_tokens,
+                "tokens": inputs + record.output_tokens,
+                "usd": usd_units(cost),
+            }
+            charge_debts(hold.path, units, clock.mono_ns())
+        if record.usage_source == "exact" and call.weight is not None:
+            who = who_of(call)
+            self._estimator.learn(
+                call.weight, call.read().usage, who.requested_model, who.key_id, who.session_id, who.agent_id, call.charged_us
+            )
+
+
+def wanted_of(hold: Hold, spent: int) -> tuple[int, int]:
+    """(what a stream that has spent so much is to hold, the most that it can need): a slice ahead, but not beyond the most that
+    the call can cost, unless it has cost that much already: then it was no bound."""
+    estimate = hold.estimate
+    most = estimate.worst_nusd if spent < estimate.worst_nusd else spent + estimate.slice_nusd
+    return min(spent + estimate.slice_nusd, most), most
+
+
+def shrink(hold: Hold, spent: int) -> None:
+    """The stream's start has told what the prompt cost, which may be a small part of what had to be feared, if all of it was in
+    the provider's cache: beyond that only the expected output is held from now on."""
+    assert hold.typical is not None
+    wanted, most = wanted_of(hold, spent)
+    output = hold.estimate.slice_nusd * hold.estimate.output_tokens // SLICE_TOKENS
+    less = hold.held_nusd - max(wanted, min(spent + output, most))
+    if less > 0:
+        hold.typical.retract(less)
+        hold.held_nusd -= less
+
+
+def path_of(call: Call) -> CallPath:
+    """From the columns of the record, so that the ledger knows the same accounts."""
+    who = who_of(call)
+    return CallPath(
+        who.customer, who.team, who.key_name, who.key_id, who.upstream, who.requested_model, who.project, who.session_id
+    )
+
+
+def _hard(rules: PathRules) -> str:
+    """Id of the outermost hard budget; "" if there is none."""
+    return next((one.id for one, _ in rules.budgets if one.mode == "hard"), "")
+
+
+def nusd(pusd: int) -> int:
+    """What a charge counts in budgets: rounded up, once per call."""
+    return -(-pusd // PUSD_PER_NUSD)

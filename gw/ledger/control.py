@@ -1,0 +1,162 @@
+"""What the database defines, and the audit of its changes: definitions, virtual keys, versions.
+
+Written a few times a day by people's commands and by the control API, beside the keeper; SQLite's own lock orders them. Each
+change is one transaction: the rows, the audit row, and the version that the keeper watches. A key's text is in no row, so a
+stolen ledger opens nothing.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import astuple
+
+from gw.domain.key import FormerSecret, KeyRow
+from gw.domain.stored import Definition, Stored
+from gw.ledger.sqlite import prepare, reading
+from gw.ledger.store import StoreError
+
+BUSY_TIMEOUT_S = 10.0
+VERSION = "control_version"
+
+_DEFINITIONS = "SELECT kind, name, fields, version, created_us, updated_us FROM definition ORDER BY created_us, kind, name"
+_KEY_COLUMNS = tuple(name for name in KeyRow.__struct_fields__ if name != "former")
+_KEYS = f"SELECT {', '.join(_KEY_COLUMNS)} FROM virtual_key ORDER BY created_us, public_id"  # noqa: S608 - our own names
+_PUT_KEY = (
+    f"INSERT INTO virtual_key ({', '.join(_KEY_COLUMNS)}) VALUES ({', '.join('?' * len(_KEY_COLUMNS))}) "  # noqa: S608
+    f"ON CONFLICT (public_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _KEY_COLUMNS)}"
+)
+_PUT = (
+    "INSERT INTO definition (kind, name, fields, version, created_us, updated_us) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (kind, name) "
+    "DO UPDATE SET fields = excluded.fields, version = excluded.version, updated_us = excluded.updated_us"
+)
+_NOTE = "INSERT INTO audit (at_us, actor, via, action, kind, name, before_json, after_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_AUDIT = "SELECT id, at_us, actor, via, action, kind, name, before_json, after_json FROM audit"
+
+
+class AuditRow(NamedTuple):
+    """One change. `before_json`, `after_json`: fields without secrets, "" for none; `id` 0: not written yet."""
+
+    id: int
+    at_us: int
+    actor: str
+    via: str
+    action: str
+    kind: str
+    name: str
+    before_json: str
+    after_json: str
+
+
+class Change:
+    """One transaction: what is there, and what becomes of it. Nothing is kept unless its block ends without an error."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.stored = _read(db)
+        self.version = self.stored.version + 1  # of everything, once this is kept; for the rows that are put
+        self.made = False
+
+    def put(self, definition: Definition) -> None:
+        """New, or in the place of the one of its kind and name."""
+        self.made = True
+        self._db.execute(_PUT, astuple(definition))
+
+    def remove(self, kind: str, name: str) -> None:
+        self.made = True
+        self._db.execute("DELETE FROM definition WHERE kind = ? AND name = ?", (kind, name))
+
+    def put_key(self, row: KeyRow) -> None:
+        """New, or in the place of the one of its public id; its former secrets as they are in `row`."""
+        self.made = True
+        values = astuple(row)[: len(_KEY_COLUMNS)]
+        self._db.execute(_PUT_KEY, [_text(value) if isinstance(value, tuple) else value for value in values])
+        self._db.execute("DELETE FROM key_secret WHERE public_id = ?", (row.public_id,))
+        former = [(one.digest, row.public_id, one.until_us) for one in row.former]
+        self._db.executemany("INSERT INTO key_secret (digest, public_id, until_us) VALUES (?, ?, ?)", former)
+
+    def note(self, row: AuditRow) -> None:
+        """Writes the audit."""
+        self._db.execute(_NOTE, row[1:])
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[Change]:
+    """The lock is taken before anything is read, so what `stored` says is what the change is made to. Raises StoreError."""
+    prepare(path)
+    try:
+        db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        try:
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("BEGIN IMMEDIATE")
+            change = Change(db)
+            yield change
+            if change.made:
+                db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (VERSION, change.version))
+                db.execute("COMMIT")
+        finally:
+            db.close()  # rolls back what was not committed
+    except sqlite3.Error as error:
+        raise StoreError(f"{path.name}: {error}") from error
+
+
+def read_stored(path: Path) -> Stored:
+    """Everything as it is now; nothing if there is no database yet. Raises StoreError."""
+    with reading(path) as db:
+        return Stored() if db is None else _read(db)
+
+
+def control_version(path: Path) -> int:
+    """Grows with every change; 0 if nothing was ever defined. Cheap enough to ask four times a second. Raises StoreError."""
+    with reading(path) as db:
+        return 0 if db is None else _version(db)
+
+
+def read_audit(path: Path, limit: int, before_id: int | None = None, kind: str = "", name: str = "") -> list[AuditRow]:
+    """Newest first. Raises StoreError."""
+    wanted = {"id < ?": before_id, "kind = ?": kind or None, "name = ?": name or None}
+    given = {condition: value for condition, value in wanted.items() if value is not None}
+    where = f" WHERE {' AND '.join(given)}" if given else ""
+    with reading(path) as db:
+        if db is None:
+            return []
+        rows = db.execute(f"{_AUDIT}{where} ORDER BY id DESC LIMIT ?", (*given.values(), limit))  # literals, parameters
+        return [AuditRow(*row) for row in rows]
+
+
+def _read(db: sqlite3.Connection) -> Stored:
+    """Of one moment: in a transaction already, or in one of its own."""
+    own = not db.in_transaction
+    if own:
+        db.execute("BEGIN")
+    former: dict[str, list[FormerSecret]] = {}
+    for known, public_id, until_us in db.execute("SELECT digest, public_id, until_us FROM key_secret ORDER BY until_us, digest"):
+        former.setdefault(public_id, []).append(FormerSecret(known, until_us))
+    stored = Stored(
+        version=_version(db),
+        definitions=tuple(Definition(*row) for row in db.execute(_DEFINITIONS)),
+        keys=tuple(_key_row(row, former.get(row[0], [])) for row in db.execute(_KEYS)),
+    )
+    if own:
+        db.execute("COMMIT")
+    return stored
+
+
+def _version(db: sqlite3.Connection) -> int:
+    found = db.execute("SELECT value FROM meta WHERE name = ?", (VERSION,)).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _key_row(row: tuple[str | int, ...], former: list[FormerSecret]) -> KeyRow:
+    values = dict(zip(_KEY_COLUMNS, row, strict=True))
+    globs = {name: msgspec.json.decode(str(values[name]), type=tuple[str, ...]) for name in ("models", "upstreams")}
+    fields = {**values, **globs, "active": bool(values["active"]), "former": tuple(former)}
+    return msgspec.convert(fields, KeyRow)
+
+
+def _text(globs: tuple[str, ...]) -> str:
+    return msgspec.json.encode(globs).decode()

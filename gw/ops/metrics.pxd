@@ -1,0 +1,11 @@
+# Compiled, a counter costs an addition.
+
+cimport cython
+
+from gw._fast.counters cimport Counters as Counters_
+from gw.domain.settled cimport Settled as Settled_
+
+cpdef observe(Counters_ counters, Settled_ call)
+
+@cython.locals(milliseconds=cython.longlong, at=cython.int, bound=cython.longlong)
+cdef _observe_time(Counters_ counters, int base, long long microseconds)

@@ -1,0 +1,237 @@
+"""What the cells of budgets must show: the ledger's sums, kept up to date row by row.
+
+A call that is admitted by rules that have a budget is held and settled in its cell by its worker. All else that counts is
+added here from the ledger: everything before the start (`begin`), everything before a budget came into force (`seed`), and
+rows that come later of calls which began by other rules (`moved`). Never both, whatever order they come in, because `seed`
+and `moved` take turns with the commits: a row is either in the sum that seeds a cell or told afterwards, and its `rules_us`
+says whether its own hold has counted it (gw.domain.tenure).
+
+A sum is kept for each cell of a window that is loaded; one that is not yet (a window that has just begun, a late row of an old
+one) is read from the ledger whole when its first row is told. `gw.upkeep` compares the sums with the cells.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from gw import clock
+from gw._fast import Cells
+from gw.domain.budget import Budget, cell_key
+from gw.domain.budget_book import BudgetBook
+from gw.domain.scope import CallPath
+from gw.domain.tenure import Tenures, budget_key, was_in_force
+from gw.domain.window import bounds
+from gw.ledger.spending import RULES, Charge, Span, Spent, charge_of, spent
+from gw.ledger.store import Row, StoreError
+from gw.snapshot import Snapshot
+
+log = logging.getLogger("gw.spend")
+
+KEPT_US = 3_600_000_000  # a window's cell is kept so long beyond its end, for calls that began in it
+WINDOWS_MAX = 128  # of one budget that are looked back at
+PATHS_MAX = 16_384
+
+Place = tuple[int, int, int]  # `budget_key`, and a window: its start and end
+
+
+
+class Sum:
+    """What the ledger says of one cell. Changed in place."""
+
+    __slots__ = ("account", "anew", "budget", "gone", "key", "last_us", "nusd", "span")
+
+    def __init__(self, budget: int, one: Spent, *, anew: bool) -> None:
+        self.budget = budget  # its `budget_key`
+        self.span = one.span
+        self.account = one.account
+        self.key = cell_key(one.span.budget, one.account, one.span.start_us)
+        self.nusd = one.nusd
+        self.last_us = one.last_us
+        self.anew = anew  # its cell may have been begun anew, after it was forgotten: it need not be right
+        self.gone = False  # the budget is no longer in force
+
+
+class Spending:
+    """One in the supervisor, before the first worker, and one in each keeper. `sums` is by cell key."""
+
+    def __init__(self, cells: Cells, ledger: Path) -> None:
+        self.cells = cells
+        self.sums: dict[int, Sum] = {}
+        self._ledger = ledger
+        self._known: dict[tuple[int, str, int], Sum] = {}  # by budget, account, start of the window
+        self._loaded: set[tuple[int, int]] = set()  # budget, start of the window: all of its accounts are known
+        self._missing: set[Place] = set()
+        self._missing_sessions: set[str] = set()
+        self._book = BudgetBook()
+        self._budgets: dict[int, Budget] = {}
+        self._tenures: Tenures = {}
+        self._charged: dict[CallPath, tuple[tuple[int, Budget, str], ...]] = {}
+        self._windows: dict[int, tuple[int, int]] = {}  # the one asked for last
+
+    # --- when rules change ------------------------------------------------------------------------------------------------
+
+    def begin(self, snapshot: Snapshot) -> None:
+        """At the start of a run, before any worker: fills the cells. Raises StoreError."""
+        self._take_over(snapshot)
+        lost = 0
+        for one in self._load(self._places(self._budgets, clock.wall_us())):
+            index = self.cells.find(one.key)
+            if index < 0:
+                lost += 1
+            else:
+                self.cells.load(index, one.nusd)
+        if lost:
+            log.error("the shared state is full: %d accounts begin as if they had spent nothing", lost)
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """By a keeper, of what is in force already: the cells are as they are."""
+        self._take_over(snapshot)
+        self.doubt()
+
+    def seed(self, snapshot: Snapshot) -> None:
+        """Before the snapshot is announced: brings the cells of budgets that come into force with it to the ledger's sums.
+        Raises StoreError; then try again, with this snapshot or another."""
+        self._take_over(snapshot)
+        fresh = [key for key in self._budgets if self._tenures[key][-1] == snapshot.published_us]
+        for key in fresh:
+            self._unload(key)
+        for one in self._load(self._places(fresh, clock.wall_us())):
+            index = self.cells.find(one.key)
+            if index < 0:
+                log.error("the shared state is full: %s begins as if it had spent nothing", one.span.budget.scope.text(one.account))
+            elif one.nusd != self.cells.settled(index):
+                self.cells.charge(index, one.nusd - self.cells.settled(index))
+
+    def _take_over(self, snapshot: Snapshot) -> None:
+        before = self._budgets
+        self._book, self._tenures = snapshot.budget_book, snapshot.published.tenures
+        self._budgets = {budget_key(budget): budget for budget in self._book.budgets}
+        for key, budget in before.items():
+            if key not in self._budgets:
+                self._unload(key)
+            elif budget.reserve != self._budgets[key].reserve:  # it may count some calls otherwise
+                self._unload(key)
+                self._missing |= self._places([key], clock.wall_us())
+        self._charged.clear()
+        self._windows.clear()
+
+    def _unload(self, key: int) -> None:
+        """What is known of this budget is no longer kept up to date, if only for now."""
+        for place in [place for place in self._known if place[0] == key]:
+            self._known.pop(place).gone = True
+        self._loaded = {place for place in self._loaded if place[0] != key}
+        self._missing = {place for place in self._missing if place[0] != key}
+
+    # --- when rows come ---------------------------------------------------------------------------------------------------
+
+    def moved(self, rows: Sequence[Row], duplicates: int) -> None:
+        """These rows have just been committed; `duplicates` of them were there before."""
+        if not self._budgets:
+            return
+        if duplicates:  # and nobody knows which
+            self.doubt()
+            return
+        for row in rows:
+            charge = charge_of(row)
+            if charge.worst_nusd:
+                self._add(charge, row[RULES])
+        self.catch_up()
+
+    def _add(self, charge: Charge, rules_us: int) -> None:
+        for key, budget, account in self._charged.get(charge.path) or self._look_up(charge.path):
+            start_us, end_us = self._window(key, budget, charge.at_us)
+            amount = charge.counted_nusd(budget)
+            known = self._known.get((key, account, start_us))
+            if known is not None:
+                known.nusd += amount
+                known.last_us = max(known.last_us, charge.at_us)
+            elif (key, start_us) in self._loaded and budget.scope.kind != "session":
+                self._enter(key, Spent(Span(budget, start_us, end_us), account, amount, charge.at_us))
+            else:
+                self._missing.add((key, start_us, end_us))
+                if budget.scope.kind == "session":
+                    self._missing_sessions.add(account)
+            if not was_in_force(self._tenures.get(key, ()), rules_us):
+                self._charge(budget, account, start_us, end_us, amount)
+
+    def _look_up(self, path: CallPath) -> tuple[tuple[int, Budget, str], ...]:
+        if len(self._charged) >= PATHS_MAX:
+            self._charged.clear()
+        found = tuple((budget_key(budget), budget, account) for budget, account in self._book.for_path(path).budgets)
+        self._charged[path] = found
+        return found
+
+    def _window(self, key: int, budget: Budget, at_us: int) -> tuple[int, int]:
+        found = self._windows.get(key)
+        if found is None or not (found[0] <= at_us < found[1] or found == (0, 0)):
+            found = self._windows[key] = bounds(budget.window, at_us)
+        return found
+
+    def _charge(self, budget: Budget, account: str, start_us: int, end_us: int, amount: int) -> None:
+        """Where nobody asks any more, nothing is entered."""
+        key = cell_key(budget, account, start_us)
+        over = 0 < end_us <= clock.wall_us()
+        index = self.cells.lookup(key) if over else self.cells.find(key)
+        if index >= 0:
+            self.cells.charge(index, amount)
+        elif not over:
+            log.error("the shared state is full: a call of %s is not charged there", budget.scope.text(account))
+
+    # --- sums -------------------------------------------------------------------------------------------------------------
+
+    def doubt(self) -> None:
+        """Reads all sums anew: of the windows of now and of those that ended not long ago."""
+        self.sums.clear()
+        self._known.clear()
+        self._loaded.clear()
+        self._missing = self._places(self._budgets, clock.wall_us(), KEPT_US)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Reads the sums that are missing; while the ledger cannot be read, it is tried again at the next row or look."""
+        if not (self._missing or self._missing_sessions):
+            return
+        of_sessions = {place for place in self._missing if self._budgets[place[0]].scope.kind == "session"}
+        try:
+            if self._missing_sessions:
+                self._load(of_sessions, sorted(self._missing_sessions))
+                self._missing -= of_sessions
+                self._missing_sessions.clear()
+            self._load(self._missing)
+        except StoreError as error:
+            log.error("the ledger's sums cannot be read now: %s", error)
+        else:
+            self._missing.clear()
+
+    def _load(self, places: Iterable[Place], sessions: list[str] | None = None) -> list[Sum]:
+        """Answers those that were not known. `sessions`: only these, which have no place of their own. Raises StoreError."""
+        key_of = {Span(self._budgets[key], start_us, end_us): key for key, start_us, end_us in places}
+        found = spent(self._ledger, key_of, sessions=sessions, now_us=clock.wall_us()) if key_of else {}
+        self._loaded |= {(key, span.start_us) for span, key in key_of.items()}
+        news = [one for one in found.values() if (key_of[one.span], one.account, one.span.start_us) not in self._known]
+        return [self._enter(key_of[one.span], one, anew=sessions is not None) for one in news]
+
+    def _places(self, keys: Iterable[int], now_us: int, back_us: int = 0) -> set[Place]:
+        """Of each of these budgets the window of now, and those before it that ended within `back_us`."""
+        return {(key, *window) for key in keys for window in _windows(self._budgets[key], now_us, back_us)}
+
+    def _enter(self, key: int, one: Spent, *, anew: bool = False) -> Sum:
+        entered = Sum(key, one, anew=anew)
+        self.sums[entered.key] = self._known[key, one.account, one.span.start_us] = entered
+        return entered
+
+    def forget(self, one: Sum) -> None:
+        """Its cell is gone."""
+        del self.sums[one.key]
+        if not one.gone:
+            del self._known[one.budget, one.account, one.span.start_us]
+
+
+def _windows(budget: Budget, now_us: int, back_us: int) -> Iterator[tuple[int, int]]:
+    start_us, end_us = bounds(budget.window, now_us)
+    yield start_us, end_us
+    for _ in range(WINDOWS_MAX if end_us else 0):
+        if start_us < now_us - back_us:
+            return
+        start_us, end_us = bounds(budget.window, start_us - 1)
+        yield start_us, end_us

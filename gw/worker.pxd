@@ -1,0 +1,1 @@
+cdef str _numbered(str prefix, long long serial)

@@ -1,0 +1,72 @@
+"""Headers: both twins read the same of any; what they read and pass is tested in tests/wire/test_headers.py."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gw._fast import heads as compiled
+from gw._fast.ref import heads as pure
+from gw.domain.key import PREFIX, mint
+from gw.domain.text import printable
+
+TWINS = pytest.mark.parametrize("module", [pytest.param(compiled, id="compiled"), pytest.param(pure, id="pure")])
+KNOWN = [*pure.ROLES, *pure.NOT_CLIENT, *pure.OF_THE_ACCOUNT, b"content-type", b"anthropic-ratelimit-x", b"x-gw-other"]
+names = st.one_of(
+    st.sampled_from(KNOWN),
+    st.sampled_from(KNOWN).map(lambda name: name + b"s"),
+    st.sampled_from(KNOWN).map(lambda name: name[:-1]),
+    st.binary(max_size=8),
+)
+values = st.one_of(
+    st.binary(max_size=24),
+    st.sampled_from(
+        [b"keep-alive", b"Close", b"close, x-gw-tags", b" x-api-key , te", b"12", b" 12", b"9" * 18, b"9" * 19, b"0" * 30,
+         b" gzip\t", b"identity", b"text/event-stream; charset=utf-8", b" Text/Event-Streams", b"\x0bk\x0c", mint().text.encode(),
+         b"Bearer " + mint().text.encode()]
+    ),
+)  # fmt: skip
+lists = st.lists(st.tuples(names, values), max_size=14)
+
+
+def shown(found: Any, kind: type) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in kind.__dataclass_fields__}  # type: ignore[attr-defined]
+
+
+@given(headers=lists)
+def test_both_read_the_same_of_a_request(headers: pure.Headers) -> None:
+    assert shown(compiled.read_request(headers), pure.Sent) == shown(pure.read_request(headers), pure.Sent)
+
+
+@given(headers=lists, own=st.booleans())
+def test_both_read_the_same_of_an_answer(headers: pure.Headers, own: bool) -> None:
+    found = [module.to_client(headers, b"gw_1", own_account=own) for module in (compiled, pure)]
+    assert shown(found[0], pure.Answer) == shown(found[1], pure.Answer)
+
+
+@TWINS
+@given(value=st.binary(max_size=40), limit=st.integers(0, 50))
+def test_a_value_is_shown_as_the_domain_says(module: Any, value: bytes, limit: int) -> None:
+    assert module.text_of(value, limit) == printable(value.decode("latin-1"), limit)
+
+
+@TWINS
+@given(text=st.text(st.characters(), max_size=40), limit=st.integers(0, 50))
+def test_a_text_is_shown_as_the_domain_says(module: Any, text: str, limit: int) -> None:
+    assert module.shown(text, limit) == printable(text, limit)
+
+
+@TWINS
+def test_the_mark_by_which_virtual_keys_are_kept_back_is_theirs(module: Any) -> None:
+    assert PREFIX.encode() == pure.KEY_MARK
+    assert module.read_request([(b"authorization", PREFIX.encode())]).credentials == b""
+
+
+@pytest.mark.parametrize("headers", [[(b"a", "text")], [("name", b"v")], [(b"a", None)], [(b"a", b"b", b"c")], [None]])
+def test_what_is_no_header_is_refused(headers: Any) -> None:
+    """A pointer into it would be one into anything."""
+    with pytest.raises((TypeError, ValueError)):
+        compiled.read_request(headers)
+    with pytest.raises((TypeError, ValueError)):
+        compiled.to_client(headers, b"gw_1", own_account=True)
