@@ -1,4 +1,9 @@
-"""Where a stream can be ended before its time. A client that is cut off within a block sends the whole request again."""
+"""Where a stream can be ended before its time.
+
+A client that is cut off within the first block sends the whole request again. Behind a finished block, even an empty one, it
+takes what was finished for the answer and drops the block that is open (Claude Code 2.1.197 and 2.1.329,
+tests/e2e/test_claude_budgets.py).
+"""
 
 import re
 
@@ -43,22 +48,26 @@ class Ending:
             return False
         if not tap.in_block:
             return tap.text_bytes > 0  # before its first block an error is taken for a failure, and all is sent again
-        index = index_of_delta(chunk, any_kind=overdue)
-        if index < 0:
+        index, in_text = last_delta(chunk)
+        if index < 0 or not (in_text or overdue):
             return False
-        self.closing = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n' % index
+        # A thought without its signature, once closed, comes back with the next request, which the provider then refuses; a
+        # tool call that is not whole comes back as an error, by one more request. Open, they are dropped.
+        if in_text or index == 0:
+            self.closing = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n' % index
         return True
 
 
-def index_of_delta(chunk: bytes, *, any_kind: bool) -> int:
-    """The block that the chunk's last event adds text to; -1 if it is none, or adds something else (unless `any_kind`)."""
+def last_delta(chunk: bytes) -> tuple[int, bool]:
+    """(the block that the chunk's last event adds to, whether it adds text); -1 if it adds to none."""
     found = _LAST_DATA.search(chunk)
     if found is None:
-        return -1
+        return -1, False
     try:
         event = orjson.loads(found[1])
         index = event["index"]
-        known = event["type"] == "content_block_delta" and (any_kind or event["delta"]["type"] == "text_delta")
+        known = event["type"] == "content_block_delta"
+        in_text = known and event["delta"]["type"] == "text_delta"
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        return -1
-    return index if known and isinstance(index, int) and index >= 0 else -1
+        return -1, False
+    return (index if known and isinstance(index, int) and index >= 0 else -1), in_text

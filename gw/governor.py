@@ -52,6 +52,7 @@ class Governor:
         account = call.account
         if not (rules.budgets or rules.limits or account.max_cost_nusd or account.max_tokens):
             return
+        call.charged_us = max(clock.wall_us(), call.started_us)  # its body may have been long in coming
         estimate = self._estimate(call, plain, rules)
         if not (rules.budgets or rules.limits):
             return
@@ -271,8 +272,8 @@ class Governor:
     def settle(self, call: Call, hold: Hold, record: Settled) -> None:
         """After the record is in the journal: whoever dies before this line is settled from there."""
         cost = nusd(record.billed_pusd)
-        if cost:
-            hold.post(cost)
+        if record.usage_source != "none":
+            hold.post(cost, sure=record.usage_source == "exact")
         else:
             hold.void()
         if record.usage_source == "none":

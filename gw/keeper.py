@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,7 @@ from gw import clock
 from gw.domain.call import CallRecord
 from gw.domain.stored import LeftOut
 from gw.ledger.journal import SegmentHeader
-from gw.ledger.mover import KeeperBusy, Moved, Mover, SettleLost, WorkerSettled, sole_mover
+from gw.ledger.mover import Follower, KeeperBusy, Moved, Mover, SettleLost, sole_mover
 from gw.ledger.sqlite import SqliteStore
 from gw.ledger.status import KeeperStatus, write_status
 from gw.ledger.store import Store, StoreError
@@ -44,13 +44,15 @@ def settle_unobserved(record: CallRecord, _slot: int, _header: SegmentHeader) ->
 
 
 class KeeperSettings(Struct, frozen=True):
-    """What the keeper needs to know; the hooks are called every 250 ms, one after the other."""
+    """What the keeper needs to know. The hooks are called every 250 ms, one after the other, between two commits: the ledger
+    waits for them."""
 
     state_dir: Path
     database: Path
     settle_lost: SettleLost = settle_unobserved
-    worker_settled: WorkerSettled | None = None
+    follower: Follower | None = None
     on_tick: tuple[Hook, ...] = ()
+    counts: Callable[[], Mapping[str, int]] = dict  # asked for the status, whose fields they are
     config_problem: Callable[[], str] = str  # asked for the status; "" for none
     left_out: Callable[[], tuple[LeftOut, ...]] = tuple  # likewise
     rows_max: int = 1000
@@ -61,7 +63,7 @@ class Keeper:
 
     def __init__(self, settings: KeeperSettings, store: Store) -> None:
         self._settings = settings
-        self._mover = Mover(settings.state_dir, store, settings.settle_lost, settings.worker_settled, rows_max=settings.rows_max)
+        self._mover = Mover(settings.state_dir, store, settings.settle_lost, settings.follower, rows_max=settings.rows_max)
         self._state: State = "running"
         self._error = ""
         self._status_at_ns = 0
@@ -124,7 +126,8 @@ class Keeper:
         while True:
             for hook in self._settings.on_tick:
                 try:
-                    await hook()
+                    async with self._mover.turn:
+                        await hook()
                 except Exception:  # noqa: BLE001 - supervises foreign code: the ledger goes on without the hook
                     _log.exception("hook %s failed", getattr(hook, "__qualname__", hook))
             await asyncio.sleep(HOOK_EVERY_S)
@@ -167,6 +170,7 @@ class Keeper:
             left_out=len(left_out),
             left_out_hard_budgets=sum(one.opens for one in left_out),
             config_problem=self._settings.config_problem(),
+            **self._settings.counts(),
         )
         try:
             write_status(self._settings.state_dir, status)

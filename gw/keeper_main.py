@@ -14,13 +14,16 @@ from gw.domain.stored import LeftOut
 from gw.keeper import KeeperSettings, run
 from gw.ledger.mover import KeeperBusy
 from gw.ledger.sqlite import path_of
-from gw.ledger.store import StoreError
+from gw.ledger.store import Row, StoreError
 from gw.lost import LostCalls
 from gw.ops.process import configure_logging, die_with_supervisor, orphaned
-from gw.ops.state import STATE_FILE, StateFile
+from gw.ops.state import STATE_FILE, StateFile, Word
 from gw.pricing.sync import SyncError, sync_once
 from gw.publish import Publisher
+from gw.reap import Reaper
 from gw.snapshot import Published, Snapshot, config_of, read
+from gw.spend import Spending
+from gw.upkeep import Upkeep
 
 log = logging.getLogger("gw.keeper")
 
@@ -28,7 +31,7 @@ SYNC_RETRY_US = 15 * 60 * 1_000_000
 
 
 class Duties:
-    """What the keeper does beside moving journals, four times a second."""
+    """What the keeper does beside moving journals, four times a second; and the mover's follower."""
 
     def __init__(
         self, state: StateFile, state_dir: Path, config_path: Path | None, published: Published | None, database: Path
@@ -38,9 +41,17 @@ class Duties:
         if published is not None:
             self._publisher.adopt(published, Snapshot(published))
         else:
+            self._publisher.since_us = state.words[Word.STARTED_US]
             self._publisher.check()
+        assert self._publisher.snapshot is not None
         self.lost = LostCalls(state)
-        self.lost.snapshot = self._publisher.snapshot
+        self._spending = Spending(state.cells, database)
+        self._spending.adopt(self._publisher.snapshot)
+        self._publisher.seed = self._spending.seed
+        self._upkeep = Upkeep(state, self._spending)
+        self._reaper = Reaper(state, database)
+        self._passes = 0  # how often the journals have been read to their end
+        self._heed()
         self._forced = False
         self._store_error = ""
         self._sync_due_us = 0
@@ -55,6 +66,38 @@ class Duties:
     def left_out(self) -> tuple[LeftOut, ...]:
         return self._publisher.left_out
 
+    def counts(self) -> dict[str, int]:
+        found = self._upkeep.found
+        return {
+            "cells_checked": found.checked,
+            "cells_corrected": found.corrected,
+            "cells_drift_nusd": found.drift_nusd,
+            "cells_forgotten": found.forgotten,
+            "holds_reaped": self._reaper.reaped,
+        }
+
+    def moved(self, rows: list[Row], duplicates: int) -> None:
+        self._spending.moved(rows, duplicates)
+
+    def failed(self) -> None:
+        self._spending.doubt()
+
+    def caught_up(self) -> None:
+        self._passes += 1
+
+    def _heed(self) -> None:
+        """What is in force now: its prices for lost calls, its budgets for the holds of dead workers."""
+        snapshot = self.lost.snapshot = self._publisher.snapshot
+        assert snapshot is not None
+        self._reaper.book = snapshot.budget_book
+
+    async def keep_cells(self) -> None:
+        try:
+            self._reaper.look(self._passes)
+        except StoreError as error:
+            log.error("holds of a dead worker cannot be settled now: %s", error)
+        self._upkeep.look(self._passes)
+
     async def publish(self) -> None:
         forced, self._forced = self._forced, False
         try:
@@ -62,14 +105,14 @@ class Duties:
         except StoreError as error:
             self._forced = forced
             if str(error) != self._store_error:
-                log.error("virtual keys cannot be read, those in force stay: %s", error)
+                log.error("the database cannot be read, the keys and budgets in force stay: %s", error)
             self._store_error = str(error)
             return
         self._store_error = ""
         if published:
             assert self._publisher.snapshot is not None
             log.info("snapshot %d is in force", self._publisher.snapshot.version)
-        self.lost.snapshot = self._publisher.snapshot
+        self._heed()
 
     async def sync_prices(self) -> None:
         snapshot = self.lost.snapshot
@@ -104,10 +147,11 @@ async def keep(state_dir: Path, config_path: Path | None, published: Published |
         state_dir,
         database,
         settle_lost=duties.lost.settle,
-        worker_settled=duties.lost.worker_settled,
+        follower=duties,
         config_problem=duties.config_problem,
         left_out=duties.left_out,
-        on_tick=(duties.publish, duties.sync_prices, end_if_orphaned),
+        counts=duties.counts,
+        on_tick=(duties.publish, duties.keep_cells, duties.sync_prices, end_if_orphaned),
     )
     await run(settings)
 

@@ -55,6 +55,7 @@ class LostCalls:
             tools_pusd=priced.tools_pusd,
             other_pusd=priced.other_pusd,
             price_version=priced.price_version,
+            at_most_nusd=0 if source == "exact" else record.at_most_nusd,
         )
 
     def _observed(self, call_id: str, slot: int, header: SegmentHeader) -> Reading:
@@ -68,12 +69,6 @@ class LostCalls:
             return Reading()
         counts = [count for count in (*astuple(reading.usage), reading.text_bytes) if isinstance(count, int)]
         return reading if min(counts) >= 0 and max(counts) <= TOKENS_MAX else Reading(garbled=True)
-
-    def worker_settled(self, header: SegmentHeader) -> None:
-        """All calls of a dead worker are settled: its slots may be reused."""
-        block = block_of(header)
-        if self.state is not None and block is not None:
-            self.state.release_dead(block, header.pid)
 
     def _price(self, record: CallRecord, reading: Reading) -> Priced:
         snapshot = self.snapshot

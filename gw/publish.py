@@ -6,14 +6,19 @@ A reload is a new snapshot or nothing: a configuration that cannot be used is lo
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from gw import clock
 from gw.config.combined import judge, told
 from gw.config.load import ConfigError, parse
 from gw.config.model import Config
 from gw.domain.stored import LeftOut
+from gw.domain.tenure import Tenures, budget_key, tenures_of
 from gw.ledger.control import control_version, read_stored
+from gw.ledger.store import StoreError
 from gw.ops.state import StateFile, Word
 from gw.prices import override_problems
 from gw.pricing.sync import best_file
@@ -41,6 +46,8 @@ class Publisher:
         self._published: Published | None = None
         self.snapshot: Snapshot | None = None
         self._complaint = ""  # why the configuration on disk is not the one in force; "" if it is
+        self.seed: Callable[[Snapshot], None] | None = None  # called before a snapshot is published; StoreError: not now
+        self.since_us = 0  # when budgets of the first snapshot came into force, if that is not the first of this run
 
     @property
     def problem(self) -> str:
@@ -53,7 +60,8 @@ class Publisher:
         return self._published.left_out if self._published is not None else ()
 
     def check(self, *, forced: bool = False) -> bool:
-        """Publishes if anything changed (or `forced`); True if it did. Raises ConfigError only at the first time."""
+        """Publishes if anything changed (or `forced`); True if it did. Raises ConfigError only at the first time, and StoreError
+        or OSError, after which the next look begins anew."""
         prices = best_file(self._state_dir)
         seen = (self._file_at_rest(forced=forced), control_version(self._storage), prices)
         if self._published is not None and _stamp(self._state_dir / FILE) != self._stamp:
@@ -73,7 +81,7 @@ class Publisher:
         if self._published is not None and not forced and _content(fresh) == _content(self._published):
             return False
         try:
-            self.snapshot = Snapshot(fresh, before=self.snapshot)
+            snapshot = Snapshot(fresh, before=self.snapshot)
         except (ConfigError, ValueError, OSError) as error:
             self._complain(str(error))
             if self.snapshot is None:
@@ -81,12 +89,31 @@ class Publisher:
             fresh = self._still(prices)
             if self._published is not None and _content(fresh) == _content(self._published):
                 return False
-            self.snapshot = Snapshot(fresh, before=self.snapshot)
-        self._text, self._reread = fresh.config_text, fresh.reread
+            snapshot = Snapshot(fresh, before=self.snapshot)
+        try:
+            self._publish(snapshot)
+        except (StoreError, OSError):
+            self._seen = ()
+            raise
+        return True
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        """Budgets that come into force with it know what is spent before any worker can ask."""
+        fresh = snapshot.published = replace(snapshot.published, tenures=self._tenures(snapshot))
+        if self.seed is not None:
+            self.seed(snapshot)
         publish(self._state_dir, fresh, self._announce)
         self._tell(fresh.left_out)
         self._published, self._stamp = fresh, _stamp(self._state_dir / FILE)
-        return True
+        self.snapshot, self._text, self._reread = snapshot, fresh.config_text, fresh.reread
+
+    def _tenures(self, snapshot: Snapshot) -> Tenures:
+        budgets = snapshot.budget_book.budgets
+        if self._published is not None:
+            before = self._published.tenures
+        else:
+            before = {budget_key(budget): (self.since_us,) for budget in budgets if self.since_us}
+        return tenures_of(before, budgets, snapshot.published_us)
 
     def _still(self, prices: Path | None) -> Published:
         """What the database says, revoked keys above all, with the configuration in force."""
@@ -104,8 +131,17 @@ class Publisher:
             left_out=judge(config, stored),
             prices=str(prices) if prices else "",
             reread=reread,
-            published_us=max(clock.wall_us(), self._published.published_us + 1 if self._published else 0),
+            published_us=max(clock.wall_us(), self._last_us() + 1),
         )
+
+    def _last_us(self) -> int:
+        """Of this run or the last: rows of the last must not seem to have known the rules of this one."""
+        if self._published is not None:
+            return self._published.published_us
+        try:
+            return read(self._state_dir).published_us
+        except (OSError, ValueError):
+            return 0
 
     def _file_at_rest(self, *, forced: bool) -> tuple[int, ...]:
         """The file's stamp, once two looks in a row agree: a file that is written in place is empty for a moment, and an

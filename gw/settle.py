@@ -178,6 +178,7 @@ def opened(call: Call, frame: Frame) -> None:
     frame.text(__version__)
     frame.number(call.charged_us)
     frame.integer(call.snapshot.published_us)
+    frame.integer(call.hold.at_most_nusd if call.hold is not None else 0)
 
 
 def settled(call: Call, frame: Frame, outcome: Outcome, error: str) -> Settled:
@@ -238,6 +239,8 @@ def closed(  # noqa: PLR0917 - compiled, it is a C function
     frame.integer(call.snapshot.published_us if call.charged_us else 0)
     frame.text(call.budget)
     frame.text(call.shadowed)
+    guessed = source in ("observed", "estimated")
+    frame.integer(call.hold.at_most_nusd if guessed and call.hold is not None else 0)
     return done
 
 

@@ -22,6 +22,7 @@ from gw.config.load import parse
 from gw.config.model import Config, Upstream
 from gw.domain.budget_book import BudgetBook
 from gw.domain.stored import LeftOut, Stored
+from gw.domain.tenure import Tenures
 from gw.ops.pepper import load_pepper
 from gw.prices import book_of
 from gw.pricing.book import PriceBook
@@ -42,6 +43,7 @@ class Published(Struct, frozen=True):
     prices: str  # path of the price data in use; "" = the embedded snapshot
     reread: int = 0  # grows when secrets and files are to be read again although the text is the same
     published_us: int = 0  # when, by the wall clock; rises from one to the next
+    tenures: Tenures = {}  # when each budget was in force in this run
 
 
 class Deployment:

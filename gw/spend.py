@@ -87,6 +87,7 @@ class Spending:
         """By a keeper, of what is in force already: the cells are as they are."""
         self._take_over(snapshot)
         self.doubt()
+        self.catch_up()
 
     def seed(self, snapshot: Snapshot) -> None:
         """Before the snapshot is announced: brings the cells of budgets that come into force with it to the ledger's sums.
@@ -98,7 +99,8 @@ class Spending:
         for one in self._load(self._places(fresh, clock.wall_us())):
             index = self.cells.find(one.key)
             if index < 0:
-                log.error("the shared state is full: %s begins as if it had spent nothing", one.span.budget.scope.text(one.account))
+                name = one.span.budget.scope.text(one.account)
+                log.error("the shared state is full: %s begins as if it had spent nothing", name)
             elif one.nusd != self.cells.settled(index):
                 self.cells.charge(index, one.nusd - self.cells.settled(index))
 
@@ -180,12 +182,11 @@ class Spending:
     # --- sums -------------------------------------------------------------------------------------------------------------
 
     def doubt(self) -> None:
-        """Reads all sums anew: of the windows of now and of those that ended not long ago."""
+        """All sums are to be read anew: of the windows of now and of those that ended not long ago."""
         self.sums.clear()
         self._known.clear()
         self._loaded.clear()
         self._missing = self._places(self._budgets, clock.wall_us(), KEPT_US)
-        self.catch_up()
 
     def catch_up(self) -> None:
         """Reads the sums that are missing; while the ledger cannot be read, it is tried again at the next row or look."""

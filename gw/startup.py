@@ -1,4 +1,4 @@
-"""Before the first worker: finish what the last run left, make the state file, publish the first snapshot."""
+"""Before the first worker: finish what the last run left, make the state file, publish the first snapshot, fill the cells."""
 
 import asyncio
 import fcntl
@@ -15,6 +15,7 @@ from gw.ledger.store import StoreError
 from gw.lost import LostCalls
 from gw.ops.state import STATE_FILE, StateFile
 from gw.publish import Publisher
+from gw.spend import Spending
 
 log = logging.getLogger("gw.startup")
 
@@ -61,6 +62,8 @@ def prepare_state(config: Config, config_path: Path | None) -> StateFile:
     publisher = Publisher(state, state_dir, config_path, database)
     publisher.check()
     _settle_last_run(state_dir, database, publisher)
+    assert publisher.snapshot is not None
+    Spending(state.cells, database).begin(publisher.snapshot)
     state.rename(state_dir / STATE_FILE)
     return state
 

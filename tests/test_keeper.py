@@ -20,6 +20,7 @@ from gw.ledger.journal import JournalWriter
 from gw.ledger.mover import KeeperBusy, sole_mover
 from gw.ledger.sqlite import SqliteStore, reading
 from gw.ledger.status import KeeperStatus, read_status
+from tests.ledger.following import Counting
 from tests.ledger.records import begun, opened, record
 
 ROOT = Path(__file__).parents[1]
@@ -144,16 +145,35 @@ async def test_hooks_run_again_and_again_and_a_failing_one_stops_nothing(
     assert "hook trouble" in caplog.text
 
 
+async def test_hooks_run_between_two_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a hook reads of the ledger is what the follower was told, though commits run in a thread of their own."""
+    monkeypatch.setattr(keeper, "HOOK_EVERY_S", 0.0)
+    follower = Counting(tmp_path / "gw.db")
+    seen: set[tuple[int, int]] = set()
+
+    async def compare() -> None:
+        if read_status(tmp_path) is not None:
+            seen.add((follower.in_ledger(), len(follower.told)))
+
+    writer = JournalWriter(tmp_path / "journal", "0-a")
+    async with running(tmp_path, follower=follower, on_tick=(compare,), rows_max=7):
+        for index in range(300):
+            writer.append(record(f"c{index:03}"))
+        await until(lambda: (300, 300) in seen)
+    writer.close()
+    assert len(seen) > 10 and all(there == told for there, told in seen)
+
+
 async def test_calls_of_a_worker_that_died_are_settled(tmp_path: Path) -> None:
-    ended: list[str] = []
+    follower = Counting(tmp_path / "gw.db")
     writer = JournalWriter(tmp_path / "journal", "5-a")
-    async with running(tmp_path, worker_settled=lambda header: ended.append(header.worker)):
+    async with running(tmp_path, follower=follower, counts=lambda: {"holds_reaped": 7}):
         writer.open_call(opened(1, begun("a")))
         await until(lambda: (found := read_status(tmp_path)) is not None and found.behind_bytes == 0)
         assert rows(tmp_path) == []
         writer.close()  # as the end of its process would: the lock goes
         await until(lambda: rows(tmp_path) == ["a"])
-    assert ended == ["5-a"] and status(tmp_path).lost == 1
+    assert follower.told == ["a"] and status(tmp_path).lost == 1 and status(tmp_path).holds_reaped == 7
 
 
 def test_sigterm_drains_the_journals_before_the_end(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from msgspec.structs import asdict, replace
 
 from gw import __version__, settle
 from gw._fast import Frame, Tap, peek
+from gw.admit.hold import Hold
 from gw.domain.account import Account
 from gw.domain.call import WHO, CallRecord, OpenCall
 from gw.domain.price import Priced
@@ -34,6 +35,7 @@ class Place:
 
 
 TERMS: Any = object()
+NO_PATH: Any = None
 
 
 @dataclass
@@ -177,7 +179,17 @@ def test_each_column_says_what_its_name_says() -> None:
         "rules_us": 6,
         "budget": "small",
         "shadowed": "strict",
+        "at_most_nusd": 0,
     }
+
+
+@pytest.mark.parametrize(("source", "counted"), [("exact", 0), ("observed", 70), ("estimated", 70), ("none", 0)])
+def test_what_is_no_last_word_is_recorded_with_the_most_that_it_may_have_cost(source: str, counted: int) -> None:
+    one = call()
+    one.hold = Hold(NO_PATH, None, None)
+    one.hold.at_most_nusd = 70
+    assert closed(one, READING, source, PRICED, outcome="stopped", error="").at_most_nusd == counted
+    assert opened(one).at_most_nusd == opened(one).record().at_most_nusd == 70
 
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)

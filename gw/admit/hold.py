@@ -15,12 +15,13 @@ NOTHING = Estimate(0, 0, 0, 0, 0, 0)
 class Hold:
     """Open from admission to the call's end; `post` or `void` ends it, whichever comes first, and exactly once."""
 
-    __slots__ = ("estimate", "held_nusd", "look_at", "path", "slots", "typical", "worst")
+    __slots__ = ("at_most_nusd", "estimate", "held_nusd", "look_at", "path", "slots", "typical", "worst")
 
     def __init__(self, path: "CompiledPath", typical: Slot | None, worst: Slot | None) -> None:
         self.path = path
         self.typical = typical  # grows with the call
         self.worst = worst
+        self.at_most_nusd = worst.held if worst is not None else 0
         self.estimate = NOTHING
         self.slots = tuple(slot for slot in (typical, worst) if slot is not None)
         self.held_nusd = typical.held if typical is not None else 0
@@ -31,10 +32,13 @@ class Hold:
         for slot in self.slots:
             slot.observe(nusd)
 
-    def post(self, nusd: int) -> None:
-        """The call has cost this much; the rest goes back."""
-        for slot in self.slots:
-            slot.post(nusd)
+    def post(self, nusd: int, *, sure: bool = True) -> None:
+        """The call has cost this much; the rest goes back. Not `sure`: the provider may charge more than was read, so budgets
+        that reserve the worst count all that it can be."""
+        if self.typical is not None:
+            self.typical.post(nusd)
+        if self.worst is not None:
+            self.worst.post(nusd if sure else max(nusd, self.at_most_nusd))
 
     def void(self) -> None:
         """The call has cost nothing."""

@@ -88,6 +88,7 @@ class CallRecord(Struct, frozen=True, array_like=True):
     rules_us: int = 0  # when the rules were published by which it was admitted; 0 = it was not
     budget: str = ""  # budget or limit that refused or ended it, else ""
     shadowed: str = ""  # shadow budgets that would have refused it, comma-separated
+    at_most_nusd: int = 0  # counted by budgets that reserve the worst, where what was billed is no last word; 0 = as billed
 
 
 WHO: tuple[str, ...] = CallRecord.__struct_fields__[
@@ -110,6 +111,7 @@ class OpenCall(Struct, frozen=True, array_like=True):
     gw_version: str = ""
     charged_us: int = 0
     rules_us: int = 0
+    at_most_nusd: int = 0
 
     def record(self) -> CallRecord:
         """As it stands in the ledger if nothing more can be learnt: "stopped" by "worker_died", nothing used."""
@@ -124,6 +126,7 @@ class OpenCall(Struct, frozen=True, array_like=True):
             "gw_version": self.gw_version,
             "charged_us": self.charged_us,
             "rules_us": self.rules_us,
+            "at_most_nusd": self.at_most_nusd,
             "outcome": "stopped",
             "error": "worker_died",
             "usage_source": "none",

@@ -12,7 +12,7 @@ from gw.domain.budget import Budget
 from gw.domain.scope import shared_key
 
 Tenures = dict[int, tuple[int, ...]]
-"""By `budget_key`: publication times (us), rising: in force from the first on, not from the second on, again from the third on."""
+"""By `budget_key`: publication times (us), rising: in force from the first on, not from the second on, then again, and so on."""
 
 GONE_KEPT_US = 86_400_000_000  # no call runs for as long as that
 
@@ -27,12 +27,10 @@ def tenures_of(before: Mapping[int, tuple[int, ...]], budgets: Iterable[Budget],
     present = {budget_key(budget) for budget in budgets}
     found: Tenures = {}
     for key, times in before.items():
-        while len(times) > 2 and times[1] < published_us - GONE_KEPT_US:
-            times = times[2:]
-        if in_force(times) == (key in present):
-            found[key] = times
-        else:
-            found[key] = (*times, published_us)
+        old = sum(1 for gone_us in times[1:-1:2] if gone_us < published_us - GONE_KEPT_US)
+        found[key] = times[2 * old :]
+        if in_force(times) != (key in present):
+            found[key] += (published_us,)
     for key in present - found.keys():
         found[key] = (published_us,)
     return {key: times for key, times in found.items() if in_force(times) or times[-1] > published_us - GONE_KEPT_US}

@@ -3,14 +3,18 @@
 One `move` is: read a batch, put unreadable frames aside, commit, remove finished segments, settle lives that are over.
 A kill between any two of these steps repeats work that changes nothing: rows are known by id, offsets move with the rows,
 rejected frames have a name of their own, and segments go only after the commit.
+
+Who counts the rows (`Follower`) hears of each once it is committed; what needs the ledger and that count to agree takes `turn`.
 """
 
+import asyncio
 import fcntl
 import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -19,11 +23,10 @@ from msgspec.structs import astuple, replace
 from gw import clock
 from gw.domain.call import CallRecord, OpenCall
 from gw.ledger.journal import SegmentHeader
-from gw.ledger.store import Batch, Rejected, Store, StoreError
+from gw.ledger.store import Batch, Rejected, Row, Store, StoreError
 from gw.ledger.tail import Tail, oldest_us
 
 SettleLost = Callable[[CallRecord, int, SegmentHeader], CallRecord]
-WorkerSettled = Callable[[SegmentHeader], None]
 
 JOURNAL_DIRECTORY = "journal"
 LOCK_FILE = "keeper.lock"
@@ -46,6 +49,22 @@ class Moved(Struct):
     rejected: int = 0
     lost: int = 0  # calls of dead workers, settled
     segments: int = 0  # removed
+
+
+class Follower(Protocol):
+    """Told what the mover does, as it does it; must not raise."""
+
+    def moved(self, rows: list[Row], duplicates: int) -> None:
+        """These rows are committed; so many of them had been there before, and stayed as they were."""
+        ...
+
+    def failed(self) -> None:
+        """A commit failed, and may have been made all the same."""
+        ...
+
+    def caught_up(self) -> None:
+        """All that stood in the journals when this pass began is in the ledger, with the calls that dead workers left open."""
+        ...
 
 
 @contextmanager
@@ -76,17 +95,18 @@ class Mover:
         state_dir: Path,
         store: Store,
         settle_lost: SettleLost | None = None,
-        worker_settled: WorkerSettled | None = None,
+        follower: Follower | None = None,
         *,
         rows_max: int = 1000,
     ) -> None:
         self.moved = Moved()
+        self.turn = asyncio.Lock()  # held from a commit until its rows are told
         self.waiting_since_us = 0  # end of the oldest call that the store did not take; 0 = none waits
         self._directory = state_dir / JOURNAL_DIRECTORY
         self._store = store
         self._tail = Tail(self._directory)
         self._settle_lost = settle_lost
-        self._worker_settled = worker_settled
+        self._follower = follower
         self._rows_max = rows_max
         self._ready = False
 
@@ -105,8 +125,12 @@ class Mover:
                 await self._commit(batch)
             settled = await self._settle_ended()
             self.waiting_since_us = 0
+            if self._follower is not None and len(batch.rows) + len(batch.opened) < self._rows_max:
+                self._follower.caught_up()
         except (StoreError, OSError):
             self.waiting_since_us = self.waiting_since_us or oldest_us(batch) or clock.wall_us()
+            if self._follower is not None:
+                self._follower.failed()
             await self.close()
             raise
         return len(batch.rows) + len(batch.opened) + len(batch.consumed) + settled
@@ -138,7 +162,10 @@ class Mover:
         self._ready = True
 
     async def _commit(self, batch: Batch) -> None:
-        duplicates = await self._store.commit(batch)
+        async with self.turn:
+            duplicates = await self._store.commit(batch)
+            if self._follower is not None and batch.rows:
+                self._follower.moved(batch.rows, duplicates)
         moved = self.moved
         moved.rows += len(batch.rows)
         moved.duplicates += duplicates
@@ -164,9 +191,7 @@ class Mover:
             await self._commit(Batch(rows=[astuple(record) for record in records], lost_count=len(records)))
             _log.warning("a worker died with %d open calls; they are settled as observed", len(records))
             count += len(records)
-        for boot, header in self._tail.ended_lives().items():
-            if self._worker_settled is not None:
-                self._worker_settled(header)
+        for boot in self._tail.ended_lives():
             self._tail.forget_life(boot)
         return count
 

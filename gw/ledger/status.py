@@ -27,6 +27,11 @@ class KeeperStatus(Struct, frozen=True):
     error: str = ""
     left_out: int = 0  # definitions of the database that are not in force
     left_out_hard_budgets: int = 0  # hard budgets among them: calls are not held to these
+    cells_checked: int = 0  # times that a cell of a budget was compared with the ledger and right
+    cells_corrected: int = 0  # cells that were wrong, and were put right
+    cells_drift_nusd: int = 0  # by how much, without signs
+    cells_forgotten: int = 0  # of windows that are over, and the like
+    holds_reaped: int = 0  # of workers that died
     config_problem: str = ""  # why the configuration on disk, or a hard budget of the database, is not in force
 
 

@@ -19,7 +19,8 @@ import fcntl
 import mmap
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gw import clock
@@ -109,14 +110,36 @@ class StateFile:
         One that is nobody's, else that of the worker that began longest ago among the dead: the keeper may still have to
         read the slots of the others.
         """
-        fcntl.flock(self.fd, fcntl.LOCK_EX)
-        try:
-            free = [index for index in range(WORKERS_MAX) if self._word(index, Own.PID) <= 0]
+        with self.locked():
+            free = [index for index in range(WORKERS_MAX) if self.owner(index) <= 0]
             if not free:
                 raise RuntimeError(f"more than {WORKERS_MAX} workers")
-            return Block(self, min(free, key=lambda at: (self._word(at, Own.PID) != 0, self._word(at, Own.STARTED_US), at)))
+            index = min(free, key=lambda at: (self.owner(at) != 0, self._word(at, Own.STARTED_US), at))
+            for ordinal in self.open_holds(index) if self.owner(index) else ():
+                self.cells.slot(ordinal).reap()  # at what was observed: the ids of their calls are about to be overwritten
+            return Block(self, index)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """No block changes hands meanwhile, but by `bury`."""
+        fcntl.flock(self.fd, fcntl.LOCK_EX)
+        try:
+            yield
         finally:
             fcntl.flock(self.fd, fcntl.LOCK_UN)
+
+    def owner(self, index: int) -> int:
+        """Process id of the worker whose block it is; negative of a dead one; 0: nobody's."""
+        return self._word(index, Own.PID)
+
+    def open_holds(self, index: int) -> list[int]:
+        """Ordinals of the block's hold slots that hold something."""
+        return self.cells.open_slots(hold_ordinal(index, 0), SLOTS_PER_WORKER)
+
+    def call_at(self, ordinal: int) -> str:
+        """Id of the call that had or has this slot last."""
+        at = SLOTS_AT + ordinal * SLOT_BYTES
+        return self.map[at : at + SLOT_ID_BYTES].rstrip(b"\0").decode("ascii", "replace")
 
     def _word(self, index: int, own: int) -> int:
         return self.words[block_base(index) + own]
@@ -129,11 +152,8 @@ class StateFile:
             self.words[block_base(index) + Own.PID] = -pid
 
     def release_dead(self, index: int, pid: int) -> None:
-        """The keeper has settled what the dead owner of this block left open: its slots may be reused at once.
-
-        If it was quicker than the supervisor's `bury`, nothing happens and the block is reused later than others.
-        """
-        if 0 <= index < WORKERS_MAX and self._word(index, Own.PID) == -pid:
+        """The keeper has settled what the dead owner of this block left open: its slots may be reused at once."""
+        if 0 <= index < WORKERS_MAX and self.owner(index) == -pid:
             self.words[block_base(index) + Own.PID] = 0
 
     def heartbeat_ns(self, pid: int) -> int:
@@ -142,7 +162,7 @@ class StateFile:
         return self._word(index, Own.HEARTBEAT_NS) if index is not None else 0
 
     def _block_of(self, pid: int) -> int | None:
-        return next((index for index in range(WORKERS_MAX) if self._word(index, Own.PID) == pid), None)
+        return next((index for index in range(WORKERS_MAX) if self.owner(index) == pid), None)
 
     def ever_served(self) -> bool:
         """Whether any worker of this run, alive or dead, has come up."""
@@ -150,7 +170,7 @@ class StateFile:
 
     def live_blocks(self) -> list[int]:
         """Blocks of workers that have begun and not ended."""
-        return [index for index in range(WORKERS_MAX) if self._word(index, Own.PID) > 0]
+        return [index for index in range(WORKERS_MAX) if self.owner(index) > 0]
 
     def sum_own(self, own: int) -> int:
         """Sum of one own word over live workers."""
@@ -258,9 +278,9 @@ class Block:
         return hold_ordinal(self.index, slot)
 
     def release(self) -> None:
-        """A clean end: nothing is left open here."""
+        """A clean end: nothing is left open here, unless calls could not be ended in time; then it is a dead worker's."""
         self.set(Own.IN_FLIGHT, 0)
-        self.set(Own.PID, 0)
+        self.set(Own.PID, -os.getpid() if self.state.open_holds(self.index) else 0)
 
 
 def read_slot(state: StateFile, block: int, slot: int, call_id: str) -> bytes | None:
@@ -268,7 +288,6 @@ def read_slot(state: StateFile, block: int, slot: int, call_id: str) -> bytes | 
     if not (0 <= block < WORKERS_MAX and 0 <= slot < SLOTS_PER_WORKER):
         return None
     at = SLOTS_AT + hold_ordinal(block, slot) * SLOT_BYTES
-    raw = state.map[at : at + SLOT_BYTES]
-    if raw[:SLOT_ID_BYTES].rstrip(b"\0").decode("ascii", "replace") != call_id:
+    if state.call_at(hold_ordinal(block, slot)) != call_id:
         return None
-    return raw[SLOT_ID_BYTES:]
+    return state.map[at + SLOT_ID_BYTES : at + SLOT_BYTES]

@@ -248,7 +248,7 @@ def spent_text(standing: Standing, call_id: str, needed_nusd: int = 0, *, runnin
     if settled >= limit:
         what = f"Budget exceeded for {name}: {_spent_of(standing)}"
     elif running:
-        what = f"Budget used up for {name}: {_shares(standing)}"
+        what = f"Budget used up for {name}: {_shares(standing) if standing.reserved_nusd else _spent_of(standing)}"
     else:
         places = decimals_of(limit)
         may = "may cost up to" if standing.budget.reserve == "worst" else "will probably cost"

@@ -106,7 +106,7 @@ class Machine(RuleBasedStateMachine):
         self.sums: dict[int, Sum] = defaultdict(Sum)
         self.running: list[Running] = []
         self.orphans: list[Orphan] = []
-        self.ledger: list[tuple[tuple[int, ...], int]] = []  # (cells of money, cost) of each call that is over
+        self.ledger: list[dict[int, int]] = []  # of each call that is over, what it counts in each cell
         self.budgets: dict[str, Budget] = {}
         for name, values in those.items():
             scope, window = SCOPES[name]
@@ -212,32 +212,34 @@ class Machine(RuleBasedStateMachine):
         one.hold.observe(amount)
         one.observed = amount
 
-    def settle(self, one: Running, cells: tuple[int, ...], cost: int) -> None:
+    def settle(self, one: Running, cells: tuple[int, ...], counted: dict[int, int]) -> None:
         """In these cells of the call, and nowhere else."""
         for key in cells:
             at = self.sums[key]
             if key in one.units:
                 at.used -= 1
                 continue
-            over, limit = cost - one.held[key], one.limits[key]
+            over, limit = counted[key] - one.held[key], one.limits[key]
             at.used += over
-            at.settled += cost
+            at.settled += counted[key]
             if limit >= 0:
                 at.overrun += max(0, min(over, at.used - limit))
 
     @precondition(lambda self: self.running)
-    @rule(data=st.data(), cost=st.integers(0, 120))
-    def end(self, data: Any, cost: int) -> None:
-        self.ended(data.draw(st.sampled_from(self.running)), cost)
+    @rule(data=st.data(), cost=st.integers(0, 120), sure=st.booleans())
+    def end(self, data: Any, cost: int, sure: bool) -> None:
+        """Not `sure`: budgets that reserve the worst count all that it can have cost."""
+        self.ended(data.draw(st.sampled_from(self.running)), cost, sure=sure)
 
-    def ended(self, one: Running, cost: int) -> None:
+    def ended(self, one: Running, cost: int, *, sure: bool = True) -> None:
         self.running.remove(one)
-        self.ledger.append((tuple(one.held), cost))
-        if cost:
-            one.hold.post(cost)
+        counted = {key: cost if sure or key in one.typical else max(cost, held) for key, held in one.held.items()}
+        self.ledger.append(counted)
+        if cost or not sure:
+            one.hold.post(cost, sure=sure)
         else:
             one.hold.void()
-        self.settle(one, (*one.held, *one.units), cost)
+        self.settle(one, (*one.held, *one.units), counted)
         one.hold.post(cost + 1)  # a second end is none
         self.free += one.slots
 
@@ -259,10 +261,10 @@ class Machine(RuleBasedStateMachine):
             slots = self.slots_of(one)
             if one is ending:
                 cost = data.draw(st.integers(1, 120))
-                self.ledger.append((tuple(one.held), cost))
+                self.ledger.append(dict.fromkeys(one.held, cost))
                 if len(slots) == SLOTS_OF_A_CALL and data.draw(st.booleans()):
                     self.gates[worker].slot(slots[0][0]).post(cost)
-                    self.settle(one, slots[0][1], cost)
+                    self.settle(one, slots[0][1], dict.fromkeys(one.held, cost))
             self.running.remove(one)
             orphan = Orphan(one, tuple(one.held), cost)
             settled = {ordinal for ordinal, _ in slots} - set(self.cells.open_slots())
@@ -291,11 +293,11 @@ class Machine(RuleBasedStateMachine):
         one = orphan.running
         cost = one.observed if orphan.cost is None else orphan.cost
         if orphan.cost is None:
-            self.ledger.append((orphan.cells, cost))
+            self.ledger.append(dict.fromkeys(orphan.cells, cost))
         for ordinal, keys in self.slots_of(one):
             if ordinal in orphan.open:
                 self.cells.slot(ordinal).reap(cost)
-                self.settle(one, keys, cost)
+                self.settle(one, keys, dict.fromkeys(orphan.cells, cost))
         self.free += one.slots
 
     # --- time and rules -------------------------------------------------------------------------------------------------
@@ -334,7 +336,8 @@ class Machine(RuleBasedStateMachine):
         for key in [key for key in self.sums if key not in current | held | units]:
             assert self.cells.forget(self.cells.lookup(key)) or self.cells.lookup(key) < 0
             del self.sums[key]
-            self.ledger = [(tuple(one for one in cells if one != key), cost) for cells, cost in self.ledger]
+            for counted in self.ledger:
+                counted.pop(key, None)
 
     def everything(self, path: CallPath) -> PathRules:
         budgets = [
@@ -353,9 +356,9 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def the_ledger_is_the_cells(self) -> None:
         due: dict[int, int] = defaultdict(int)
-        for cells, cost in self.ledger:
-            for key in cells:
-                due[key] += cost
+        for counted in self.ledger:
+            for key, amount in counted.items():
+                due[key] += amount
         pending: dict[int, int] = defaultdict(int)  # in the ledger, and not yet settled: the keeper comes
         for orphan in self.orphans:
             for ordinal, keys in self.slots_of(orphan.running):

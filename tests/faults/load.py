@@ -45,21 +45,22 @@ def body(play: str, *, stream: bool) -> bytes:
     return json.dumps({"model": MODEL, "max_tokens": 999, "stream": stream, "system": CACHED, "messages": [ask]}).encode()
 
 
-def headers(session: str) -> list[tuple[str, str]]:
+def headers(session: str, key: str = "") -> list[tuple[str, str]]:
+    """With a virtual key, or with a credential of the client's own."""
     return [
-        ("x-api-key", "sk-ant-own-credential-of-the-client"),
+        ("x-api-key", key or "sk-ant-own-credential-of-the-client"),
         ("content-type", "application/json"),
         ("user-agent", "claude-cli/2.1.329 (external, cli)"),
         ("x-claude-code-session-id", session),
     ]
 
 
-async def call(port: int, session: str, play: str, *, stream: bool) -> Seen:
+async def call(port: int, session: str, play: str, *, stream: bool, key: str = "") -> Seen:
     """One call on a connection of its own; whatever breaks is not raised but stands in what it saw."""
     seen = Seen(session, stream, mono_ns())
     try:
         async with await Wire.open(port) as wire:
-            await wire.send("POST", "/v1/messages", headers(session), body(play, stream=stream))
+            await wire.send("POST", "/v1/messages", headers(session, key), body(play, stream=stream))
             answer = await wire.head()
             seen.status, seen.call_id, seen.error = answer.status, answer.header("x-gw-call-id"), answer.header("x-gw-error")
             seen.upstream_request_id = answer.header("x-gw-upstream-request-id")
@@ -79,14 +80,26 @@ class Load:
     """`clients` at work, one call after the other, from `start` until `stop`; all that they saw is in `seen`."""
 
     def __init__(
-        self, port: int, clients: int, *, seed: int, whole: dict[str, int] = WHOLE, streams: dict[str, int] = STREAMS
+        self,
+        port: int,
+        clients: int,
+        *,
+        seed: int,
+        whole: dict[str, int] = WHOLE,
+        streams: dict[str, int] = STREAMS,
+        keys: Sequence[str] = (),
     ) -> None:
+        """`keys`: virtual keys that the clients share out among them; without any they show a credential of their own."""
         self.seen: list[Seen] = []
         self._port = port
         self._clients = clients
         self._seed = seed
         self._plays = [(play, False, weight) for play, weight in whole.items()] + [(play, True, w) for play, w in streams.items()]
+        self._keys = keys
         self._stopping = False
+        self._going = asyncio.Event()
+        self._going.set()
+        self._busy = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -97,14 +110,27 @@ class Load:
         self._stopping = True
         await asyncio.gather(*self._tasks)
 
+    async def pause(self) -> None:
+        """Until `go`, no call runs and none begins; those that run may end first."""
+        self._going.clear()
+        while self._busy:
+            await asyncio.sleep(0.01)
+
+    def go(self) -> None:
+        self._going.set()
+
     async def _work(self, number: int) -> None:
         dice = random.Random(f"{self._seed}:{number}")
+        key = self._keys[number % len(self._keys)] if self._keys else ""
         weights = [weight for _, _, weight in self._plays]
         serial = 0
         while not self._stopping:
             play, stream, _ = dice.choices(self._plays, weights)[0]
             serial += 1
-            seen = await call(self._port, f"s{self._seed}-{number}-{serial}", play, stream=stream)
+            await self._going.wait()
+            self._busy += 1
+            seen = await call(self._port, f"s{self._seed}-{number}-{serial}", play, stream=stream, key=key)
+            self._busy -= 1
             self.seen.append(seen)
             if not seen.ended:
                 await asyncio.sleep(0.02)  # nobody hammers a closed port

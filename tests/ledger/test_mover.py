@@ -13,6 +13,7 @@ from gw.ledger.mover import KeeperBusy, Mover, sole_mover
 from gw.ledger.sqlite import SqliteStore, reading
 from gw.ledger.store import Batch, StoreError
 from tests.ledger.disk import file_size_limit
+from tests.ledger.following import Counting
 from tests.ledger.records import begun, opened, record
 
 
@@ -24,16 +25,14 @@ class Ground:
         self.journal = state_dir / "journal"
         self.database = state_dir / "gw.db"
         self.settled: list[tuple[str, int, str]] = []
-        self.released: list[str] = []
+        self.follower = Counting(self.database)
 
     def writer(self, worker: str = "0-a", segment_bytes_max: int = 1000) -> JournalWriter:
         return JournalWriter(self.journal, worker, segment_bytes_max=segment_bytes_max)
 
     def mover(self, rows_max: int = 3) -> Mover:
         store = SqliteStore(self.database)
-        return Mover(
-            self.state_dir, store, self.settle_lost, lambda header: self.released.append(header.worker), rows_max=rows_max
-        )
+        return Mover(self.state_dir, store, self.settle_lost, self.follower, rows_max=rows_max)
 
     def settle_lost(self, opened: CallRecord, slot: int, header: SegmentHeader) -> CallRecord:
         self.settled.append((opened.call_id, slot, header.worker))
@@ -67,11 +66,12 @@ async def test_everything_arrives_and_read_segments_are_freed(ground: Ground) ->
     await mover.drain()
     assert ground.calls() == [(f"c{index:02}", "completed") for index in range(40)]
     assert len(ground.segments()) == 1 and ground.count("journal_segment") == 1
-    assert mover.behind_bytes() == 0 and ground.settled == [] and ground.released == []
+    assert mover.behind_bytes() == 0 and ground.settled == []
+    assert ground.follower.told == [f"c{index:02}" for index in range(40)]
+    assert set(ground.follower.passes) == {40}, "a pass that stopped at the size of a batch is none"
     writer.close()
     await mover.drain()
     assert ground.segments() == [] and ground.count("journal_segment") == 0
-    assert ground.released == ["0-a"]
     assert mover.moved.rows == 40 and mover.moved.duplicates == 0
     await mover.close()
 
@@ -110,7 +110,7 @@ async def test_lost_call_is_settled_exactly_once_even_by_another_keeper(ground: 
     await second.close()
     assert ground.settled == [("lost", 17, "4-x")]
     assert ("lost", "stopped") in ground.calls() and ground.count("call") == 22 and ground.count("open_call") == 0
-    assert second.moved.lost == 1 and ground.released == ["4-x"]
+    assert second.moved.lost == 1 and ground.follower.told.count("lost") == 1
     with reading(ground.database) as db:
         assert db is not None
         assert db.execute("SELECT team, billed_pusd, error FROM call WHERE call_id = 'lost'").fetchone() == (
@@ -185,7 +185,7 @@ async def test_failing_store_loses_nothing_and_doubles_nothing(ground: Ground) -
     store = Fragile(ground.database)
     store.plan = ["before", "", "after", "after", "before", "", "", "", "after"]
     store.forget_failures = 2
-    mover = Mover(ground.state_dir, store, ground.settle_lost, rows_max=3)
+    mover = Mover(ground.state_dir, store, ground.settle_lost, ground.follower, rows_max=3)
     failures = 0
     while True:
         try:
@@ -196,7 +196,8 @@ async def test_failing_store_loses_nothing_and_doubles_nothing(ground: Ground) -
             failures += 1
             assert mover.waiting_since_us > 0
     await mover.close()
-    assert failures == 7 and ground.settled == []
+    assert failures == ground.follower.failures == 7 and ground.settled == []
+    assert set(ground.follower.passes) == {40}
     assert Counter(call_id for call_id, _ in ground.calls()) == Counter(f"c{index:02}" for index in range(40))
     assert ground.segments() == [] and ground.count("journal_segment") == 0 and ground.count("open_call") == 0
     with reading(ground.database) as db:
