@@ -52,7 +52,6 @@ class Governor:
         account = call.account
         if not (rules.budgets or rules.limits or account.max_cost_nusd or account.max_tokens):
             return
-        call.charged_us = max(clock.wall_us(), call.started_us)  # its body may have been long in coming
         estimate = self._estimate(call, plain, rules)
         if not (rules.budgets or rules.limits):
             return

@@ -84,7 +84,7 @@ class CallRecord(Struct, frozen=True, array_like=True):
     gw_version: str = ""
     worker: str = ""
     # budgets
-    charged_us: int = 0  # when it was admitted: the window of each budget that it is charged to holds this instant
+    charged_us: int = 0  # when it began, or got what it had waited for: each budget is charged in the window of this instant
     rules_us: int = 0  # when the rules were published by which it was admitted; 0 = it was not
     budget: str = ""  # budget or limit that refused or ended it, else ""
     shadowed: str = ""  # shadow budgets that would have refused it, comma-separated
