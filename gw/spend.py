@@ -34,7 +34,6 @@ PATHS_MAX = 16_384
 Place = tuple[int, int, int]  # `budget_key`, and a window: its start and end
 
 
-
 class Sum:
     """What the ledger says of one cell. Changed in place."""
 
@@ -61,7 +60,7 @@ class Spending:
         self._known: dict[tuple[int, str, int], Sum] = {}  # by budget, account, start of the window
         self._loaded: set[tuple[int, int]] = set()  # budget, start of the window: all of its accounts are known
         self._missing: set[Place] = set()
-        self._missing_sessions: set[str] = set()
+        self._strangers: set[tuple[Place, str]] = set()  # sessions that were not among those remembered
         self._book = BudgetBook()
         self._budgets: dict[int, Budget] = {}
         self._tenures: Tenures = {}
@@ -123,6 +122,7 @@ class Spending:
             self._known.pop(place).gone = True
         self._loaded = {place for place in self._loaded if place[0] != key}
         self._missing = {place for place in self._missing if place[0] != key}
+        self._strangers = {one for one in self._strangers if one[0][0] != key}
 
     # --- when rows come ---------------------------------------------------------------------------------------------------
 
@@ -149,10 +149,10 @@ class Spending:
                 known.last_us = max(known.last_us, charge.at_us)
             elif (key, start_us) in self._loaded and budget.scope.kind != "session":
                 self._enter(key, Spent(Span(budget, start_us, end_us), account, amount, charge.at_us))
+            elif budget.scope.kind == "session":
+                self._strangers.add(((key, start_us, end_us), account))
             else:
                 self._missing.add((key, start_us, end_us))
-                if budget.scope.kind == "session":
-                    self._missing_sessions.add(account)
             if not was_in_force(self._tenures.get(key, ()), rules_us):
                 self._charge(budget, account, start_us, end_us, amount)
 
@@ -186,28 +186,35 @@ class Spending:
         self.sums.clear()
         self._known.clear()
         self._loaded.clear()
+        self._strangers.clear()
         self._missing = self._places(self._budgets, clock.wall_us(), KEPT_US)
+
+    def follow(self, now_us: int) -> None:
+        """Sees to it that the sums of the windows of now are there: they have just begun, or the clock was set back."""
+        for key, budget in self._budgets.items():
+            start_us, end_us = self._window(key, budget, now_us)
+            if (key, start_us) not in self._loaded:
+                self._missing.add((key, start_us, end_us))
+        self.catch_up()
 
     def catch_up(self) -> None:
         """Reads the sums that are missing; while the ledger cannot be read, it is tried again at the next row or look."""
-        if not (self._missing or self._missing_sessions):
+        if not (self._missing or self._strangers):
             return
-        of_sessions = {place for place in self._missing if self._budgets[place[0]].scope.kind == "session"}
         try:
-            if self._missing_sessions:
-                self._load(of_sessions, sorted(self._missing_sessions))
-                self._missing -= of_sessions
-                self._missing_sessions.clear()
             self._load(self._missing)
+            self._missing.clear()
+            self._load({place for place, _ in self._strangers}, sorted({session for _, session in self._strangers}))
+            self._strangers.clear()
         except StoreError as error:
             log.error("the ledger's sums cannot be read now: %s", error)
-        else:
-            self._missing.clear()
 
     def _load(self, places: Iterable[Place], sessions: list[str] | None = None) -> list[Sum]:
-        """Answers those that were not known. `sessions`: only these, which have no place of their own. Raises StoreError."""
+        """Answers those that were not known. `sessions`: only these. Raises StoreError."""
         key_of = {Span(self._budgets[key], start_us, end_us): key for key, start_us, end_us in places}
-        found = spent(self._ledger, key_of, sessions=sessions, now_us=clock.wall_us()) if key_of else {}
+        if not key_of:
+            return []
+        found = spent(self._ledger, key_of, sessions=sessions, now_us=clock.wall_us())
         self._loaded |= {(key, span.start_us) for span, key in key_of.items()}
         news = [one for one in found.values() if (key_of[one.span], one.account, one.span.start_us) not in self._known]
         return [self._enter(key_of[one.span], one, anew=sessions is not None) for one in news]

@@ -56,7 +56,7 @@ class Upkeep:
         now_ns = clock.mono_ns()
         if now_ns >= self._look_ns:
             self._look_ns = now_ns + LOOK_EVERY_NS
-            self._spending.catch_up()
+            self._spending.follow(clock.wall_us())
             self.check(passes)
         if now_ns >= self._sweep_ns:
             self._sweep_ns = now_ns + SWEEP_EVERY_NS
@@ -80,6 +80,7 @@ class Upkeep:
         cells = self._cells
         index = cells.lookup(one.key)
         if index < 0:
+            self._enter(one)
             return
         stamp, settled, used = cells.stamp(index), cells.settled(index), cells.used(index)
         before = self._looked.get(one.key)
@@ -93,15 +94,25 @@ class Upkeep:
         elif cells.reconcile(index, used, one.nusd, 0):
             self._corrected(one, settled)
 
+    def _enter(self, one: Sum) -> None:
+        """A cell that should be there and is not: it was forgotten when its window seemed to be over, or there was no room.
+        Whatever a worker adds meanwhile is not in the ledger yet."""
+        now_us = clock.wall_us()
+        if _is_over(one, now_us) or one.span.start_us > now_us:
+            return
+        index = self._cells.find(one.key)
+        if index >= 0:
+            self._cells.charge(index, one.nusd)
+            log.warning("%s: what was spent is back in its cell", _name(one))
+
     def _corrected(self, one: Sum, settled: int) -> None:
-        name = f'{one.span.budget.scope.text(one.account)} in budget "{one.span.budget.id}"'
         if one.anew:
             one.anew = False
-            log.info("%s: %d nano-USD had been spent before its cell was begun anew", name, one.nusd - settled)
+            log.info("%s: %d nano-USD had been spent before its cell was begun anew", _name(one), one.nusd - settled)
             return
         self.found.corrected += 1
         self.found.drift_nusd += abs(one.nusd - settled)
-        log.error("%s: the cell said %d nano-USD were spent, the ledger says %d; corrected", name, settled, one.nusd)
+        log.error("%s: the cell said %d nano-USD were spent, the ledger says %d; corrected", _name(one), settled, one.nusd)
 
     # --- over and done ----------------------------------------------------------------------------------------------------
 
@@ -136,6 +147,11 @@ class Upkeep:
         sessions = [one for one in self._spending.sums.values() if one.span.budget.scope.kind == "session"]
         sessions.sort(key=lambda one: one.last_us)
         return {one.key for one in sessions[: max(0, len(sessions) - SESSIONS_MAX)]}
+
+
+def _name(one: Sum) -> str:
+    """For the log: `team "platform" in budget "platform a month"`."""
+    return f'{one.span.budget.scope.text(one.account)} in budget "{one.span.budget.id}"'
 
 
 def _is_over(one: Sum, now_us: int) -> bool:

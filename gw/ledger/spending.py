@@ -27,19 +27,16 @@ SESSIONS_MAX = 16_384  # that are remembered at a start, the latest first
 NAMES_MAX = 500  # of one statement
 
 _AT = "CASE WHEN charged_us > 0 THEN charged_us ELSE started_us END"  # as indexed by migration 0003
-_AT_MOST = "at_most_nusd" if "at_most_nusd" in COLUMNS else "0"
-_COST = f"(billed_pusd + {PUSD_PER_NUSD - 1}) / {PUSD_PER_NUSD}"
-_WORST = f"max({_COST}, {_AT_MOST})"
+_COST = f"(max(billed_pusd, 0) / {PUSD_PER_NUSD} + (max(billed_pusd, 0) % {PUSD_PER_NUSD} > 0))"
+_WORST = f"max({_COST}, at_most_nusd)"
 _PATH_COLUMNS = ("customer", "team", "key_name", "key_id", "upstream", "requested_model", "project", "session_id")
 _COLUMN_OF = dict(zip(CallPath._fields, _PATH_COLUMNS, strict=True))
 _path_of = itemgetter(*(COLUMNS.index(column) for column in _PATH_COLUMNS))
 RULES = COLUMNS.index("rules_us")
-_CHARGED, _STARTED, _BILLED = (COLUMNS.index(column) for column in ("charged_us", "started_us", "billed_pusd"))
-_MOST = COLUMNS.index(_AT_MOST) if _AT_MOST in COLUMNS else -1
+_CHARGED, _STARTED = COLUMNS.index("charged_us"), COLUMNS.index("started_us")
+_BILLED, _AT_MOST = COLUMNS.index("billed_pusd"), COLUMNS.index("at_most_nusd")
 _HALF_BITS = 31  # SQLite's SUM is an int64: each amount is added up in two halves
-_SUMS = ", ".join(
-    f"SUM({amount} >> {_HALF_BITS}), SUM({amount} & {2**_HALF_BITS - 1})" for amount in (f"({_COST})", _WORST)
-)
+_SUMS = ", ".join(f"SUM({one} >> {_HALF_BITS}), SUM({one} & {2**_HALF_BITS - 1})" for one in (_COST, _WORST))
 
 
 class Span(NamedTuple):
@@ -51,7 +48,7 @@ class Span(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """What one account has used of one budget in one window. `last_us`: when its latest call was charged."""
+    """What one account has used of one budget in one window. `last_us`: when its latest call that cost something was charged."""
 
     span: Span
     account: str
@@ -74,8 +71,8 @@ class Charge(NamedTuple):
 def charge_of(row: Row) -> Charge:
     """`row`: as it is offered to the store, in the order of COLUMNS."""
     cost = -(-max(row[_BILLED], 0) // PUSD_PER_NUSD)
-    worst = max(cost, row[_MOST]) if _MOST >= 0 else cost
-    return Charge(CallPath._make(_path_of(row)), row[_CHARGED] or row[_STARTED], cost, worst)
+    at_us = row[_CHARGED] if row[_CHARGED] > 0 else row[_STARTED]
+    return Charge(CallPath._make(_path_of(row)), at_us, cost, max(cost, row[_AT_MOST]))
 
 
 def charges_of(ledger: Path, call_ids: Sequence[str]) -> dict[str, Charge]:
@@ -128,10 +125,11 @@ def _add(found: dict[int, Spent], db: sqlite3.Connection, spans: Sequence[Span],
         for path, cost, worst, last_us in _groups(db, start_us, end_us, book.budgets, sessions):
             for budget, account in book.for_path(path).budgets:
                 span = of_budget[budget.id]
-                key = cell_key(budget, account, span.start_us)
-                before = found.get(key, Spent(span, account, 0, 0))
                 amount = worst if budget.reserve == "worst" else cost
-                found[key] = Spent(span, account, before.nusd + amount, max(before.last_us, last_us))
+                if amount:
+                    key = cell_key(budget, account, span.start_us)
+                    before = found.get(key, Spent(span, account, 0, 0))
+                    found[key] = Spent(span, account, before.nusd + amount, max(before.last_us, last_us))
 
 
 def _pieces(spans: Sequence[Span]) -> Iterator[tuple[int, int, list[Span]]]:
@@ -139,9 +137,7 @@ def _pieces(spans: Sequence[Span]) -> Iterator[tuple[int, int, list[Span]]]:
     budget share a piece, for windows do not overlap."""
     bounds = sorted({0, *(bound for span in spans for bound in span[1:])})
     for start_us, end_us in pairwise([*bounds, 0]):
-        covering = [
-            span for span in spans if span.start_us <= start_us and (not span.end_us or 0 < end_us <= span.end_us)
-        ]
+        covering = [span for span in spans if span.start_us <= start_us and (not span.end_us or 0 < end_us <= span.end_us)]
         if covering:
             yield start_us, end_us, covering
 

@@ -1,0 +1,54 @@
+"""A slow second opinion on what budgets have used: every row against every budget, one by one."""
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec.structs import astuple
+
+from gw.domain.budget import Budget, cell_key
+from gw.domain.call import CallRecord
+from gw.domain.scope import CallPath
+from gw.domain.window import bounds
+from gw.ledger.store import COLUMNS
+from tests.ledger.records import record
+
+
+def charged(call_id: str, at_us: int, nusd: int, path: CallPath = CallPath(), **changes: object) -> CallRecord:
+    """A call that cost so much, charged then."""
+    names = path._asdict()
+    names["requested_model"], names["session_id"] = names.pop("model"), names.pop("session")
+    values = {"started_us": at_us, "ended_us": at_us, "charged_us": at_us, "rules_us": 1, "billed_pusd": nusd * 1000, **names}
+    return record(call_id, **(values | changes))
+
+
+def insert(database: Path, records: Iterable[CallRecord]) -> None:
+    with sqlite3.connect(database) as db:
+        db.executemany(f"INSERT INTO call ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})", map(astuple, records))
+    db.close()
+
+
+def path_of(one: CallRecord) -> CallPath:
+    return CallPath(
+        one.customer, one.team, one.key_name, one.key_id, one.upstream, one.requested_model, one.project, one.session_id
+    )
+
+
+def counted(budget: Budget, one: CallRecord) -> int:
+    nusd = one.billed_pusd // 1000 + bool(one.billed_pusd % 1000)
+    return max(nusd, one.at_most_nusd) if budget.reserve == "worst" else nusd
+
+
+def oracle(budgets: Iterable[Budget], windows_of_us: Iterable[int], records: Iterable[CallRecord]) -> dict[int, int]:
+    """Cell key -> nano-USD, of the windows that hold one of these instants; without those that have used nothing."""
+    wanted = {(budget.id, bounds(budget.window, at_us)) for budget in budgets for at_us in windows_of_us}
+    found: dict[int, int] = {}
+    for one in records:
+        at_us = one.charged_us or one.started_us
+        for budget in budgets:
+            account = budget.scope.account(path_of(one))
+            window = bounds(budget.window, at_us)
+            if account and (budget.id, window) in wanted and counted(budget, one):
+                key = cell_key(budget, account, window[0])
+                found[key] = found.get(key, 0) + counted(budget, one)
+    return found
