@@ -229,10 +229,13 @@ class Spending:
         return entered
 
     def forget(self, one: Sum) -> None:
-        """Its cell is gone."""
+        """Its cell is gone. Should its window be that of now once more, it is read from the ledger again; a session, when it has
+        a row."""
         del self.sums[one.key]
         if not one.gone:
             del self._known[one.budget, one.account, one.span.start_us]
+            if one.span.budget.scope.kind != "session":
+                self._loaded.discard((one.budget, one.span.start_us))
 
 
 def _windows(budget: Budget, now_us: int, back_us: int) -> Iterator[tuple[int, int]]:
