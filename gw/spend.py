@@ -46,7 +46,7 @@ class Sum:
         self.key = cell_key(one.span.budget, one.account, one.span.start_us)
         self.nusd = one.nusd
         self.last_us = one.last_us
-        self.anew = anew  # its cell may have been begun anew, after it was forgotten: it need not be right
+        self.anew = anew  # its cell may have been begun anew, or count by another rule until now: it need not be right
         self.gone = False  # the budget is no longer in force
 
 
@@ -61,6 +61,7 @@ class Spending:
         self._loaded: set[tuple[int, int]] = set()  # budget, start of the window: all of its accounts are known
         self._missing: set[Place] = set()
         self._strangers: set[tuple[Place, str]] = set()  # sessions that were not among those remembered
+        self._recounted: set[int] = set()  # budgets that count otherwise than their cells did so far
         self._book = BudgetBook()
         self._budgets: dict[int, Budget] = {}
         self._tenures: Tenures = {}
@@ -113,6 +114,7 @@ class Spending:
             elif budget.reserve != self._budgets[key].reserve:  # it may count some calls otherwise
                 self._unload(key)
                 self._missing |= self._places([key], clock.wall_us())
+                self._recounted.add(key)
         self._charged.clear()
         self._windows.clear()
 
@@ -217,7 +219,10 @@ class Spending:
         found = spent(self._ledger, key_of, sessions=sessions, now_us=clock.wall_us())
         self._loaded |= {(key, span.start_us) for span, key in key_of.items()}
         news = [one for one in found.values() if (key_of[one.span], one.account, one.span.start_us) not in self._known]
-        return [self._enter(key_of[one.span], one, anew=sessions is not None) for one in news]
+        recounted = self._recounted & set(key_of.values())
+        self._recounted -= recounted
+        anew = set(self._budgets) if sessions is not None else recounted
+        return [self._enter(key_of[one.span], one, anew=key_of[one.span] in anew) for one in news]
 
     def _places(self, keys: Iterable[int], now_us: int, back_us: int = 0) -> set[Place]:
         """Of each of these budgets the window of now, and those before it that ended within `back_us`."""

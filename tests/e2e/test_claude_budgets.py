@@ -29,7 +29,12 @@ US = 1_000_000
 CLEARS_S = 5  # far more than a client takes from one call of a tool loop to the next
 
 # $12.00 of Opus 5.5: more than a budget of ten.
-DEAR = {"input_tokens": 25_000, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 595_000}
+DEAR: dict[str, Any] = {
+    "input_tokens": 25_000,
+    "cache_creation_input_tokens": 0,
+    "cache_read_input_tokens": 0,
+    "output_tokens": 595_000,
+}
 DEAR |= {"cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}}
 TENS = ("first", "loop", "agent")
 LONG_WORDS = 70_000  # of one block: some $2.50, or 25 times the grace of a block that cannot be closed
@@ -40,8 +45,6 @@ def _bash(request: Request, words: int, number: int = 0) -> Block:
     arguments = {"command": "echo ran >> ran.txt", "description": answers.words(f"tool {number}", words)}
     return {**answers.tool_use(request, "Bash", arguments), "id": f"toolu_{number:024d}"}
 
-
-AGAIN = ("again-text", "again-thought", "again-aside", "again-tool", "again-alone")
 
 # What a model was at when its budget ended -> the blocks of its answer.
 FORMS: dict[str, Callable[[Request], list[Block]]] = {
@@ -93,6 +96,7 @@ class Purse:
     def budget(self) -> dict[str, Any]:
         """As `/api/me` has it."""
         headers = [("x-api-key", self.key)]
+        found: dict[str, Any]
         (found,) = asyncio.run(call(self.house.port, "/api/me", method="GET", headers=headers)).json["budgets"]
         return found
 
@@ -116,13 +120,13 @@ class Purse:
 @pytest.fixture(scope="module")
 def purses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Purse]]:
     """By case and version. Windows are years: a test at midnight is no other than at noon."""
-    names = [f"{case}-{version.number}" for case in (*TENS, *FORMS, *AGAIN, "pace", "rich") for version in (NEW, OLD)]
+    names = [f"{case}-{version.number}" for case in (*TENS, *FORMS, "pace", "rich") for version in (NEW, OLD)]
     keys = {name: mint().text for name in names}
     more = '[budgets]\ncontact = "finops@example.com"\n[[customer]]\nname = "acme"\n'
     more += '[[team]]\nname = "platform"\ncustomer = "acme"\n'
     for at, name in enumerate(names):
         more += f'[[key]]\nname = "{name}"\nteam = "platform"\nsecret = "env:GW_TEST_KEY_{at}"\n'
-    limits = dict.fromkeys(TENS, 10) | dict.fromkeys((*FORMS, *AGAIN), 1) | {"pace": 1_000, "rich": 1_000}
+    limits = dict.fromkeys(TENS, 10) | dict.fromkeys(FORMS, 1) | {"pace": 1_000, "rich": 1_000}
     for case, usd in limits.items():
         more += f'[[budget]]\nname = "{case}"\nkey = "{case}-*"\neach = true\nlimit_usd = "{usd}"\nwindow = "year"\n'
     more += f'[[limit]]\nname = "one by one"\nkey = "pace-*"\neach = true\nrequests = 1\nper = "{CLEARS_S}s"\n'
@@ -201,16 +205,31 @@ def stopped(purse: Purse, run: Run, form: str, *, then: int = 0) -> None:
     assert Decimal("0.9") < Decimal(purse.budget()["spent_usd"]) < Decimal("1.3")
 
 
-@pytest.mark.parametrize("form", ["text", "thoughts", "thought", "aside", "tool"])
-def test_a_stream_that_outgrows_its_budget_ends_the_turn(purses: dict[str, Purse], desk: Desk, form: str) -> None:
+def kept_of(house: Stage, session: str) -> set[str]:
+    """The types of the blocks that a session sent back as the model's own, in its one request without a play."""
+    (sent,) = [one.json for one in house.played.requests[""] if one.header("x-claude-code-session-id") == session]
+    said = [one["content"] for one in sent["messages"] if one["role"] == "assistant"]
+    return {block["type"] for content in said for block in content if block.get("text") != FILLER}
+
+
+@pytest.mark.parametrize(
+    ("form", "kept"), [("text", {"text"}), ("thoughts", set()), ("thought", set()), ("aside", {"text"}), ("tool", {"text"})]
+)
+def test_a_stream_that_outgrows_its_budget_ends_the_turn_and_the_session_can_go_on(
+    purses: dict[str, Purse], desk: Desk, form: str, kept: set[str]
+) -> None:
     """Text is closed where it is; other blocks end by themselves, or are left open after their grace behind one that was
-    finished, or closed without: the client takes each for an answer and asks for nothing again."""
+    finished, or closed without: the client takes each for an answer and asks for nothing again. What it keeps of it can be
+    sent when there is money again: no thought without its signature, which no provider would take back."""
     purse = purse_of(purses, form, desk)
     run = purse.run(desk, "go", *allow("Bash"), play=form)
     stopped(purse, run, form)
     assert not (desk.work / "ran.txt").exists()
     assert re.match(rf'API Error: Budget (exceeded|used up) for key "{purse.name}": \$[01]\.\d\d of \$1\.00 ', run.text)
     assert run.text.count("\n") == 0 and "ask finops@example.com for more (ref gw_" in run.text
+    again = purse_of(purses, "rich", desk).run(desk, "go on [play:plain]", "--resume", run.session)
+    assert (again.status, again.session) == (0, run.session)
+    assert kept_of(purse.house, run.session) == kept
 
 
 @pytest.mark.parametrize(("form", "ran"), [("tools", True), ("alone", False)])
@@ -225,21 +244,3 @@ def test_a_tool_call_that_was_whole_runs_and_one_that_was_cut_does_not(
     assert run.text.startswith(REJECTED)
     said = run.text.removeprefix(REJECTED)
     assert re.match(rf'Budget (exceeded|too small) for key "{purse.name}": \$[01]\.\d\d of \$1\.00 ', said)
-
-
-@pytest.mark.parametrize(
-    ("form", "kept"),
-    [("text", {"text"}), ("thought", set()), ("aside", {"text"}), ("tool", {"text"}), ("alone", {"tool_use"})],
-)
-def test_a_stopped_session_goes_on_when_there_is_money_again(
-    purses: dict[str, Purse], desk: Desk, form: str, kept: set[str]
-) -> None:
-    """What was closed stays in the conversation, but for a cut thought: without its signature no provider would take it back."""
-    stopped_run = purse_of(purses, f"again-{form}", desk).run(desk, "go", play=form)
-    purse = purse_of(purses, "rich", desk)
-    run = purse.run(desk, "go on [play:plain]", "--resume", stopped_run.session)
-    assert (run.status, run.session) == (0, stopped_run.session)
-    (sent,) = [one.json for one in purse.house.played.requests[""] if one.header("x-claude-code-session-id") == run.session]
-    said = [one["content"] for one in sent["messages"] if one["role"] == "assistant"]
-    blocks = [block for content in said for block in content if block.get("text") != FILLER]
-    assert {block["type"] for block in blocks} == kept

@@ -254,9 +254,10 @@ def test_a_stream_is_ended_by_one_event_that_says_what_a_refusal_would(at_bounda
     assert error["message"] == say.budget_refusal(standing("10.5"), CALL, NOW_US).message
 
 
-def test_a_stream_that_others_leave_nothing_for_is_told_so():
-    event = say.stop_event(standing("9.1", "10"), CALL, at_boundary=True).decode()
-    assert 'Budget used up for team \\"platform\\": $9.10 spent and $0.90 set aside of $10.00 (daily) · resets' in event
+@pytest.mark.parametrize(("used", "shares"), [("10", "$9.10 spent and $0.90 set aside"), ("", "$9.10")])
+def test_a_stream_that_others_leave_nothing_for_is_told_so(used, shares):
+    event = say.stop_event(standing("9.1", used), CALL, at_boundary=True).decode()
+    assert f'Budget used up for team \\"platform\\": {shares} of $10.00 (daily) · resets' in event
 
 
 # --- any names, any amounts ---------------------------------------------------------------------------------------------
