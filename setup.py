@@ -29,7 +29,7 @@ if os.environ.get("GW_COMPILE") == "1":
     glue = Path("gw/_fast/glue.txt").read_text().split()
     extensions += cythonize(
         [Extension(source.removesuffix(".py").replace("/", "."), [source], extra_compile_args=["-O2", "-w"]) for source in glue],
-        compiler_directives={"language_level": "3", "annotation_typing": True},
+        compiler_directives={"language_level": "3", "annotation_typing": True, "nonecheck": True},
         build_dir="build/glue",
     )
 

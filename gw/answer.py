@@ -1,22 +1,27 @@
 """A whole (non-stream) answer: read to its end, judged, settled, then sent, so that its cost can stand in a header."""
 
+from __future__ import annotations
+
 import zlib
 
 import orjson
 from msgspec.structs import replace
 
+from gw._fast import amount_text
 from gw.domain.call import Outcome
 from gw.domain.money import usd_text
 from gw.domain.usage import Reading
 from gw.errors import Refusal
+from gw.ops.metrics import RELAY, SETTLE, timing_text
 from gw.settle import Call
 from gw.upstream.errors import UpstreamError
 from gw.upstream.response import Response
 from gw.wire.anthropic import error_slug, read_error, read_message
 from gw.wire.asgi import Send
-from gw.wire.headers import Answer
+from gw.wire.headers import TIMING, Answer
 from gw.worker import Worker
 
+PUSD_DECIMALS = 12
 WHOLE_MAX = 64 * 1024 * 1024  # a whole answer larger than this is relayed unread
 DECODED_MAX = 64 * 1024 * 1024
 
@@ -36,8 +41,10 @@ async def relay_whole(worker: Worker, call: Call, response: Response, answer: An
     except UpstreamError:
         call.reading = Reading(text_bytes=size)
         raise
+    call.laps.skip()
     body = parts[0] if len(parts) == 1 else b"".join(parts)
     outcome, error = _judge(call, response.status, answer, body)
+    call.laps.lap(SETTLE)
     call.response_bytes = len(body)
     if call.client_gone:
         worker.settle(call, "client_gone", error)
@@ -47,12 +54,20 @@ async def relay_whole(worker: Worker, call: Call, response: Response, answer: An
         body = _allowed_models(call, body)
     worker.settle(call, outcome, error)
     if call.endpoint == "messages" and call.record is not None and call.record.usage_source != "none":
-        answer.headers.append((b"x-gw-cost-usd", usd_text(call.record.billed_pusd).encode()))
+        answer.headers.append((b"x-gw-cost-usd", _cost_text(call.record.billed_pusd)))
     if response.status < 400:
         answer.headers.extend(worker.governor.headers(call))
     answer.headers.append((b"content-length", str(len(body)).encode()))
+    call.laps.lap(RELAY)
+    if TIMING in call.values:
+        answer.headers.append((TIMING, timing_text(call.laps)))
     await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _cost_text(pusd: int) -> bytes:
+    """In USD, exact."""
+    return amount_text(pusd, PUSD_DECIMALS) if pusd >> 63 == 0 else usd_text(pusd).encode()
 
 
 def _judge(call: Call, status: int, answer: Answer, body: bytes) -> tuple[Outcome, str]:

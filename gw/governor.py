@@ -5,14 +5,16 @@ settled here exactly once (`settle`, from `Worker.settle`); what happens if the 
 (`gw.spend`), who finds the hold in the slot that carries the call's id.
 """
 
+from __future__ import annotations
+
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gw import clock
 from gw._fast import weigh
 from gw.admit.estimate import SLICE_TOKENS, Estimate, Estimator
-from gw.admit.gate import Blocked, Gate, NotFree, Stale, charge_debts, shadowed
+from gw.admit.gate import Blocked, CompiledPath, Gate, NotFree, Stale, charge_debts, shadowed
 from gw.admit.hold import NOTHING, Hold
 from gw.domain.budget_book import PathRules
 from gw.domain.estimate import complete
@@ -22,7 +24,7 @@ from gw.domain.scope import CallPath
 from gw.domain.settled import Settled
 from gw.domain.standing import Standing
 from gw.errors import Refusal
-from gw.settle import Call, who_of
+from gw.settle import Call, Who, columns_of
 from gw.wire import budgets as say
 
 if TYPE_CHECKING:
@@ -34,41 +36,69 @@ POLL_S = 0.005  # how often the first of those that wait for a budget looks whet
 MORE_WAIT_NS = 2_000_000_000  # how long a stream waits for more before it is ended
 SLOTS_TRIED_MAX = 8
 NEVER_BYTES = 1 << 60
+SESSION, AGENT, MODEL = (Who._fields.index(name) for name in ("session_id", "agent_id", "requested_model"))
 LAST_PARTS = 32  # a stream that can get no more is ended when less than this part of a slice is left of what it holds
+
+_new = tuple.__new__  # past the keyword handling of a NamedTuple's class
+
+
+class Waiting(NamedTuple):
+    """A call that may be made as soon as others give back what they have set aside."""
+
+    rules: PathRules
+    estimate: Estimate
+    path: CompiledPath
+    blocked: Blocked
 
 
 class Governor:
     """`admit` before anything goes upstream; `grow` while a stream runs; `settle` once, synchronously, at the end."""
 
-    def __init__(self, worker: "Worker") -> None:
+    def __init__(self, worker: Worker) -> None:
         self._worker = worker
+        self._block = worker.block
         self.gate = Gate(worker.state.cells, worker.state.buckets)
         self._estimator = Estimator()
         self._queues: dict[int, asyncio.Lock] = {}  # by cell: those that wait for it, in the order of their coming
 
-    async def admit(self, call: Call, plain: bytes) -> None:
-        """`plain`: the body, readable. Raises Refusal."""
+    def admit(self, call: Call, plain: bytes) -> Waiting | None:
+        """At once, if it can be: else what it is to `wait` for. `plain`: the body, readable. Raises Refusal."""
         rules = call.snapshot.budget_book.for_path(path_of(call))
         account = call.account
         if not (rules.budgets or rules.limits or account.max_cost_nusd or account.max_tokens):
-            return
+            return None
         estimate = self._estimate(call, plain, rules)
         if not (rules.budgets or rules.limits):
-            return
+            return None
         try:
             path = self.gate.compiled(rules, call.charged_us)
             self.gate.take_rates(path, clock.mono_ns())
         except Blocked as blocked:
             if blocked.why == "unreadable":
-                return self._unread(call, rules)
+                self._unread(call, rules)
+                return None
             raise self.refusal(call, blocked) from None
         if not path.halves:
             call.hold = Hold(path, None, None)
-            return
+            return None
         try:
-            call.hold = await self._hold(call, rules, estimate)
-        except BaseException as error:
+            call.hold = self._try(call, rules, estimate)
+        except Blocked as blocked:
+            if blocked.why == "reserved":
+                return Waiting(rules, estimate, path, blocked)
             self.gate.give_rates(path)
+            raise self.refusal(call, blocked) from None
+        except BaseException:
+            self.gate.give_rates(path)
+            raise
+        return None
+
+    async def wait(self, call: Call, waiting: Waiting) -> None:
+        """Until what others have set aside comes back, `budgets.wait_s` at most. Raises Refusal."""
+        try:
+            call.hold = await self._queue(call, waiting)
+        except BaseException as error:
+            self.gate.give_rates(waiting.path)
             if isinstance(error, Blocked):
                 raise self.refusal(call, error) from None
             raise
@@ -96,23 +126,18 @@ class Governor:
             if (hard or account.max_cost_nusd) and call.snapshot.config.budgets.unreadable == "refuse":
                 raise say.unreadable_refusal(call.call_id, hard)
             return NOTHING
-        who = who_of(call)
+        who = columns_of(call)
         estimate = self._estimator.estimate(
-            tariff, weight, peek.model or "", who.key_id, who.session_id, who.agent_id, call.charged_us
+            tariff, weight, peek.model or "", account.key_id, who[SESSION], who[AGENT], call.charged_us
         )
         call.weight = weight
         if account.max_cost_nusd and estimate.worst_nusd > account.max_cost_nusd:
             raise say.too_costly_refusal(account.key_name, estimate.worst_nusd, account.max_cost_nusd, call.call_id, contact)
         return estimate
 
-    async def _hold(self, call: Call, rules: PathRules, estimate: Estimate) -> Hold:
-        """At once, or as soon as what others have set aside comes back, within `budgets.wait_s`. Raises Blocked, Refusal."""
-        try:
-            return self._try(call, rules, estimate)
-        except Blocked as blocked:
-            if blocked.why != "reserved":
-                raise
-            first = blocked
+    async def _queue(self, call: Call, waiting: Waiting) -> Hold:
+        """Raises Blocked, Refusal."""
+        rules, first = waiting.rules, waiting.blocked
         cell = first.cell
         queue = self._queues.setdefault(cell, asyncio.Lock())
         try:
@@ -124,7 +149,7 @@ class Governor:
                             call.snapshot = self._worker.snapshot
                             rules = call.snapshot.budget_book.for_path(path_of(call))
                         try:
-                            return self._try(call, rules, estimate)
+                            return self._try(call, rules, waiting.estimate)
                         except Blocked as blocked:
                             if blocked.why != "reserved":
                                 raise
@@ -138,10 +163,12 @@ class Governor:
 
     def _try(self, call: Call, rules: PathRules, estimate: Estimate) -> Hold:
         """Raises Blocked, or Refusal if this worker has no slot left."""
-        block = self._worker.block
+        block = self._block
         for attempt in range(SLOTS_TRIED_MAX):
-            path = self.gate.compiled(rules, call.charged_us, anew=attempt > 0)
-            slots = [block.take_slot(call.call_id.encode())[0] for _ in path.halves]
+            path = self.gate.compile(rules, call.charged_us) if attempt else self.gate.compiled(rules, call.charged_us)
+            slots = [block.take_slot(call.call_id)]
+            if len(path.halves) > 1:
+                slots.append(block.take_slot(call.call_id))
             try:
                 if -1 in slots:
                     raise say.busy_refusal(call.call_id)
@@ -163,7 +190,7 @@ class Governor:
 
     def _give(self, slots: list[int]) -> None:
         for slot in slots:
-            self._worker.block.give_slot(slot)
+            self._block.give_slot(slot)
 
     def refusal(self, call: Call, blocked: Blocked) -> Refusal:
         now_us = clock.wall_us()
@@ -254,11 +281,25 @@ class Governor:
                     log.error("call %s goes on under the limits it began with: the shared state is full", call.call_id)
 
     def headers(self, call: Call) -> list[tuple[bytes, bytes]]:
-        """What a successful answer says of the budgets on its path."""
+        """What a successful answer says of the budgets on its path. While they have nothing to warn of, all but one header is as
+        it was for the call before."""
         hold = call.hold
-        if hold is None or not hold.slots:
+        if hold is None or not hold.path.halves:
             return []
-        return say.success_headers(self.gate.standings(hold.path), native=not call.own_credential)
+        path, native = hold.path, not call.own_credential
+        seen = path.halves[0].path.glance() if len(path.halves) == 1 else None
+        if seen is None:
+            return say.success_headers(self.gate.standings(path), native=native)
+        tightest, remaining, fullest, percent = seen
+        if tightest < 0:
+            return []
+        words = ((tightest << 8 | fullest) << 8 | percent) << 1 | native
+        steady = path.said.get(words)
+        if steady is None:
+            half = path.halves[0]
+            least, most = self.gate.standing(half, tightest), self.gate.standing(half, fullest)
+            steady = path.said[words] = say.steady_headers(least, most, percent, native=native)
+        return [say.remaining_header(remaining), *steady]
 
     def standings(self, call: Call) -> list[Standing]:
         return self.gate.standings(call.hold.path) if call.hold is not None else []
@@ -287,9 +328,9 @@ class Governor:
             }
             charge_debts(hold.path, units, clock.mono_ns())
         if record.usage_source == "exact" and call.weight is not None:
-            who = who_of(call)
+            who = columns_of(call)
             self._estimator.learn(
-                call.weight, call.read().usage, who.requested_model, who.key_id, who.session_id, who.agent_id, call.charged_us
+                call.weight, call.read().usage, who[MODEL], call.account.key_id, who[SESSION], who[AGENT], call.charged_us
             )
 
 
@@ -315,10 +356,8 @@ def shrink(hold: Hold, spent: int) -> None:
 
 def path_of(call: Call) -> CallPath:
     """From the columns of the record, so that the ledger knows the same accounts."""
-    who = who_of(call)
-    return CallPath(
-        who.customer, who.team, who.key_name, who.key_id, who.upstream, who.requested_model, who.project, who.session_id
-    )
+    key_id, key_name, team, customer, _, upstream, session, _, _, _, _, project, _, _, model = columns_of(call)
+    return _new(CallPath, (customer, team, key_name, key_id, upstream, model, project, session))
 
 
 def _hard(rules: PathRules) -> str:

@@ -5,6 +5,8 @@ its response; nothing goes upstream without an admitted account; whatever happen
 leaving, shutdown, a bug) ends in the one `finally` of `handle`.
 """
 
+from __future__ import annotations
+
 import asyncio
 import logging
 
@@ -14,6 +16,7 @@ from gw.domain.call import Endpoint, Outcome
 from gw.domain.text import printable
 from gw.errors import Refusal
 from gw.exchange import Outgoing, forward
+from gw.ops.metrics import ADMIT, AUTH, PEEK, PLAN, RELAY
 from gw.providers.anthropic import request_path
 from gw.routing.plan import plan
 from gw.settle import MODEL_MAX, Call
@@ -26,6 +29,9 @@ from gw.wire.refusals import refusal_answer
 from gw.worker import Worker
 
 log = logging.getLogger("gw.pipeline")
+
+_new = tuple.__new__  # past the keyword handling of a NamedTuple's class
+Flag = bool  # compiled, a C integer: pipeline.pxd
 
 
 async def handle(worker: Worker, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,50 +58,59 @@ async def handle(worker: Worker, endpoint: Endpoint, scope: Scope, receive: Rece
         )
     finally:
         try:
-            worker.settle(call, *_outcome_of_cancelled(call))
+            outcome, slug = _outcome_of_cancelled(call)
+            worker.settle(call, outcome, slug)
         finally:
             worker.end(call)
 
 
 async def _serve(worker: Worker, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
     snapshot = call.snapshot
-    config = snapshot.config.server
     # 1 entry
     sent = read_request(scope["headers"])
     call.values = sent.values
     call.session_id = text_of(sent.values.get(b"x-claude-code-session-id", b""))
     worker.must_take()
+    call.laps.lap(RELAY)
     # 2 authenticate
     caller = snapshot.authenticator.authenticate(sent.gw_key, sent.api_key, sent.authorization, call.started_us)
     call.account = caller.account
     call.own_credential = caller.own_credential
+    call.laps.lap(AUTH)
     # 3 peek: the body stays verbatim
     body, plain, model = b"", b"", None
     if call.endpoint != "models":
-        whole = await read_body(receive, sent.content_length, config.body_bytes_max)
+        whole = await read_body(receive, sent.content_length, snapshot.body_bytes_max)
         if whole is None:
             call.client_gone = True
             raise asyncio.CancelledError
         body = whole
         call.body_bytes = len(body)
-        plain = readable(body, sent.content_encoding, config.body_bytes_max)
+        call.laps.skip()
+        plain = readable(body, sent.content_encoding, snapshot.body_bytes_max)
         model = _peek(call, plain)
+    call.laps.lap(PEEK)
     # 4 plan
     deployment = plan(call.account, model, snapshot.deployments)
     call.deployment = deployment
+    call.laps.lap(PLAN)
     # 5 admit, by the rules and prices that are in force now: the body may have been long in coming
     if call.endpoint == "messages":
         snapshot = call.snapshot = worker.snapshot
         _price(call, model or "", deployment)
         if snapshot.governed or call.account.bounded:
-            call.receive = receive  # it may have to wait: the worker's next tick watches the client
-            await worker.governor.admit(call, plain)
+            waiting = worker.governor.admit(call, plain)
+            if waiting is not None:
+                call.receive = receive  # the worker's next tick watches the client
+                await worker.governor.wait(call, waiting)
+                call.laps.skip()
+        call.laps.lap(ADMIT)
     # 6 prepare
-    head = _head(sent, deployment, own_credential=caller.own_credential)
+    head = _head(sent, deployment, call.own_credential)
     path = request_path(call.endpoint, scope["query_string"])
     # 7, 8 forward; 9, 10 settle and record
     method = b"GET" if call.endpoint == "models" else b"POST"
-    await forward(worker, call, Outgoing(method, path, head, body), receive, send)
+    await forward(worker, call, _new(Outgoing, (method, path, head, body)), receive, send)
 
 
 def _peek(call: Call, plain: bytes) -> str:
@@ -122,8 +137,8 @@ def _price(call: Call, model: str, deployment: Deployment) -> None:
     call.terms = snapshot.book.terms(
         deployment.provider, deployment.name, deployment.region, model, account.key_name, account.team, call.started_us
     )
-    policy = snapshot.config.pricing.unknown_model or ("allow_unpriced" if account.passthrough else "deny")
-    if policy == "deny" and not call.terms.known:
+    needs_price = snapshot.key_needs_price if account.key_id else snapshot.passthrough_needs_price
+    if needs_price and not call.terms.known:
         raise Refusal(
             "model_unpriced",
             f'The price of the model "{model}" is not known, so it cannot be charged to a virtual key. '
@@ -131,7 +146,7 @@ def _price(call: Call, model: str, deployment: Deployment) -> None:
         )
 
 
-def _head(sent: Sent, deployment: Deployment, *, own_credential: bool) -> bytes:
+def _head(sent: Sent, deployment: Deployment, own_credential: Flag) -> bytes:
     if own_credential:
         return sent.head + sent.credentials + deployment.extra
     if not deployment.credential:

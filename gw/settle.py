@@ -4,13 +4,14 @@
 exactly once per call, synchronously: price what was read, append the record to the journal, count it.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import orjson
 from msgspec.structs import astuple
 
 from gw import __version__, clock
-from gw._fast import Frame, Peek, Tap, Weight, shown
+from gw._fast import Frame, Laps, Peek, Tap, Weight, shown
 from gw.admit.hold import Hold
 from gw.domain.account import Account
 from gw.domain.call import WHO, CallRecord, Endpoint, OpenCall, Outcome
@@ -19,6 +20,7 @@ from gw.domain.price import Priced
 from gw.domain.settled import Settled
 from gw.domain.usage import Iteration, Reading, Usage
 from gw.ledger.journal import CLOSE, OPEN
+from gw.ops.metrics import RELAY
 from gw.pricing.book import UNPRICED, Terms
 from gw.snapshot import Deployment, Snapshot
 from gw.watch import Watch
@@ -76,6 +78,7 @@ class Call:
         "first_byte_us",
         "first_token_us",
         "hold",
+        "laps",
         "own_credential",
         "peek",
         "reading",
@@ -94,6 +97,7 @@ class Call:
         "stopping",
         "tap",
         "terms",
+        "ticked",
         "upstream_request_id",
         "upstream_status",
         "values",
@@ -110,6 +114,7 @@ class Call:
         self.snapshot = snapshot
         self.worker = worker
         self.started_us = clock.wall_us()
+        self.laps = Laps()  # gw's own time
         self.first_byte_us = 0
         self.first_token_us = 0
         self.account = NOBODY
@@ -142,12 +147,14 @@ class Call:
         self.client_gone = False
         self.stopping = False
         self.receive: Receive | None = None  # while an upstream is asked
+        self.ticked = False  # a tick of the worker has found it running
         self.watch: Watch | None = None
         self.record: Settled | None = None  # set by settle: the call is over
 
     def goes_out(self) -> None:
         """The request is about to be written to the upstream: from here on it may cost money."""
         self.billed = self.endpoint == "messages"
+        self.laps.lap(RELAY)
 
     @property
     def longest_ns(self) -> int:
@@ -250,7 +257,7 @@ def _who(call: Call, frame: Frame) -> None:
         frame.raw(call.who_columns)
         return
     start = frame.size
-    for text in _columns_of(call):
+    for text in columns_of(call):
         frame.text(text)
     if call.who is not None:
         call.who_columns = frame.since(start)
@@ -258,10 +265,10 @@ def _who(call: Call, frame: Frame) -> None:
 
 def who_of(call: Call) -> Who:
     """The columns of WHO by name."""
-    return Who._make(_columns_of(call))
+    return Who._make(columns_of(call))
 
 
-def _columns_of(call: Call) -> tuple[str, ...]:
+def columns_of(call: Call) -> tuple[str, ...]:
     """From key_id to requested_model: they are known once the call is planned, and kept from then on."""
     if call.who is not None:
         return call.who
@@ -313,7 +320,7 @@ def _price(done: Settled, frame: Frame, priced: Priced) -> None:
     frame.text(priced.price_version)
 
 
-def _value(values: dict[bytes, bytes], name: bytes) -> str:
+def _value(values: Mapping[bytes, bytes], name: bytes) -> str:
     value = values.get(name)
     return text_of(value) if value else ""
 

@@ -104,6 +104,10 @@ class Snapshot:
         self.device = Device(pepper)
         self.budget_book: BudgetBook = budget_book_of(config)
         self.governed = bool(self.budget_book.budgets or self.budget_book.limits)
+        # What every call asks for.
+        self.body_bytes_max = config.server.body_bytes_max
+        self.key_needs_price = config.pricing.unknown_model in ("", "deny")
+        self.passthrough_needs_price = config.pricing.unknown_model == "deny"
 
 
 def config_of(published: Published) -> Config:

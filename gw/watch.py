@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """Begun by the worker's tick, not with the call: most whole answers are over by then, and an open `receive()` costs a
+    """Begun by the worker's second tick, not with the call: most whole answers are over by then, and an open `receive()` costs a
     short call 14 us of its 130 (measured). What the client's leaving does is the configuration's `on_client_gone`.
     """
 

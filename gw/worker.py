@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import signal
+from asyncio import current_task
 from pathlib import Path
 
 from gw import clock
@@ -13,7 +14,7 @@ from gw.domain.call import Endpoint, Outcome
 from gw.errors import Refusal
 from gw.governor import Governor
 from gw.ledger.journal import JournalError, JournalWriter
-from gw.ops import metrics
+from gw.ops.metrics import RECORD, SETTLE, observe, observe_overhead
 from gw.ops.process import die_with_supervisor, orphaned, release_signals
 from gw.ops.state import STATE_FILE, Own, StateFile, Word
 from gw.settle import Call, opened, settled, unpriced
@@ -99,7 +100,7 @@ class Worker:
 
     def begin(self, endpoint: Endpoint) -> Call:
         call = Call(self.call_id(), endpoint, self.snapshot, self.name)
-        task = asyncio.current_task()
+        task = current_task()
         assert task is not None
         self.running[call] = task
         self._words[self._in_flight_at] = len(self.running)
@@ -111,6 +112,8 @@ class Worker:
             call.watch.close()
         self.block.give_slot(call.slot)
         self.block.give_slot(call.second_slot)
+        if call.endpoint == "messages":
+            observe_overhead(self.block.counters, call.laps)
         self._words[self._in_flight_at] = len(self.running)
 
     def open(self, call: Call) -> None:
@@ -126,7 +129,8 @@ class Worker:
         """Exactly once per call, without an await: price, record, count. A second settlement changes nothing."""
         if call.record is not None:
             return
-        hold = call.hold
+        laps, hold = call.laps, call.hold
+        laps.skip()
         if hold is not None:
             self.governor.before_record(call, hold)
         try:
@@ -134,13 +138,17 @@ class Worker:
         except Exception:  # a bug in pricing must not cost the record
             log.exception("call %s could not be priced", call.call_id)
             call.record = unpriced(call, self.journal.frame, outcome, error)
+        laps.lap(SETTLE)
         try:
             self.journal.append_frame()
         except JournalError as failure:  # the journal keeps the record in memory until the disk takes it
             self._unhealthy(failure)
+        laps.lap(RECORD)
         if hold is not None:
             self.governor.settle(call, hold, call.record)
-        metrics.observe(self.block.counters, call.record)
+        laps.lap(SETTLE)
+        observe(self.block.counters, call.record)
+        laps.lap(RECORD)
 
     def _unhealthy(self, error: JournalError) -> None:
         if self.state.words[self.block.base + Own.JOURNAL_HEALTHY]:
@@ -179,9 +187,12 @@ class Worker:
         self._watch_running()
 
     def _watch_running(self) -> None:
+        """From a call's second tick on: most are over by then, and to watch one costs as much as half of it."""
         for call, task in self.running.items():
             if call.receive is not None and call.watch is None:
-                call.watch = Watch(call, call.receive, task)
+                if call.ticked:
+                    call.watch = Watch(call, call.receive, task)
+                call.ticked = True
 
     def _swap(self, version: int) -> None:
         """A new snapshot or nothing."""

@@ -38,6 +38,7 @@ async def watched(house: OneWorker, task: "asyncio.Task[None]", count: int) -> N
     """As the worker's timer does, at every turn."""
     for _ in range(count):
         house.worker._watch_running()
+        house.worker._watch_running()
         if task.done():
             return
         await asyncio.sleep(0)

@@ -1,7 +1,6 @@
 """The one record of a call: each column says what its name says, and is bounded."""
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -19,7 +18,9 @@ from gw.domain.price import Priced
 from gw.domain.settled import Settled
 from gw.domain.usage import Iteration, Reading, Usage
 from gw.ledger.journal import decode, scan
+from gw.pricing.book import NO_PLAN, PriceBook, Terms
 from gw.settle import MODEL_MAX, WORD_MAX, Call, Who
+from gw.snapshot import Deployment, Snapshot
 from gw.wire.headers import TAGS_MAX, VALUE_MAX
 
 USAGE = Usage(11, 12, 13, 14, 15, 16, 17, 18, 19, "tier", "fast", "us", (Iteration("message", "m", 1, 2, 3, 4, 5, 6),), True)
@@ -27,36 +28,36 @@ READING = Reading(USAGE, started=True, finished=True, final_usage=True, model="s
 PRICED = Priced(21, 22, 23, 24, 25, 26, 27, 28, 29, "version", ("unpriced",))
 
 
-@dataclass
-class Place:
-    name: str = "upstream"
-    provider: str = "anthropic"
-    region: str = ""
-
-
-TERMS: Any = object()
+TERMS = Terms(("", "", "", "", "", ""), NO_PLAN)
 NO_PATH: Any = None
 
 
-@dataclass
-class Book:
-    asked: list[tuple[Any, ...]] = field(default_factory=list)
+class Place(Deployment):
+    def __init__(self) -> None:
+        self.name, self.provider, self.region = "upstream", "anthropic", ""
 
-    def charge(self, terms: Any, reading: Any, at_us: int) -> Priced:
+
+class Book(PriceBook):
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+
+    def charge(self, terms: Any, reading: Any, at_us: int, **_: Any) -> Priced:
         self.asked.append((terms, reading, at_us))
         return PRICED
 
 
-@dataclass
-class Snapshot:
-    book: Book = field(default_factory=Book)
-    published_us: int = 6
+class Served(Snapshot):
+    """Of all that a snapshot has, what the record of a call needs."""
+
+    def __init__(self) -> None:
+        self.book = Book()
+        self.published_us = 6
 
 
 def call() -> Call:
-    one = Call("gw_1", "messages", Snapshot(), "0-boot")  # type: ignore[arg-type]
+    one = Call("gw_1", "messages", Served(), "0-boot")
     one.account = Account(key_id="kid", key_name="key", team="team", customer="customer", credential="digest")
-    one.deployment = Place()  # type: ignore[assignment]
+    one.deployment = Place()
     one.values = {
         b"user-agent": b"claude-cli/2.1.329 (external, cli)",
         b"x-claude-code-agent-id": b"agent",
@@ -236,7 +237,7 @@ def test_the_amounts_of_a_price_are_the_first_fields_of_both() -> None:
 
 
 def test_a_call_that_got_nowhere_has_a_record_all_the_same() -> None:
-    one = Call("gw_1", "models", Snapshot(), "0-boot")  # type: ignore[arg-type]
+    one = Call("gw_1", "models", Served(), "0-boot")
     record = settled(one, "refused", "missing_credential")
     assert (record.outcome, record.error, record.usage_source, record.price_version) == (
         "refused",

@@ -87,10 +87,12 @@ async def test_a_snapshot_that_cannot_be_read_leaves_the_old_one_in_force(house:
 
 
 async def test_a_bug_in_a_tick_does_not_end_the_ticking(house: OneWorker, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: int) -> None:
-        raise ZeroDivisionError("of the test")
+    class Broken:
+        def __radd__(self, _: int) -> int:
+            raise ZeroDivisionError("of the test")
 
-    monkeypatch.setattr(house.worker, "_leave_overdue", broken)
+    monkeypatch.setattr("gw.worker.OVERDUE_EVERY_NS", Broken())
+    house.worker._overdue_ns = 0
     with pytest.raises(ZeroDivisionError):
         house.worker._tick()
     assert house.worker._ticker is not None and house.worker._ticker.when() > asyncio.get_running_loop().time()

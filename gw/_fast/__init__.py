@@ -26,11 +26,12 @@ if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
         Slot,
         cells_bytes,
     )
-    from gw._fast.counters import Counters
+    from gw._fast.counters import Counters, Slots
     from gw._fast.frame import Frame
-    from gw._fast.heads import Answer, Headers, Sent, read_request, shown, text_of, to_client
+    from gw._fast.heads import Answer, Headers, Sent, amount_text, read_request, shown, text_of, to_client
     from gw._fast.jsonpeek import Peek, peek
-    from gw._fast.usage import DONE, ERROR, FIRST_TOKEN, OBSERVED_BYTES, USAGE, Tap, observed_from, read_message
+    from gw._fast.laps import Laps
+    from gw._fast.usage import DONE, ERROR, FIRST_TOKEN, OBSERVED_BYTES, USAGE, Found, Tap, found_in, observed_from, read_message
     from gw._fast.weigh import weigh
 else:
     from gw._fast.ref.append import append
@@ -53,11 +54,23 @@ else:
         Slot,
         cells_bytes,
     )
-    from gw._fast.ref.counters import Counters
+    from gw._fast.ref.counters import Counters, Slots
     from gw._fast.ref.frame import Frame
-    from gw._fast.ref.heads import Answer, Headers, Sent, read_request, shown, text_of, to_client
+    from gw._fast.ref.heads import Answer, Headers, Sent, amount_text, read_request, shown, text_of, to_client
     from gw._fast.ref.jsonpeek import Peek, peek
-    from gw._fast.ref.usage import DONE, ERROR, FIRST_TOKEN, OBSERVED_BYTES, USAGE, Tap, observed_from, read_message
+    from gw._fast.ref.laps import Laps
+    from gw._fast.ref.usage import (
+        DONE,
+        ERROR,
+        FIRST_TOKEN,
+        OBSERVED_BYTES,
+        USAGE,
+        Found,
+        Tap,
+        found_in,
+        observed_from,
+        read_message,
+    )
     from gw._fast.ref.weigh import weigh
 
 __all__ = [
@@ -83,19 +96,24 @@ __all__ = [
     "Buckets",
     "Cells",
     "Counters",
+    "Found",
     "Frame",
     "Headers",
+    "Laps",
     "Limit",
     "Limits",
     "Path",
     "Peek",
     "Sent",
     "Slot",
+    "Slots",
     "Tap",
     "Weight",
+    "amount_text",
     "append",
     "buckets_bytes",
     "cells_bytes",
+    "found_in",
     "observed_from",
     "peek",
     "read_message",

@@ -9,41 +9,6 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 
 
-cdef extern from "bucket.h" nogil:
-    enum: GW_LIMITS_MAX, GW_MEMBER
-    int64_t GW_UNITS_MAX, GW_NEVER
-
-    ctypedef struct gw_pair:
-        pass
-
-    ctypedef struct gw_seen:
-        int64_t value
-        uint64_t tag
-
-    ctypedef struct gw_record:
-        gw_pair name
-        gw_pair words[3]
-
-    ctypedef struct gw_table:
-        gw_record *records
-
-    ctypedef struct gw_limit:
-        gw_pair *arrival
-        uint64_t nanos, parts
-        int64_t burst
-
-    gw_seen gw_pair_acquire(const gw_pair *pair) noexcept
-    void gw_table_init(gw_table *table, void *memory, unsigned capacity_log2) noexcept
-    int64_t gw_table_lookup(const gw_table *table, int64_t key, uint64_t *tag) noexcept
-    int64_t gw_table_find(const gw_table *table, int64_t key, uint64_t *tag) noexcept
-    void gw_limit_init(gw_limit *limit, gw_pair *arrival, uint64_t nanos, uint64_t parts, int64_t burst) noexcept
-    int64_t gw_bucket_take(const gw_limit *limit, int64_t units, int64_t now_ns) noexcept
-    int64_t gw_bucket_check(const gw_limit *limit, int64_t units, int64_t now_ns) noexcept
-    void gw_bucket_debt(const gw_limit *limit, int64_t units, int64_t now_ns) noexcept
-    void gw_bucket_give(const gw_limit *limit, int64_t units) noexcept
-    int gw_take_all(const gw_limit *limits, int size, int64_t units, int64_t now_ns, int64_t *wait_ns) noexcept
-
-
 LIMITS_MAX = GW_LIMITS_MAX
 UNITS_MAX = GW_UNITS_MAX
 NEVER = GW_NEVER
@@ -63,10 +28,6 @@ cdef int64_t units_of(int64_t units) except -1:
 
 
 cdef class Buckets:
-    cdef gw_table table
-    cdef Py_buffer view  # held as long as the buckets live
-    cdef readonly int capacity
-
     def __cinit__(self, memory not None, int capacity):
         cdef Py_ssize_t needed = buckets_bytes(capacity)
         PyObject_GetBuffer(memory, &self.view, PyBUF_WRITABLE | PyBUF_SIMPLE)
@@ -98,10 +59,6 @@ cdef class Buckets:
 
 
 cdef class Limit:
-    cdef gw_limit limit
-    cdef readonly Buckets buckets
-    cdef readonly int index
-
     def __cinit__(self, Buckets buckets not None, uint64_t key, units, per_ns, int64_t burst):
         if not (0 < units <= UNITS_MAX and 0 < per_ns <= 2**62 and 0 < burst <= UNITS_MAX):
             raise ValueError(f"not a rate limit: {units} units in {per_ns} ns, burst {burst}")
@@ -117,10 +74,10 @@ cdef class Limit:
     def take(self, int64_t units, int64_t now_ns):
         return gw_bucket_take(&self.limit, units_of(units), now_ns)
 
-    def check(self, int64_t now_ns):
+    cpdef int64_t check(self, int64_t now_ns) noexcept:
         return gw_bucket_check(&self.limit, 0, now_ns)
 
-    def debt(self, int64_t units, int64_t now_ns):
+    cpdef debt(self, int64_t units, int64_t now_ns):
         gw_bucket_debt(&self.limit, units_of(units), now_ns)
 
     def give(self, int64_t units):
@@ -128,10 +85,6 @@ cdef class Limit:
 
 
 cdef class Limits:
-    cdef gw_limit items[GW_LIMITS_MAX]
-    cdef int size
-    cdef readonly tuple limits
-
     def __cinit__(self, limits not None):
         self.limits = tuple(limits)
         if len(self.limits) > GW_LIMITS_MAX:
@@ -145,7 +98,7 @@ cdef class Limits:
     def __len__(self):
         return self.size
 
-    def take_all(self, int64_t units, int64_t now_ns):
+    cpdef take_all(self, int64_t units, int64_t now_ns):
         cdef int64_t wait_ns = 0
         cdef int refusing = gw_take_all(self.items, self.size, units_of(units), now_ns, &wait_ns)
         return None if refusing < 0 else (refusing, wait_ns)

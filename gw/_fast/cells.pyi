@@ -115,6 +115,11 @@ class Path:
     def indices(self) -> tuple[int, ...]:
         """Of the cells, by item."""
 
+    def glance(self) -> tuple[int, int, int, int] | None:
+        """(item of which least is left, what is left of it, item of which the greatest part is spent, how many percent) of the
+        hard and soft budgets; items are -1 where there are none. None: some budget has reached its limit or passed its `warn_at`
+        with what is settled, and there is more to say."""
+
 class Slot:
     """One call's open hold, in a record that any process can end after the owner's death. Amounts outside 0 .. AMOUNT_MAX
     raise ValueError. All methods but `reap` and the properties are the owner's."""

@@ -7,3 +7,10 @@ class Counters:
 
     def __getitem__(self, at: int) -> int: ...
     def __len__(self) -> int: ...
+
+class Slots:
+    """Records of `size` bytes in a writable buffer."""
+
+    def __init__(self, memory: object, size: int) -> None: ...
+    def name(self, slot: int, text: str) -> int:
+        """Clears a record; the text is then its beginning. Raises IndexError."""

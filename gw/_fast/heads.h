@@ -37,6 +37,7 @@ static const gw_header GW_OF_REQUESTS[] = {
     GW_HEADER("x-gw-key", GW_H_GW_KEY),
     GW_HEADER("x-gw-project", GW_H_OWN),
     GW_HEADER("x-gw-tags", GW_H_OWN),
+    GW_HEADER("x-gw-timing", GW_H_OWN),
     GW_HEADER("user-agent", GW_H_TELL),
     GW_HEADER("x-claude-code-session-id", GW_H_TELL),
     GW_HEADER("x-claude-code-agent-id", GW_H_TELL),
@@ -94,6 +95,22 @@ static inline int gw_is_plain(const char *text, size_t size) {
     int odd = 0;
     for (size_t i = 0; i < size; i++) odd |= text[i] < ' ' || text[i] == 0x7F;
     return !odd;
+}
+
+/* Writes the amount, without trailing zeros, so that it ends before `end`, and says where it begins; at most 22 bytes. */
+static inline char *gw_amount_before(char *end, uint64_t amount, int decimals) {
+    uint64_t scale = 1;
+    for (int i = 0; i < decimals; i++) scale *= 10;
+    uint64_t whole = amount / scale, part = amount % scale;
+    char *at = end;
+    if (part != 0) {
+        for (; part % 10 == 0; part /= 10) decimals--;
+        for (; decimals > 0; decimals--, part /= 10) *--at = (char)('0' + part % 10);
+        *--at = '.';
+    }
+    do *--at = (char)('0' + whole % 10);
+    while ((whole /= 10) != 0);
+    return at;
 }
 
 #endif

@@ -63,3 +63,6 @@ def text_of(value: bytes, limit: int = 128) -> str:
 
 def shown(text: str, limit: int) -> str:
     """As gw.domain.text.printable makes it."""
+
+def amount_text(amount: int, decimals: int) -> bytes:
+    """43094 with 6 decimals -> `0.043094`, without trailing zeros. `amount` is 0 .. 2**63 - 1 (OverflowError, ValueError)."""

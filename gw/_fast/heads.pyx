@@ -2,7 +2,7 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
 
@@ -14,6 +14,7 @@ cdef extern from "heads.h" nogil:
     bint gw_is_space(char c) noexcept
     int64_t gw_length_of(const char *value, size_t size) noexcept
     bint gw_is_plain(const char *text, size_t size) noexcept
+    char *gw_amount_before(char *end, uint64_t amount, int decimals) noexcept
 
 
 cdef extern from "Python.h":
@@ -29,16 +30,11 @@ cdef bytes LAST_LINE = b"accept-encoding: identity\r\n"
 
 
 cdef class Sent:
-    cdef readonly bytes head, credentials, gw_key, api_key, authorization, content_encoding
-    cdef readonly int64_t content_length
-    cdef readonly dict values
+    pass
 
 
 cdef class Answer:
-    cdef readonly list headers
-    cdef readonly str request_id
-    cdef readonly bytes content_type, encoding
-    cdef readonly bint streams
+    pass
 
 
 cdef inline bytes stripped(bytes value):
@@ -168,3 +164,12 @@ cpdef str shown(str text, Py_ssize_t limit):
     if PyUnicode_IS_ASCII(text) and gw_is_plain(<const char *>PyUnicode_1BYTE_DATA(text), <size_t>PyUnicode_GET_LENGTH(text)):
         return text
     return "".join([char if char.isprintable() else "?" for char in text])
+
+
+def amount_text(int64_t amount, int decimals):
+    cdef char text[32]
+    if amount < 0 or not 0 <= decimals <= 18:
+        raise ValueError(f"not an amount with decimals: {amount}, {decimals}")
+    cdef char *end = text + sizeof(text)
+    cdef char *start = gw_amount_before(end, <uint64_t>amount, decimals)
+    return PyBytes_FromStringAndSize(start, end - start)

@@ -8,20 +8,16 @@
  *   gw_on_value   the first byte of a value is at `at`, the value's container has depth json.depth; returns how to
  *                 read it if it is a string. true, false and null have no further hook.
  *   gw_on_key     a key is complete in json.text, `at` is past its closing quote
- *   gw_on_string  a string value is complete, `at` is past its closing quote
+ *   gw_on_string  a string value is complete, `at` is past its closing quote; json.text has it if it was to be captured
  *   gw_on_number  a number is complete; json.plain: it is an integer in 0..INT64_MAX, in json.number
  *   gw_on_close   a container of depth json.depth ends
+ *
+ * json.text is good only within a hook: it may be the input itself.
  */
 #ifndef GW_JSON_SCAN_H
 #define GW_JSON_SCAN_H
 
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+#include "json_text.h"
 
 enum { GW_DEPTH_MAX = 512, GW_TEXT_MAX = 256 };
 enum { GW_TEXT_TOO_LONG = GW_TEXT_MAX + 1 };
@@ -34,7 +30,7 @@ enum gw_kind { GW_OBJECT, GW_ARRAY, GW_TEXT, GW_NUMBER, GW_TRUE, GW_FALSE, GW_NU
 enum gw_mode { GW_SKIP, GW_COUNT, GW_CAPTURE };
 
 typedef struct {
-    int state;
+    int state;             /* where to go on; up to date between two calls */
     int depth;
     int is_key;            /* the string being read is a key */
     int mode;
@@ -47,9 +43,10 @@ typedef struct {
     const char *literal;   /* what must still follow, in static storage */
     int64_t number;
     int64_t counted;       /* UTF-8 bytes of a GW_COUNT string, a \u escape counted by itself (1, 2 or 3) */
+    const uint8_t *text;   /* `held`, or the input where the string is whole in it and has no escape */
     int text_size;         /* bytes in text, or GW_TEXT_TOO_LONG */
-    uint64_t objects[GW_DEPTH_MAX / 64]; /* bit d: the container of depth d + 1 is an object */
-    uint8_t text[GW_TEXT_MAX];
+    uint8_t held[GW_TEXT_MAX];
+    uint8_t closers[GW_DEPTH_MAX]; /* of the open containers, the outermost first: a brace or a bracket */
 } gw_json;
 
 static inline gw_json *gw_json_of(gw_owner *owner) { return (gw_json *)(void *)owner; }
@@ -66,23 +63,6 @@ static inline void gw_json_reset(gw_json *json) {
     json->utf8_left = 0;
 }
 
-/* The first byte of p..end that is a quote, a backslash, a control character or not ASCII; end if there is none. */
-static inline const uint8_t *gw_plain_run(const uint8_t *p, const uint8_t *end) {
-#if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
-    while (end - p >= 16) {
-        const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i special = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash));
-        special = _mm_or_si128(special, _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
-        const int mask = _mm_movemask_epi8(_mm_or_si128(special, bytes)); /* movemask also takes the bytes' own top bits */
-        if (mask != 0) return p + __builtin_ctz((unsigned)mask);
-        p += 16;
-    }
-#endif
-    while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') p++;
-    return p;
-}
-
 static inline void gw_take(gw_json *json, const uint8_t *bytes, size_t size) {
     if (json->mode == GW_COUNT) {
         json->counted += (int64_t)size;
@@ -90,34 +70,10 @@ static inline void gw_take(gw_json *json, const uint8_t *bytes, size_t size) {
         if ((size_t)json->text_size + size > GW_TEXT_MAX) {
             json->text_size = GW_TEXT_TOO_LONG;
         } else {
-            memcpy(json->text + json->text_size, bytes, size);
+            memcpy(json->held + json->text_size, bytes, size);
             json->text_size += (int)size;
         }
     }
-}
-
-/* Writes a code point (surrogates too) as UTF-8 into out, which has 4 bytes; returns how many it took. */
-static inline size_t gw_utf8(uint32_t point, uint8_t *out) {
-    if (point < 0x80) {
-        out[0] = (uint8_t)point;
-        return 1;
-    }
-    if (point < 0x800) {
-        out[0] = (uint8_t)(0xC0 | (point >> 6));
-        out[1] = (uint8_t)(0x80 | (point & 0x3F));
-        return 2;
-    }
-    if (point < 0x10000) {
-        out[0] = (uint8_t)(0xE0 | (point >> 12));
-        out[1] = (uint8_t)(0x80 | ((point >> 6) & 0x3F));
-        out[2] = (uint8_t)(0x80 | (point & 0x3F));
-        return 3;
-    }
-    out[0] = (uint8_t)(0xF0 | (point >> 18));
-    out[1] = (uint8_t)(0x80 | ((point >> 12) & 0x3F));
-    out[2] = (uint8_t)(0x80 | ((point >> 6) & 0x3F));
-    out[3] = (uint8_t)(0x80 | (point & 0x3F));
-    return 4;
 }
 
 /* The last three of `size` bytes are a high surrogate: it came from an escape, since raw ones are refused as UTF-8. */
@@ -131,49 +87,22 @@ static inline uint32_t gw_joined(const uint8_t *high, uint32_t low) {
 
 static inline void gw_take_escape(gw_json *json, uint32_t unit) {
     uint8_t bytes[4];
-    if (json->mode == GW_CAPTURE && unit >= 0xDC00 && unit < 0xE000 && gw_ends_high(json->text, json->text_size)) {
+    if (json->mode == GW_CAPTURE && unit >= 0xDC00 && unit < 0xE000 && gw_ends_high(json->held, json->text_size)) {
         json->text_size -= 3;
-        unit = gw_joined(json->text + json->text_size, unit);
+        unit = gw_joined(json->held + json->text_size, unit);
     }
     gw_take(json, bytes, gw_utf8(unit, bytes));
 }
 
-/* What a backslash and this letter stand for, 0 if nothing. */
-static inline uint8_t gw_unescaped(uint8_t letter) {
-    switch (letter) {
-    case '"': case '\\': case '/': return letter;
-    case 'b': return '\b';
-    case 'f': return '\f';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
-    default: return 0;
-    }
+/* A string has ended before `p`, its closing quote included: json.text and json.counted say what it was. */
+static inline void gw_end_string(gw_owner *owner, const uint8_t *p) {
+    gw_json *json = gw_json_of(owner);
+    json->state = json->is_key ? GW_COLON : GW_NEXT;
+    if (json->is_key) gw_on_key(owner, p);
+    else gw_on_string(owner, p);
 }
 
-static inline int gw_hex_digit(uint8_t c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-/* What must follow a byte that begins a UTF-8 sequence (Unicode 15, table 3-7): how many, and the range of the first. */
-static inline int gw_utf8_more(uint8_t c) { return c < 0xC2 || c > 0xF4 ? 0 : c < 0xE0 ? 1 : c < 0xF0 ? 2 : 3; }
-static inline uint8_t gw_utf8_low(uint8_t c) { return c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80; }
-static inline uint8_t gw_utf8_high(uint8_t c) { return c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF; }
-
-/* Bytes of the UTF-8 sequence of more than one byte at p; 0 if there is none, or not all of it. */
-static inline int gw_utf8_size(const uint8_t *p, const uint8_t *end) {
-    const int more = gw_utf8_more(*p);
-    if (more == 0 || end - p <= more || p[1] < gw_utf8_low(*p) || p[1] > gw_utf8_high(*p)) return 0;
-    for (int i = 2; i <= more; i++) {
-        if ((p[i] & 0xC0) != 0x80) return 0;
-    }
-    return more + 1;
-}
-
-/* Reads in a string up to its closing quote, a backslash, an error or the end of the input. */
+/* Reads in a string up to its end (state GW_COLON or GW_NEXT), an error (GW_FAILED), an escape or the end of the input. */
 static inline const uint8_t *gw_read_string(gw_owner *owner, const uint8_t *p, const uint8_t *end) {
     gw_json *json = gw_json_of(owner);
     while (p < end) {
@@ -185,20 +114,25 @@ static inline const uint8_t *gw_read_string(gw_owner *owner, const uint8_t *p, c
             gw_take(json, p++, 1);
             continue;
         }
+        if (end - p >= GW_BLOCK && json->mode != GW_CAPTURE) p = gw_take_text(p, end, &json->counted);
         const uint8_t *run = p;
         p = gw_plain_run(p, end);
         gw_take(json, run, (size_t)(p - run));
         if (p == end) return p;
         if (*p == '"') {
-            p++;
-            json->state = json->is_key ? GW_COLON : GW_NEXT;
-            if (json->is_key) gw_on_key(owner, p);
-            else gw_on_string(owner, p);
-            return p;
+            gw_end_string(owner, p + 1);
+            return p + 1;
         }
         if (*p == '\\') {
-            json->state = GW_ESCAPE;
-            return p + 1;
+            uint32_t unit;
+            const int whole = gw_escape_size(p, end, &unit);
+            if (!whole) {
+                json->state = GW_ESCAPE;
+                return p + 1;
+            }
+            gw_take_escape(json, unit);
+            p += whole;
+            continue;
         }
         const int size = gw_utf8_size(p, end);
         json->utf8_left = size ? 0 : gw_utf8_more(*p);
@@ -212,72 +146,10 @@ static inline const uint8_t *gw_read_string(gw_owner *owner, const uint8_t *p, c
     return p;
 }
 
-static inline void gw_begin_string(gw_json *json, int is_key, int mode) {
-    json->state = GW_STRING;
-    json->is_key = is_key;
-    json->mode = mode;
-    json->text_size = 0;
-    json->counted = 0;
-}
-
 static inline void gw_add_digit(gw_json *json, uint8_t c) {
     const int digit = c - '0';
     if (json->number > (INT64_MAX - digit) / 10) json->plain = 0;
     else json->number = json->number * 10 + digit;
-}
-
-static inline void gw_open(gw_json *json, int is_object) {
-    const uint64_t bit = (uint64_t)1 << (json->depth & 63);
-    uint64_t *word = &json->objects[json->depth >> 6];
-    *word = is_object ? *word | bit : *word & ~bit;
-    json->depth++;
-    json->state = is_object ? GW_KEY_OR_END : GW_VALUE_OR_END;
-}
-
-static inline int gw_in_object(const gw_json *json) {
-    return (int)((json->objects[(json->depth - 1) >> 6] >> ((json->depth - 1) & 63)) & 1);
-}
-
-static inline void gw_close(gw_owner *owner) {
-    gw_json *json = gw_json_of(owner);
-    gw_on_close(owner);
-    json->depth--;
-    json->state = json->depth > 0 ? GW_NEXT : GW_DONE;
-}
-
-static inline void gw_begin_literal(gw_owner *owner, const uint8_t *p, int kind, const char *rest) {
-    gw_json_of(owner)->state = GW_LITERAL;
-    gw_json_of(owner)->literal = rest;
-    (void)gw_on_value(owner, p, kind);
-}
-
-/* `p` is at the first byte of a value; the state tells what was begun, GW_FAILED if nothing can begin so. */
-static inline void gw_begin_value(gw_owner *owner, const uint8_t *p) {
-    gw_json *json = gw_json_of(owner);
-    const uint8_t c = *p;
-    if (c == '"') {
-        gw_begin_string(json, 0, gw_on_value(owner, p, GW_TEXT));
-    } else if (c == '{' || c == '[') {
-        if (json->depth == GW_DEPTH_MAX) {
-            json->state = GW_FAILED;
-            return;
-        }
-        (void)gw_on_value(owner, p, c == '{' ? GW_OBJECT : GW_ARRAY);
-        gw_open(json, c == '{');
-    } else if (c == '-' || (c >= '0' && c <= '9')) {
-        json->state = c == '-' ? GW_MINUS : c == '0' ? GW_ZERO : GW_DIGITS;
-        json->plain = c != '-';
-        json->number = c == '-' ? 0 : c - '0';
-        (void)gw_on_value(owner, p, GW_NUMBER);
-    } else if (c == 't') {
-        gw_begin_literal(owner, p, GW_TRUE, "rue");
-    } else if (c == 'f') {
-        gw_begin_literal(owner, p, GW_FALSE, "alse");
-    } else if (c == 'n') {
-        gw_begin_literal(owner, p, GW_NULL, "ull");
-    } else {
-        json->state = GW_FAILED;
-    }
 }
 
 /* Takes one byte of a number. Returns 0, with the state set, if the byte is no longer part of it. */
@@ -306,52 +178,13 @@ static inline int gw_number_byte(gw_owner *owner, uint8_t c) {
     return next != GW_NEXT && next != GW_FAILED;
 }
 
-/* Takes the structural byte at p (no white space). Returns 0, with the state GW_FAILED, if it may not stand there. */
-static inline int gw_structure(gw_owner *owner, const uint8_t *p) {
-    gw_json *json = gw_json_of(owner);
-    const uint8_t c = *p;
-    switch (json->state) {
-    case GW_NEXT:
-        if (c == ',') json->state = gw_in_object(json) ? GW_KEY : GW_VALUE;
-        else if (c == (gw_in_object(json) ? '}' : ']')) gw_close(owner);
-        else json->state = GW_FAILED;
-        break;
-    case GW_COLON:
-        json->state = c == ':' ? GW_VALUE : GW_FAILED;
-        break;
-    case GW_KEY:
-    case GW_KEY_OR_END:
-        if (c == '"') gw_begin_string(json, 1, GW_CAPTURE);
-        else if (c == '}' && json->state == GW_KEY_OR_END) gw_close(owner);
-        else json->state = GW_FAILED;
-        break;
-    case GW_VALUE_OR_END:
-        if (c == ']') gw_close(owner);
-        else gw_begin_value(owner, p);
-        break;
-    case GW_VALUE:
-        gw_begin_value(owner, p);
-        break;
-    default: /* GW_START: the document must be an object */
-        if (c == '{') gw_begin_value(owner, p);
-        else json->state = GW_FAILED;
-    }
-    return json->state != GW_FAILED;
-}
-
-/* Reads p..end; returns where it stopped: at `end`, past the object's last brace (GW_DONE), or at the byte that cannot
- * stand there (GW_FAILED). Not to be called in those two states. */
-static inline const uint8_t *gw_json_feed(gw_owner *owner, const uint8_t *p, const uint8_t *end) {
+/* Goes on within a string, a literal or a number, up to its end, an error or the end of the input. */
+static inline const uint8_t *gw_go_on(gw_owner *owner, const uint8_t *p, const uint8_t *end) {
     gw_json *json = gw_json_of(owner);
     while (p < end) {
         const uint8_t c = *p;
         if (json->state == GW_STRING) {
             p = gw_read_string(owner, p, end);
-            if (json->state == GW_FAILED) return p;
-        } else if (json->state < GW_STRING) {
-            if (c != ' ' && c != '\n' && c != '\t' && c != '\r' && !gw_structure(owner, p)) return p;
-            p++;
-            if (json->state == GW_DONE) return p;
         } else if (json->state == GW_ESCAPE) {
             const uint8_t plain = gw_unescaped(c);
             json->state = c == 'u' ? GW_HEX : plain ? GW_STRING : GW_FAILED;
@@ -379,12 +212,178 @@ static inline const uint8_t *gw_json_feed(gw_owner *owner, const uint8_t *p, con
             }
             if (*++json->literal == 0) json->state = GW_NEXT;
             p++;
-        } else if (gw_number_byte(owner, c)) {
+        } else if (json->state >= GW_MINUS && json->state <= GW_POWER && gw_number_byte(owner, c)) {
             p++;
-        } else if (json->state == GW_FAILED) {
+        } else {
             return p;
         }
     }
+    return p;
+}
+
+/* Reads a string from behind its opening quote. Most have no escape and are all there: they are not copied. */
+static inline const uint8_t *gw_string(gw_owner *owner, const uint8_t *p, const uint8_t *end, int is_key, int mode) {
+    gw_json *json = gw_json_of(owner);
+    const uint8_t *run = p;
+    p = gw_plain_run(p, end);
+    json->is_key = is_key;
+    json->mode = mode;
+    json->counted = p - run;
+    if (p < end && *p == '"') {
+        json->text = run;
+        json->text_size = p - run <= GW_TEXT_MAX ? (int)(p - run) : GW_TEXT_TOO_LONG;
+        gw_end_string(owner, p + 1);
+        return p + 1;
+    }
+    json->state = GW_STRING;
+    json->text = json->held;
+    json->text_size = 0;
+    if (mode == GW_CAPTURE) gw_take(json, run, (size_t)(p - run));
+    return gw_go_on(owner, p, end);
+}
+
+/* Past the fraction and the exponent at p, if they are whole; NULL if they must be looked at byte by byte. */
+static inline const uint8_t *gw_after_point(const uint8_t *p, const uint8_t *end) {
+    const uint8_t *from;
+    if (*p == '.') {
+        from = p + 1;
+        p = gw_digits(from, end);
+        if (p == from || p == end) return NULL;
+    }
+    if (*p == 'e' || *p == 'E') {
+        from = p + 1 < end && (p[1] == '+' || p[1] == '-') ? p + 2 : p + 1;
+        p = gw_digits(from, end);
+        if (p == from || p == end) return NULL;
+    }
+    return p;
+}
+
+/* Reads a number from its first byte on: at once if it is well made, ends in this piece and is not longer than most. */
+static inline const uint8_t *gw_number(gw_owner *owner, const uint8_t *p, const uint8_t *end) {
+    gw_json *json = gw_json_of(owner);
+    const uint8_t first = *p, *q = first == '-' ? p + 1 : p, *whole = q;
+    int64_t number = 0;
+    (void)gw_on_value(owner, p, GW_NUMBER);
+    for (; q < end && q - whole < 18 && *q >= '0' && *q <= '9'; q++) number = number * 10 + (*q - '0');
+    if (q > whole && q < end && !(*q >= '0' && *q <= '9') && (*whole != '0' || q == whole + 1)) {
+        json->plain = first != '-' && *q != '.' && *q != 'e' && *q != 'E';
+        json->number = number;
+        q = gw_after_point(q, end);
+        if (q) {
+            json->state = GW_NEXT;
+            gw_on_number(owner);
+            return q;
+        }
+    }
+    json->plain = first != '-';
+    json->number = first == '-' ? 0 : first - '0';
+    json->state = first == '-' ? GW_MINUS : first == '0' ? GW_ZERO : GW_DIGITS;
+    return gw_go_on(owner, p + 1, end);
+}
+
+static inline const uint8_t *gw_literal(gw_owner *owner, const uint8_t *p, const uint8_t *end, int kind, const char *rest) {
+    gw_json *json = gw_json_of(owner);
+    json->state = GW_LITERAL;
+    json->literal = rest;
+    (void)gw_on_value(owner, p, kind);
+    return gw_go_on(owner, p + 1, end);
+}
+
+/* Reads a number or a literal; the state is GW_FAILED where none begins. */
+static inline const uint8_t *gw_scalar(gw_owner *owner, const uint8_t *p, const uint8_t *end) {
+    switch (*p) {
+    case 't': return gw_literal(owner, p, end, GW_TRUE, "rue");
+    case 'f': return gw_literal(owner, p, end, GW_FALSE, "alse");
+    case 'n': return gw_literal(owner, p, end, GW_NULL, "ull");
+    case '-': case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': case '8': case '9':
+        return gw_number(owner, p, end);
+    default:
+        gw_json_of(owner)->state = GW_FAILED;
+        return p;
+    }
+}
+
+static inline int gw_in_object(const gw_json *json) { return json->closers[json->depth - 1] == '}'; }
+
+#define GW_TO_THE_NEXT_BYTE(waits_for) \
+    do { \
+        if (p < end && *p <= ' ') p = gw_blanks(p, end); \
+        if (p == end) { \
+            json->state = waits_for; \
+            return p; \
+        } \
+    } while (0)
+
+/* Reads p..end; returns where it stopped: at `end`, past the object's last brace (GW_DONE), or at the byte that cannot
+ * stand there (GW_FAILED). Not to be called in those two states. The grammar is the flow of control. */
+static inline const uint8_t *gw_json_feed(gw_owner *owner, const uint8_t *p, const uint8_t *end) {
+    gw_json *json = gw_json_of(owner);
+    switch (json->state) {
+    case GW_START: goto start;
+    case GW_VALUE: goto value;
+    case GW_VALUE_OR_END: goto first_value;
+    case GW_KEY: goto key;
+    case GW_KEY_OR_END: goto first_key;
+    case GW_COLON: goto colon;
+    case GW_NEXT: goto next;
+    default: p = gw_go_on(owner, p, end); /* from within a string, a literal or a number */
+    }
+    if (json->state != GW_COLON) goto ended;
+    goto colon;
+start: /* the document must be an object */
+    GW_TO_THE_NEXT_BYTE(GW_START);
+    if (*p != '{') goto fail;
+    goto container;
+first_key:
+    GW_TO_THE_NEXT_BYTE(GW_KEY_OR_END);
+    if (*p == '}') goto close;
+key:
+    GW_TO_THE_NEXT_BYTE(GW_KEY);
+    if (*p != '"') goto fail;
+    p = gw_string(owner, p + 1, end, 1, GW_CAPTURE);
+    if (json->state != GW_COLON) return p;
+colon:
+    GW_TO_THE_NEXT_BYTE(GW_COLON);
+    if (*p != ':') goto fail;
+    p++;
+value:
+    GW_TO_THE_NEXT_BYTE(GW_VALUE);
+any_value:
+    if (*p == '"') {
+        p = gw_string(owner, p + 1, end, 0, gw_on_value(owner, p, GW_TEXT));
+        goto ended;
+    }
+    if (*p != '{' && *p != '[') {
+        p = gw_scalar(owner, p, end);
+        goto ended;
+    }
+container:
+    if (json->depth == GW_DEPTH_MAX) goto fail;
+    (void)gw_on_value(owner, p, *p == '{' ? GW_OBJECT : GW_ARRAY);
+    json->closers[json->depth++] = *p == '{' ? '}' : ']';
+    if (*p++ == '{') goto first_key;
+first_value:
+    GW_TO_THE_NEXT_BYTE(GW_VALUE_OR_END);
+    if (*p != ']') goto any_value;
+close:
+    gw_on_close(owner);
+    p++;
+    if (--json->depth == 0) {
+        json->state = GW_DONE;
+        return p;
+    }
+    goto next;
+ended:
+    if (json->state != GW_NEXT) return p;
+next:
+    GW_TO_THE_NEXT_BYTE(GW_NEXT);
+    if (*p == json->closers[json->depth - 1]) goto close;
+    if (*p != ',') goto fail;
+    p++;
+    if (gw_in_object(json)) goto key;
+    goto value;
+fail:
+    json->state = GW_FAILED;
     return p;
 }
 

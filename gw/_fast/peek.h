@@ -93,9 +93,9 @@ static inline void gw_on_key(gw_owner *peek, const uint8_t *at) {
 
 static inline int gw_on_value(gw_owner *peek, const uint8_t *at, int kind) {
     const int key = peek->key, depth = peek->json.depth + 1; /* the value's own depth, if it is a container */
+    if (key == GW_KEY_OTHER) return GW_SKIP;
     peek->value_start = at - peek->body;
     if (kind != GW_TEXT && kind != GW_NUMBER) peek->key = GW_KEY_OTHER; /* those two still need it at their end */
-    if (key == GW_KEY_OTHER) return GW_SKIP;
     if (key == GW_KEY_MODEL && kind != GW_TEXT) gw_peek_refuse(peek, GW_BAD_MODEL, peek->value_start);
     if (key == GW_KEY_STREAM) {
         if (kind < GW_TRUE) gw_peek_refuse(peek, GW_BAD_STREAM, peek->value_start);
@@ -150,7 +150,8 @@ static inline void gw_on_close(gw_owner *peek) {
 /* Fills `peek` from body[0..size). It points into the body: valid only as long as that is. */
 static inline void gw_peek_body(gw_owner *peek, const uint8_t *body, int64_t size) {
     const uint8_t *end = body + size;
-    memset(peek, 0, sizeof *peek);
+    memset(&peek->body, 0, sizeof *peek - offsetof(struct gw_peek, body));
+    gw_json_reset(&peek->json);
     peek->body = body;
     peek->key = GW_KEY_OTHER;
     peek->max_tokens = peek->ttl = -1;

@@ -128,6 +128,12 @@ static inline int gw_text_is(const gw_text *text, const char *word) {
     return text->size == (int)size && memcmp(text->bytes, word, size) == 0;
 }
 
+static inline void gw_take_over(gw_text *to, const gw_text *from) {
+    if (from->size < 0) return;
+    to->size = from->size;
+    memcpy(to->bytes, from->bytes, (size_t)from->size);
+}
+
 /* Takes over what the document said of the message: model, id, stop reason, usage. The flags come last, so that whoever
  * reads the words after a kill never sees a claim without its figures. */
 static void gw_merge(gw_owner *tap, int64_t flags) {
@@ -137,7 +143,7 @@ static void gw_merge(gw_owner *tap, int64_t flags) {
         if (doc->ints[i] >= 0) words[GW_W_INPUT + i] = doc->ints[i];
     }
     for (int i = 0; i < GW_S_ERROR; i++) {
-        if (doc->texts[i].size >= 0) tap->texts[i] = doc->texts[i];
+        gw_take_over(&tap->texts[i], &doc->texts[i]);
     }
     if (doc->entries.count >= 0) {
         const gw_entries old = tap->entries;
@@ -153,7 +159,7 @@ static void gw_merge(gw_owner *tap, int64_t flags) {
 }
 
 static inline int gw_take_error(gw_owner *tap) {
-    if (tap->doc.texts[GW_S_ERROR].size >= 0) tap->texts[GW_S_ERROR] = tap->doc.texts[GW_S_ERROR];
+    gw_take_over(&tap->texts[GW_S_ERROR], &tap->doc.texts[GW_S_ERROR]);
     return GW_ERROR_EVENT;
 }
 

@@ -13,15 +13,11 @@ enum { GW_NAME_COUNT = 4 };
 static inline int gw_is_eol(uint8_t c) { return c == '\n' || c == '\r'; }
 
 static inline const uint8_t *gw_find_eol(const uint8_t *p, const uint8_t *end) {
-#if defined(__SSE2__)
-    const __m128i lf = _mm_set1_epi8('\n'), cr = _mm_set1_epi8('\r');
-    while (end - p >= 16) {
-        const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-        const int mask = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(bytes, lf), _mm_cmpeq_epi8(bytes, cr)));
-        if (mask != 0) return p + __builtin_ctz((unsigned)mask);
-        p += 16;
+    for (; end - p >= GW_LANE; p += GW_LANE) {
+        const gw_lane in = gw_load(p);
+        const unsigned found = gw_tops((gw_lane)(in == '\n') | (gw_lane)(in == '\r'));
+        if (found != 0) return p + __builtin_ctz(found);
     }
-#endif
     while (p < end && !gw_is_eol(*p)) p++;
     return p;
 }
@@ -33,22 +29,16 @@ static inline const uint8_t *gw_after(const uint8_t *p, const uint8_t *end, cons
 
 /* Past the string body at p, its UTF-8 bytes added to *bytes; NULL if it does not end here or must be looked at closely. */
 static inline const uint8_t *gw_quick_text(const uint8_t *p, const uint8_t *end, int64_t *bytes) {
-    for (;;) {
-        const uint8_t *run = p;
-        p = gw_plain_run(p, end);
-        *bytes += p - run;
-        if (end - p < 2) return NULL;
-        if (*p == '"') return p + 1;
-        if (*p == '\\' && gw_unescaped(p[1])) {
-            *bytes += 1;
-            p += 2;
-        } else {
-            const int size = gw_utf8_size(p, end);
-            if (size == 0) return NULL;
-            *bytes += size;
-            p += size;
-        }
+    const uint8_t *from = p;
+    p = gw_plain_run(p, end);
+    *bytes += p - from;
+    while (p < end && *p != '"') {
+        from = p;
+        p = gw_take_text(p, end, bytes);
+        if (p == from) p = gw_take_rest(p, end, bytes);
+        if (p == from) return NULL;
     }
+    return p < end ? p + 1 : NULL;
 }
 
 /* The short way: if p..end begins with a whole content_block_delta in the form Anthropic sends, its end, and its text

@@ -20,53 +20,65 @@ enum gw_node {
 };
 
 typedef struct {
-    int parent, child, size;
     const char *key;
+    int size, node;
 } gw_place;
 
-#define GW_PLACE(parent, child, key) {GW_N_##parent, (int)(child), (int)sizeof(key) - 1, key}
-#define GW_PLACE_INT(parent, word, key) GW_PLACE(parent, GW_N_INT + GW_W_##word - GW_W_INPUT, key)
-#define GW_PLACE_STR(parent, slot, key) GW_PLACE(parent, GW_N_STRING + GW_S_##slot, key)
+#define GW_PLACE(key, node) {key, (int)sizeof(key) - 1, (int)(node)}
+#define GW_PLACE_INT(key, word) GW_PLACE(key, GW_N_INT + GW_W_##word - GW_W_INPUT)
+#define GW_PLACE_STR(key, slot) GW_PLACE(key, GW_N_STRING + GW_S_##slot)
 
-static const gw_place GW_PLACES[] = {
-    GW_PLACE_STR(EVENT, TYPE, "type"), GW_PLACE(EVENT, GW_N_DELTA, "delta"), GW_PLACE(EVENT, GW_N_MESSAGE, "message"),
-    GW_PLACE(EVENT, GW_N_USAGE, "usage"), GW_PLACE(EVENT, GW_N_BLOCK, "content_block"), GW_PLACE(EVENT, GW_N_ERROR, "error"),
-
-    GW_PLACE_STR(WHOLE, TYPE, "type"), GW_PLACE(WHOLE, GW_N_ERROR, "error"), GW_PLACE(WHOLE, GW_N_USAGE, "usage"),
-    GW_PLACE_STR(WHOLE, MODEL, "model"), GW_PLACE_STR(WHOLE, ID, "id"), GW_PLACE_STR(WHOLE, STOP, "stop_reason"),
-    GW_PLACE(WHOLE, GW_N_CONTENT, "content"),
-
-    GW_PLACE_STR(MESSAGE, MODEL, "model"), GW_PLACE_STR(MESSAGE, ID, "id"), GW_PLACE_STR(MESSAGE, STOP, "stop_reason"),
-    GW_PLACE(MESSAGE, GW_N_USAGE, "usage"), GW_PLACE(MESSAGE, GW_N_CONTENT, "content"),
-
-    GW_PLACE_STR(DELTA, DELTA, "type"), GW_PLACE_STR(DELTA, STOP, "stop_reason"), GW_PLACE(DELTA, GW_N_DELTA_TEXT, "text"),
-    GW_PLACE(DELTA, GW_N_DELTA_TEXT, "thinking"), GW_PLACE(DELTA, GW_N_DELTA_TEXT, "partial_json"),
-
-    GW_PLACE_STR(BLOCK, BLOCK, "type"), GW_PLACE(BLOCK, GW_N_BLOCK_TEXT, "text"),
-    GW_PLACE(BLOCK, GW_N_BLOCK_TEXT, "thinking"), GW_PLACE(BLOCK, GW_N_BLOCK_TEXT, "signature"),
-
-    GW_PLACE_STR(ERROR, ERROR, "type"),
-
-    GW_PLACE_INT(USAGE, INPUT, "input_tokens"), GW_PLACE_INT(USAGE, OUTPUT, "output_tokens"),
-    GW_PLACE_INT(USAGE, CACHE_READ, "cache_read_input_tokens"),
-    GW_PLACE_INT(USAGE, CACHE_WRITE, "cache_creation_input_tokens"), GW_PLACE(USAGE, GW_N_CREATION, "cache_creation"),
-    GW_PLACE(USAGE, GW_N_DETAILS, "output_tokens_details"), GW_PLACE(USAGE, GW_N_TOOLS, "server_tool_use"),
-    GW_PLACE_STR(USAGE, TIER, "service_tier"), GW_PLACE_STR(USAGE, SPEED, "speed"), GW_PLACE_STR(USAGE, GEO, "inference_geo"),
-    GW_PLACE(USAGE, GW_N_ENTRIES, "iterations"),
-
-    GW_PLACE_INT(CREATION, WRITE_5M, "ephemeral_5m_input_tokens"),
-    GW_PLACE_INT(CREATION, WRITE_1H, "ephemeral_1h_input_tokens"),
-    GW_PLACE_INT(DETAILS, THINKING, "thinking_tokens"),
-    GW_PLACE_INT(TOOLS, SEARCH, "web_search_requests"), GW_PLACE_INT(TOOLS, FETCH, "web_fetch_requests"),
-    GW_PLACE_INT(TOOLS, CODE, "code_execution_requests"),
-
-    GW_PLACE(ENTRY, GW_N_ENTRY_TYPE, "type"), GW_PLACE(ENTRY, GW_N_ENTRY_MODEL, "model"),
-    GW_PLACE(ENTRY, GW_N_ENTRY_INT, "input_tokens"), GW_PLACE(ENTRY, GW_N_ENTRY_INT + 1, "output_tokens"),
-    GW_PLACE(ENTRY, GW_N_ENTRY_INT + 2, "cache_read_input_tokens"),
-    GW_PLACE(ENTRY, GW_N_ENTRY_INT + 3, "cache_creation_input_tokens"),
-    GW_PLACE(ENTRY, GW_N_ENTRY_CREATION, "cache_creation"),
-    GW_PLACE(ENTRY_CREATION, GW_N_ENTRY_INT + 4, "ephemeral_5m_input_tokens"),
-    GW_PLACE(ENTRY_CREATION, GW_N_ENTRY_INT + 5, "ephemeral_1h_input_tokens"),
+static const gw_place GW_IN_EVENT[] = {
+    GW_PLACE_STR("type", TYPE), GW_PLACE("delta", GW_N_DELTA), GW_PLACE("message", GW_N_MESSAGE), GW_PLACE("usage", GW_N_USAGE),
+    GW_PLACE("content_block", GW_N_BLOCK), GW_PLACE("error", GW_N_ERROR), {0},
+};
+static const gw_place GW_IN_WHOLE[] = {
+    GW_PLACE_STR("type", TYPE), GW_PLACE("error", GW_N_ERROR), GW_PLACE("usage", GW_N_USAGE), GW_PLACE_STR("model", MODEL),
+    GW_PLACE_STR("id", ID), GW_PLACE_STR("stop_reason", STOP), GW_PLACE("content", GW_N_CONTENT), {0},
+};
+static const gw_place GW_IN_MESSAGE[] = {
+    GW_PLACE_STR("model", MODEL), GW_PLACE_STR("id", ID), GW_PLACE_STR("stop_reason", STOP), GW_PLACE("usage", GW_N_USAGE),
+    GW_PLACE("content", GW_N_CONTENT), {0},
+};
+static const gw_place GW_IN_DELTA[] = {
+    GW_PLACE_STR("type", DELTA), GW_PLACE_STR("stop_reason", STOP), GW_PLACE("text", GW_N_DELTA_TEXT),
+    GW_PLACE("thinking", GW_N_DELTA_TEXT), GW_PLACE("partial_json", GW_N_DELTA_TEXT), {0},
+};
+static const gw_place GW_IN_BLOCK[] = {
+    GW_PLACE_STR("type", BLOCK), GW_PLACE("text", GW_N_BLOCK_TEXT), GW_PLACE("thinking", GW_N_BLOCK_TEXT),
+    GW_PLACE("signature", GW_N_BLOCK_TEXT), {0},
+};
+static const gw_place GW_IN_ERROR[] = {GW_PLACE_STR("type", ERROR), {0}};
+static const gw_place GW_IN_USAGE[] = {
+    GW_PLACE_INT("input_tokens", INPUT), GW_PLACE_INT("output_tokens", OUTPUT),
+    GW_PLACE_INT("cache_read_input_tokens", CACHE_READ), GW_PLACE_INT("cache_creation_input_tokens", CACHE_WRITE),
+    GW_PLACE("cache_creation", GW_N_CREATION), GW_PLACE("output_tokens_details", GW_N_DETAILS),
+    GW_PLACE("server_tool_use", GW_N_TOOLS), GW_PLACE_STR("service_tier", TIER), GW_PLACE_STR("speed", SPEED),
+    GW_PLACE_STR("inference_geo", GEO), GW_PLACE("iterations", GW_N_ENTRIES), {0},
+};
+static const gw_place GW_IN_CREATION[] = {
+    GW_PLACE_INT("ephemeral_5m_input_tokens", WRITE_5M), GW_PLACE_INT("ephemeral_1h_input_tokens", WRITE_1H), {0},
+};
+static const gw_place GW_IN_DETAILS[] = {GW_PLACE_INT("thinking_tokens", THINKING), {0}};
+static const gw_place GW_IN_TOOLS[] = {
+    GW_PLACE_INT("web_search_requests", SEARCH), GW_PLACE_INT("web_fetch_requests", FETCH),
+    GW_PLACE_INT("code_execution_requests", CODE), {0},
+};
+static const gw_place GW_IN_ENTRY[] = {
+    GW_PLACE("type", GW_N_ENTRY_TYPE), GW_PLACE("model", GW_N_ENTRY_MODEL), GW_PLACE("input_tokens", GW_N_ENTRY_INT),
+    GW_PLACE("output_tokens", GW_N_ENTRY_INT + 1), GW_PLACE("cache_read_input_tokens", GW_N_ENTRY_INT + 2),
+    GW_PLACE("cache_creation_input_tokens", GW_N_ENTRY_INT + 3), GW_PLACE("cache_creation", GW_N_ENTRY_CREATION), {0},
+};
+static const gw_place GW_IN_ENTRY_CREATION[] = {
+    GW_PLACE("ephemeral_5m_input_tokens", GW_N_ENTRY_INT + 4), GW_PLACE("ephemeral_1h_input_tokens", GW_N_ENTRY_INT + 5), {0},
+};
+static const gw_place GW_NOWHERE[] = {{0}};
+/* By node; each list ends with an empty place. The arrays' elements have no keys. */
+static const gw_place *const GW_PLACES[GW_N_ARRAYS] = {
+    [GW_N_NONE] = GW_NOWHERE, [GW_N_EVENT] = GW_IN_EVENT, [GW_N_WHOLE] = GW_IN_WHOLE, [GW_N_MESSAGE] = GW_IN_MESSAGE,
+    [GW_N_DELTA] = GW_IN_DELTA, [GW_N_BLOCK] = GW_IN_BLOCK, [GW_N_ERROR] = GW_IN_ERROR, [GW_N_USAGE] = GW_IN_USAGE,
+    [GW_N_CREATION] = GW_IN_CREATION, [GW_N_DETAILS] = GW_IN_DETAILS, [GW_N_TOOLS] = GW_IN_TOOLS, [GW_N_ENTRY] = GW_IN_ENTRY,
+    [GW_N_ENTRY_CREATION] = GW_IN_ENTRY_CREATION, [GW_N_ENTRIES] = GW_NOWHERE, [GW_N_CONTENT] = GW_NOWHERE,
 };
 
 static inline gw_entry *gw_last_entry(gw_doc *doc) { return &doc->entries.items[doc->entries.count - 1]; }
@@ -108,11 +120,11 @@ static inline void gw_on_key(gw_owner *tap, const uint8_t *at) {
     (void)at;
     doc->key_node = GW_N_NONE;
     if (doc->path_size != tap->json.depth) return;
-    const int parent = doc->path[doc->path_size - 1], size = tap->json.text_size;
-    for (size_t i = 0; i < sizeof GW_PLACES / sizeof *GW_PLACES; i++) {
-        const gw_place *place = &GW_PLACES[i];
-        if (place->parent == parent && place->size == size && memcmp(place->key, tap->json.text, (size_t)size) == 0) {
-            doc->key_node = place->child;
+    const uint8_t *text = tap->json.text;
+    const int size = tap->json.text_size;
+    for (const gw_place *place = GW_PLACES[doc->path[doc->path_size - 1]]; place->key; place++) {
+        if (place->size == size && place->key[0] == (char)text[0] && memcmp(place->key, text, (size_t)size) == 0) {
+            doc->key_node = place->node;
             return;
         }
     }

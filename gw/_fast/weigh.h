@@ -104,7 +104,7 @@ static inline int gw_is_json_text(const gw_owner *w) {
 
 /* The open object is an element of an array. */
 static inline int gw_is_element(const gw_json *json) {
-    return json->depth > 1 && !((json->objects[(json->depth - 2) >> 6] >> ((json->depth - 2) & 63)) & 1);
+    return json->depth > 1 && json->closers[json->depth - 2] == ']';
 }
 
 static inline void gw_top_key(gw_owner *w) {
@@ -319,7 +319,8 @@ static inline void gw_on_close(gw_owner *w) {
 /* Fills `w` from body[0..size). Returns 0 if that is not one JSON object. */
 static inline int gw_weigh_body(gw_owner *w, const uint8_t *body, int64_t size) {
     const uint8_t *end = body + size;
-    memset(w, 0, sizeof *w);
+    memset(&w->body, 0, sizeof *w - offsetof(struct gw_weigh, body));
+    gw_json_reset(&w->json);
     w->body = body;
     w->section = GW_PLAIN;
     w->output_cap = -1;

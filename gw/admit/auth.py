@@ -18,6 +18,9 @@ KEY_MARK = b"gwk_"
 CACHE_MAX = 4096
 TEXT_MAX = 1024  # a longer credential is not kept: it would let clients fill the memory
 
+Number = int  # compiled, a C integer: auth.pxd
+_new = tuple.__new__  # past the keyword handling of a NamedTuple's class
+
 
 class Caller(NamedTuple):
     account: Account
@@ -42,10 +45,10 @@ class Authenticator:
         self._by_text: dict[bytes, Account] = {}  # texts already digested, so that the hot path is one dict lookup
         self._by_credential: dict[bytes, Account] = {}
 
-    def authenticate(self, gw_key: bytes, api_key: bytes, authorization: bytes, now_us: int) -> Caller:
+    def authenticate(self, gw_key: bytes, api_key: bytes, authorization: bytes, now_us: Number) -> Caller:
         """The three header values as sent (empty if absent)."""
         if not gw_key and api_key.startswith(KEY_MARK):  # the usual case first
-            return Caller(self._virtual(api_key, now_us), False)
+            return _new(Caller, (self._virtual(api_key, now_us), False))
         bearer = authorization[7:].strip() if authorization[:7].lower() == b"bearer " else b""
         own = True
         if gw_key:
@@ -68,7 +71,7 @@ class Authenticator:
             )
         return Caller(account, own)
 
-    def _virtual(self, text: bytes, now_us: int) -> Account:
+    def _virtual(self, text: bytes, now_us: Number) -> Account:
         account = self._by_text.get(text)
         if account is None:
             account = self._lookup(text)

@@ -12,6 +12,7 @@ An `Estimator` belongs to one worker and is never shared. What it knows of a ses
 where it knows less it guesses higher. Nothing here is ever billed.
 """
 
+from collections import OrderedDict
 from typing import NamedTuple
 
 from gw._fast.fields import Weight
@@ -61,6 +62,8 @@ SESSION_US = 24 * 3_600_000_000
 MINUTE_US = 60_000_000
 
 
+Number = int  # compiled, a C integer: estimate.pxd
+Flag = bool
 _new = tuple.__new__  # past the keyword handling of a NamedTuple's class: a tenth of a microsecond
 
 
@@ -75,26 +78,16 @@ class Estimate(NamedTuple):
     bytes_per_token: int  # of output text: how a stream is counted while it runs
 
 
-class Seen(NamedTuple):
-    """The last exact usage of one prefix."""
+# Plain tuples: each call makes one of both, and one with names would cost it ten times as much.
+Seen = tuple[int, int, int, int, int, int]
+"""The last exact usage of one prefix: tokens of the prompt, of these in the provider's cache since, bytes of text, tokens of
+what is not text (as guessed then), until when the cache is warm, when it was seen (both us)."""
 
-    prompt_tokens: int
-    cached_tokens: int  # of these, in the provider's cache since
-    text_bytes: int
-    rest_tokens: int  # what is not text, as guessed then
-    warm_until_us: int
-    at_us: int
+Habit = tuple[int, int, bool]
+"""What the calls of a key with a model have in common: their mean output, shifted; which part of the prompt was in the cache
+where nothing was known of it (prefixes that sessions share); whether the last one was billed for data residency."""
 
-
-class Habit(NamedTuple):
-    """What the calls of a key with a model have in common."""
-
-    output: int = OUTPUT_START << OUTPUT_SHIFT  # mean, shifted
-    cached: int = 0  # part of the prompt that was in the cache where nothing was known of it: prefixes that sessions share
-    geo_us: bool = False  # the last one was billed for data residency
-
-
-START = Habit()
+START: Habit = (OUTPUT_START << OUTPUT_SHIFT, 0, False)
 Prefix = tuple[str, str, str, str, int]  # key, model, session, agent, tools: what differs in one shares no cached prefix
 
 
@@ -102,12 +95,12 @@ class Estimator:
     """The memory of one worker, bounded."""
 
     def __init__(self) -> None:
-        self._seen: dict[Prefix, Seen] = {}
+        self._seen: OrderedDict[Prefix, Seen] = OrderedDict()  # the one that was used last is the last
         self._ratios: dict[str, int] = {}  # model -> tokens per byte
         self._habits: dict[tuple[str, str], Habit] = {}  # by key and model
 
     def estimate(  # noqa: PLR0917 - by position: every call pays for each keyword
-        self, tariff: Tariff, weight: Weight, model: str, key: str, session: str, agent: str, at_us: int
+        self, tariff: Tariff, weight: Weight, model: str, key: str, session: str, agent: str, at_us: Number
     ) -> Estimate:
         """`model` is the id sent upstream; `session` and `agent` "" where there is none. Call it once, when admitting."""
         # Taken apart at once, here and below: half the time of asking the tuple for each field.
@@ -130,7 +123,7 @@ class Estimator:
             prompt = (text * ratio >> RATIO_SHIFT) + rest
             warm = prompt * cached // CACHED_WHOLE
         else:
-            prompt, warm = _grown(seen, text, rest, ratio, at_us, continued=references > 0)
+            prompt, warm = _grown(seen, text, rest, ratio, at_us, references > 0)
         prompt = prompt if prompt < window else window
         output = mean >> OUTPUT_SHIFT
         if 0 <= cap < output:
@@ -165,12 +158,13 @@ class Estimator:
         )
 
     def learn(  # noqa: PLR0917 - as above
-        self, weight: Weight, usage: Usage, model: str, key: str, session: str, agent: str, at_us: int
+        self, weight: Weight, usage: Usage, model: str, key: str, session: str, agent: str, at_us: Number
     ) -> None:
         """After a call whose usage is exact. `weight` is that of its body."""
         prompt, cached = _last_prompt(usage)
         prefix = (key, model, session, agent, weight.tools)
-        self._learn_habit(key, model, usage, unknown=not session or prefix not in self._seen)
+        known = bool(session) and prefix in self._seen
+        self._learn_habit(key, model, usage, not known)
         if not prompt:
             return
         rest = _rest_tokens(weight)
@@ -180,32 +174,37 @@ class Estimator:
         if session:
             # What is cached without a mark in the body (other providers do) lives for minutes.
             warm_until_us = at_us + (weight.ttl or 5) * MINUTE_US if cached else 0
-            self._remember(prefix, _new(Seen, (prompt, cached, max(weight.text_bytes, 1), rest, warm_until_us, at_us)))
+            self._seen[prefix] = (prompt, cached, weight.text_bytes or 1, rest, warm_until_us, at_us)
+            if known:
+                self._seen.move_to_end(prefix)
+            else:
+                self._forget_some(at_us)
 
-    def _learn_habit(self, key: str, model: str, usage: Usage, *, unknown: bool) -> None:
-        output, cached, _ = self._habits.pop((key, model), START)
+    def _learn_habit(self, key: str, model: str, usage: Usage, unknown: Flag) -> None:
+        pair = (key, model)
+        output, cached, _ = self._habits.get(pair, START)
         output += min(usage.output_tokens, OUTPUT_MAX) - (output >> OUTPUT_SHIFT)
-        prompt = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+        reads = usage.cache_read_tokens
+        prompt = usage.input_tokens + reads + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
         if unknown and prompt:
-            cached += (usage.cache_read_tokens * CACHED_WHOLE // prompt - cached) // CACHED_NEWS
-        self._habits[key, model] = _new(Habit, (output, cached, usage.inference_geo == "us"))
+            cached += (reads * CACHED_WHOLE // prompt - cached) // CACHED_NEWS
+        self._habits[pair] = (output, cached, usage.inference_geo == "us")
         if len(self._habits) > PAIRS_MAX:
             del self._habits[next(iter(self._habits))]
 
-    def _learn_ratio(self, model: str, sample: int) -> None:
+    def _learn_ratio(self, model: str, sample: Number) -> None:
         sample = min(max(sample, RATIO_MIN), RATIO_MAX)
-        before = self._ratios.pop(model, 0) or RATIO_START[scale_of(model).bytes_per_token]
+        before = self._ratios.get(model, 0) or RATIO_START[scale_of(model).bytes_per_token]
         self._ratios[model] = before + (sample - before) // RATIO_NEWS
         if len(self._ratios) > MODELS_MAX:
             del self._ratios[next(iter(self._ratios))]
 
-    def _remember(self, prefix: Prefix, seen: Seen) -> None:
+    def _forget_some(self, at_us: Number) -> None:
+        """One has come, up to two go: so those that have had their day vanish though nobody asks for them."""
         sessions = self._seen
-        sessions.pop(prefix, None)
-        sessions[prefix] = seen
-        for _ in range(2):  # one comes, up to two go: so those that have had their day vanish though nobody asks for them
+        for _ in range(2):
             oldest = next(iter(sessions))
-            if len(sessions) > SESSIONS_MAX or sessions[oldest].at_us + SESSION_US < seen.at_us:
+            if len(sessions) > SESSIONS_MAX or sessions[oldest][-1] + SESSION_US < at_us:
                 del sessions[oldest]
 
 
@@ -227,8 +226,9 @@ def most_pusd(tariff: Tariff, weight: Weight, scale: Scale) -> int:
         return _most_of_many(tariff, weight, window, OTHERS_WINDOW if references else min(most, OTHERS_WINDOW), prompt, output)
     rungs = tariff.dearest_fast if fast else tariff.dearest
     rung = rungs[0] if len(rungs) == 1 else rung_at(rungs, prompt)
-    rate = rung[1] if not ttl else rung[4] if ttl == 5 else rung[5]
-    pusd = prompt * rate + output * rung[2]
+    _, input_rate, output_rate, _, write_5m_rate, write_1h_rate = rung
+    rate = input_rate if not ttl else write_5m_rate if ttl == 5 else write_1h_rate
+    pusd = prompt * rate + output * output_rate
     return pusd if geo == 1 else -(-pusd * tariff.geo_num // tariff.geo_den)
 
 
@@ -267,7 +267,9 @@ def _prompt_rate(rung: Rung, ttl: int) -> int:
     return rung.cache_write_5m if ttl else rung.input
 
 
-def _grown(seen: Seen, text: int, rest: int, ratio: int, at_us: int, *, continued: bool) -> tuple[int, int]:
+def _grown(  # noqa: PLR0917 - compiled, it is a C function
+    seen: Seen, text: Number, rest: Number, ratio: Number, at_us: Number, continued: Flag
+) -> tuple[int, int]:
     """(tokens of the prompt, of these at most in the cache) of a body with this text and `rest`, after one that was seen.
     `continued`: the provider may hold the conversation, and the body only what is new."""
     prompt, cached, seen_text, seen_rest, warm_until_us, _ = seen
@@ -285,7 +287,7 @@ def _grown(seen: Seen, text: int, rest: int, ratio: int, at_us: int, *, continue
     return prompt, cached if kept and at_us < warm_until_us else 0
 
 
-def _rest_tokens(weight: Weight) -> int:
+def _rest_tokens(weight: Weight) -> Number:
     """What is not text."""
     tools = TOOLS_TOKENS + DEFINED_TOOL_TOKENS * weight.defined_tools if weight.tools else 0
     return BLOCK_TOKENS * weight.blocks + tools + _media_tokens(weight)

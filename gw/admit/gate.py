@@ -4,15 +4,14 @@ The shared state decides, so any number of workers agree; nothing here waits, an
 buckets a path has is compiled once per set of rules and window, and found again by one lookup in a dict.
 """
 
-from collections.abc import Sequence
-from copy import copy
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from gw._fast.bucket import Buckets, Limits
 from gw._fast.bucket import Limit as Bucket
 from gw._fast.cells import HARD, NOT_FREE, SHADOW, SOFT, STALE, TAKEN, UNITS, Cells, Path, Slot
 from gw.admit.hold import Hold
-from gw.domain.budget import Budget, cell_key, effective_limit_nusd, limit_changes_us
+from gw.domain.budget import BASIS, Budget, cell_key, effective_limit_nusd, limit_changes_us
 from gw.domain.budget_book import PathRules
 from gw.domain.limit import Limit, LimitKind, bucket_key
 from gw.domain.standing import Standing
@@ -23,8 +22,11 @@ FOR_EVER_US = 1 << 62
 TRIES_MAX = 8  # of one hold, while other calls change what is left
 PART = 10  # a tenth of a budget: what must be left of it for a call to be let in that may need more
 
+Number = int  # compiled, a C integer: gate.pxd
+
 KIND_OF = {"hard": HARD, "soft": SOFT, "shadow": SHADOW}
-Entry = tuple[int, int, int]  # key, limit and kind of a cell
+Entry = tuple[int, int, int, int]  # key, limit and kind of a cell, and what may be settled there before there is more to say
+Headers = list[tuple[bytes, bytes]]
 Why = Literal["spent", "reserved", "parallel", "rate", "full", "unreadable"]
 
 
@@ -94,7 +96,7 @@ class Half:
 class CompiledPath:
     """What one set of rules means from `since_us` until `until_us`."""
 
-    __slots__ = ("debts", "hard", "request_rates", "requests", "since_us", "typical", "until_us", "worst")
+    __slots__ = ("debts", "halves", "request_rates", "requests", "said", "since_us", "typical", "until_us", "worst")
 
     def __init__(self, rules: PathRules, cells: Cells, buckets: Buckets, at_us: int) -> None:
         charges = [_charge(budget, account, at_us) for budget, account in rules.budgets]
@@ -102,21 +104,29 @@ class CompiledPath:
         typical: list[Charge | Parallel] = [one for one in charges if one.budget.reserve == "typical"]
         worst: list[Charge | Parallel] = [one for one in charges if one.budget.reserve == "worst"]
         (worst if worst and not typical else typical).extend(parallel)
-        self.typical = Half(cells, typical) if typical else None
-        self.worst = Half(cells, worst) if worst else None
+        self._split(Half(cells, typical) if typical else None, Half(cells, worst) if worst else None)
         rates = [Rate(limit, account, _bucket(buckets, limit, account)) for limit, account in rules.limits if limit.per_ns]
         self.request_rates = tuple(rate for rate in rates if rate.limit.kind == "requests")
         self.requests = Limits([rate.bucket for rate in self.request_rates]) if self.request_rates else None
         self.debts = tuple(rate for rate in rates if rate.limit.kind != "requests")
-        self.hard = any(one.budget.mode == "hard" for one in charges)
         self.since_us = max((one.start_us for one in charges), default=0)
         ends = [one.end_us for one in charges if one.end_us]
         ends += [at for budget, _ in rules.budgets if (at := limit_changes_us(budget, at_us))]
         self.until_us = min(ends, default=FOR_EVER_US)
 
-    @property
-    def halves(self) -> tuple[Half, ...]:
-        return tuple(half for half in (self.typical, self.worst) if half is not None)
+    def _split(self, typical: Half | None, worst: Half | None) -> None:
+        self.typical = typical
+        self.worst = worst
+        self.halves = tuple(half for half in (typical, worst) if half is not None)
+        self.said: dict[int, Headers] = {}  # what answers have said of it before (gw.governor)
+
+    def with_halves(self, typical: Half | None, worst: Half | None) -> "CompiledPath":
+        """The same with other limits."""
+        other = CompiledPath.__new__(CompiledPath)
+        other.debts, other.request_rates, other.requests = self.debts, self.request_rates, self.requests
+        other.since_us, other.until_us = self.since_us, self.until_us
+        other._split(typical, worst)
+        return other
 
 
 class Gate:
@@ -132,27 +142,32 @@ class Gate:
         """The rules have been replaced."""
         self._compiled.clear()
 
-    def slot(self, ordinal: int) -> Slot:
+    def slot(self, ordinal: Number) -> Slot:
         found = self._slots.get(ordinal)
         if found is None:
             found = self._slots[ordinal] = self.cells.slot(ordinal)
         return found
 
-    def compiled(self, rules: PathRules, at_us: int, *, anew: bool = False) -> CompiledPath:
+    def compiled(self, rules: PathRules, at_us: Number) -> CompiledPath:
         """Raises Blocked("unreadable") if the shared state has no room for what it names."""
-        found = self._compiled.get(rules)
+        found: CompiledPath | None = self._compiled.get(rules)
         # Before: of two calls, the one that began first may come second, and its window is the one it began in.
-        if found is None or anew or not found.since_us <= at_us < found.until_us:
-            try:
-                found = CompiledPath(rules, self.cells, self._buckets, at_us)
-            except OverflowError as error:
-                raise Blocked("unreadable") from error
-            if len(self._compiled) >= COMPILED_MAX:
-                self._compiled.clear()
-            self._compiled[rules] = found
+        if found is None or not found.since_us <= at_us < found.until_us:
+            return self.compile(rules, at_us)
         return found
 
-    def take_rates(self, path: CompiledPath, now_ns: int) -> None:
+    def compile(self, rules: PathRules, at_us: int) -> CompiledPath:
+        """Anew. Raises Blocked("unreadable")."""
+        try:
+            made = CompiledPath(rules, self.cells, self._buckets, at_us)
+        except OverflowError as error:
+            raise Blocked("unreadable") from error
+        if len(self._compiled) >= COMPILED_MAX:
+            self._compiled.clear()
+        self._compiled[rules] = made
+        return made
+
+    def take_rates(self, path: CompiledPath, now_ns: Number) -> None:
         """One request from each bucket of requests, and no debt beyond the burst in the others; or nothing. Raises Blocked."""
         for rate in path.debts:
             wait_ns = rate.bucket.check(now_ns)
@@ -169,7 +184,7 @@ class Gate:
         if path.requests is not None:
             path.requests.give_all(1)
 
-    def hold(self, path: CompiledPath, typical: int, worst: int, slots: list[int], at_us: int) -> Hold:
+    def hold(self, path: CompiledPath, typical: Number, worst: Number, slots: Sequence[int], at_us: Number) -> Hold:
         """`slots`: ordinals, one for each half of the path. Amounts are nano-USD. Raises Blocked; then nothing is held."""
         strict: Slot | None = None
         if path.worst is not None:
@@ -186,7 +201,7 @@ class Gate:
                 raise
         return Hold(path, loose, strict)
 
-    def _hold(self, slot: Slot, half: Half, amount: int, at_us: int) -> None:
+    def _hold(self, slot: Slot, half: Half, amount: Number, at_us: Number) -> None:
         wanted = amount
         for _ in range(TRIES_MAX):
             refused = slot.hold(half.path, wanted)
@@ -233,10 +248,10 @@ class Gate:
         except OverflowError as error:
             raise Blocked("unreadable") from error
         charges = {cell: item for half in new.halves for item, cell in zip(half.items, half.path.indices, strict=True)}
-        path = copy(hold.path)
-        path.typical = self._relimited(hold.typical, path.typical, charges)
-        path.worst = self._relimited(hold.worst, path.worst, charges)
-        hold.path = path
+        path = hold.path
+        hold.path = path.with_halves(
+            self._relimited(hold.typical, path.typical, charges), self._relimited(hold.worst, path.worst, charges)
+        )
 
     def _relimited(self, slot: Slot | None, half: Half | None, now: dict[int, Charge | Parallel]) -> Half | None:
         if slot is None or half is None:
@@ -245,7 +260,7 @@ class Gate:
         for item, cell in zip(half.items, half.path.indices, strict=True):
             found = now.get(cell)
             items.append(found or item)
-            entries.append(_entry(found) if found is not None else (self.cells.key(cell), -1, SOFT))
+            entries.append(_entry(found) if found is not None else (self.cells.key(cell), -1, SOFT, -1))
         fresh = Half(self.cells, items, entries)
         slot.relimit(fresh.path)
         return fresh
@@ -254,10 +269,16 @@ class Gate:
         """Of every budget on the path."""
         found = []
         for half in path.halves:
-            for item, cell in zip(half.items, half.path.indices, strict=True):
+            for at, item in enumerate(half.items):
                 if isinstance(item, Charge):
-                    found.append(self._standing(item, cell))
+                    found.append(self.standing(half, at))
         return found
+
+    def standing(self, half: Half, at: int) -> Standing:
+        """Of the budget that is this item."""
+        item = half.items[at]
+        assert isinstance(item, Charge), "calls that run at once are no amount"
+        return self._standing(item, half.path.indices[at])
 
     def extend(self, hold: Hold, extra: int) -> Blocked | None:
         """Sets aside so much more where the call's expected cost is; None: done. STALE cells are of windows long over."""
@@ -293,7 +314,7 @@ class NotFree(Exception):
     """What a dead process left in this slot is not yet settled: take another."""
 
 
-def charge_debts(path: CompiledPath, units: dict[LimitKind, int], now_ns: int) -> None:
+def charge_debts(path: CompiledPath, units: Mapping[LimitKind, int], now_ns: Number) -> None:
     """What is known only after the call."""
     for rate in path.debts:
         amount = units[rate.limit.kind]
@@ -318,8 +339,9 @@ def _charge(budget: Budget, account: str, at_us: int) -> Charge:
 
 def _entry(one: Charge | Parallel) -> Entry:
     if isinstance(one, Parallel):
-        return bucket_key(one.limit, one.account), one.limit.amount, UNITS
-    return cell_key(one.budget, one.account, one.start_us), one.limit_nusd, KIND_OF[one.budget.mode]
+        return bucket_key(one.limit, one.account), one.limit.amount, UNITS, -1
+    warn_at = -(-one.limit_nusd * one.budget.warn_at[0] // BASIS) - 1 if one.budget.warn_at else -1
+    return cell_key(one.budget, one.account, one.start_us), one.limit_nusd, KIND_OF[one.budget.mode], warn_at
 
 
 def _bucket(buckets: Buckets, limit: Limit, account: str) -> Bucket:

@@ -6,6 +6,7 @@ any worker answers for all. The layout is the literal list below: names are stab
 
 import json
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import get_args
 
@@ -14,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from gw import __version__, clock
-from gw._fast import Counters
+from gw._fast import Counters, Laps
 from gw.domain.call import Endpoint, Outcome
 from gw.domain.money import PUSD_PER_USD
 from gw.domain.settled import Settled
@@ -28,6 +29,15 @@ SLUGS = (*REFUSALS, "other")
 TOKEN_CLASSES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
 SOURCES = ("exact", "observed", "estimated", "none")
 BUCKETS_MS = (5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000)
+
+# gw's own time for a call, by what it does; the first are governance: what a plain proxy would not do.
+PARTS = ("auth", "peek", "plan", "admit", "settle", "record", "relay")
+AUTH, PEEK, PLAN, ADMIT, SETTLE, RECORD, RELAY = range(len(PARTS))
+GOVERNANCE = RELAY
+LAPS = 8  # sums that Laps keeps
+OVERHEAD_NS = tuple(
+    int(us * 1000) for us in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 75, 100, 150, 250, 500, 1_000, 10_000)
+)
 
 Word64 = int  # compiled, a C integer: metrics.pxd
 
@@ -43,7 +53,8 @@ UNPRICED = BILLED_NUSD + 1
 RETRIES = UNPRICED + 1
 DURATION = RETRIES + 1  # [bucket] + sum of ms
 FIRST_TOKEN = DURATION + len(BUCKETS_MS) + 2
-COUNTERS = FIRST_TOKEN + len(BUCKETS_MS) + 2
+OVERHEAD = FIRST_TOKEN + len(BUCKETS_MS) + 2  # as Laps.record has it: of all parts, of governance, and a sum for each part
+COUNTERS = OVERHEAD + 2 * (len(OVERHEAD_NS) + 2) + LAPS
 
 _CALL_AT = {
     (endpoint, outcome): CALLS + e * len(OUTCOMES) + o
@@ -91,6 +102,16 @@ def _observe_time(counters: Counters, base: Word64, microseconds: Word64) -> Non
     counters.add(base + len(BUCKETS_MS) + 1, milliseconds)
 
 
+def observe_overhead(counters: Counters, laps: Laps) -> None:
+    """Once for each call."""
+    laps.record(counters, OVERHEAD, OVERHEAD_NS, GOVERNANCE)
+
+
+def timing_text(laps: Laps) -> bytes:
+    """The parts so far, as `x-gw-timing` says them: in milliseconds, like a Server-Timing header."""
+    return ", ".join(f"{name};dur={laps[part] / 1_000_000:.4f}" for part, name in enumerate(PARTS)).encode()
+
+
 def refuse(counters: Counters, slug: str) -> None:
     """A refusal that leaves no row (unknown path, wrong method)."""
     counters.add(_SLUG_AT[slug], 1)
@@ -129,6 +150,7 @@ class StateCollector(Collector):
         yield CounterMetricFamily("gw_upstream_retries", "Upstream attempts repeated on a fresh connection", value=total(RETRIES))
         yield self._seconds("gw_call_duration_seconds", "Start of a messages call to its end", DURATION)
         yield self._seconds("gw_first_token_seconds", "Start of a messages call to its first token", FIRST_TOKEN)
+        yield from self._overhead()
         yield from self._gauges()
 
     def _seconds(self, name: str, text: str, base: int) -> HistogramMetricFamily:
@@ -141,6 +163,22 @@ class StateCollector(Collector):
         return HistogramMetricFamily(
             name, text, buckets=buckets, sum_value=self._state.counter_sum(base + len(BUCKETS_MS) + 1) / 1000
         )
+
+    def _overhead(self) -> Iterator[Metric]:
+        """The histogram of the whole, and of governance alone."""
+        text = "gw's own work per call: entry to upstream write, and upstream end to client end, without waiting"
+        found = HistogramMetricFamily("gw_overhead_seconds", text, labels=["part"])
+        size = len(OVERHEAD_NS) + 2
+        for at, part in ((OVERHEAD, "all"), (OVERHEAD + size, "governance")):
+            counts = accumulate(self._state.counter_sum(at + bucket) for bucket in range(size - 1))
+            bounds = [str(bound / 1_000_000_000) for bound in OVERHEAD_NS] + ["+Inf"]
+            sum_s = self._state.counter_sum(at + size - 1) / 1_000_000_000
+            found.add_metric([part], list(zip(bounds, counts, strict=True)), sum_s)
+        yield found
+        parts = CounterMetricFamily("gw_overhead_part_seconds", "Of that, by what gw does", labels=["part"])
+        for nth, name in enumerate(PARTS):
+            parts.add_metric([name], self._state.counter_sum(OVERHEAD + 2 * size + nth) / 1_000_000_000)
+        yield parts
 
     def _gauges(self) -> Iterator[Metric]:
         state = self._state

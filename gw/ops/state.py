@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gw import clock
-from gw._fast import Buckets, Cells, Counters, buckets_bytes, cells_bytes
+from gw._fast import Buckets, Cells, Counters, Slots, buckets_bytes, cells_bytes
 
 STATE_FILE = "state.mm"  # in the state directory
 MAGIC = 0x67775F7374617465  # "gw_state"
@@ -43,6 +43,8 @@ CELLS_AT = SLOTS_AT + WORKERS_MAX * SLOTS_PER_WORKER * SLOT_BYTES  # here and be
 BUCKETS_AT = CELLS_AT + cells_bytes(CELLS_CAPACITY, HOLD_SLOTS)
 FILE_BYTES = BUCKETS_AT + buckets_bytes(BUCKETS_CAPACITY)
 COUNTER_BASE = 16  # first counter word inside a block
+
+Number = int  # compiled, a C integer: state.pxd
 
 
 class Word:
@@ -247,6 +249,7 @@ class Block:
             state.words[self.base + own] = value
         first = SLOTS_AT + index * SLOTS_PER_WORKER * SLOT_BYTES
         self._slots = memoryview(state.map)[first : first + SLOTS_PER_WORKER * SLOT_BYTES]
+        self._names = Slots(self._slots, SLOT_BYTES)
         # What a dead predecessor still holds here is the keeper's to settle: its slots, and the ids in them, stay as they are.
         left = {ordinal - self.ordinal(0) for ordinal in state.cells.open_slots(self.ordinal(0), SLOTS_PER_WORKER)}
         self._free = [slot for slot in range(SLOTS_PER_WORKER - 1, -1, -1) if slot not in left]
@@ -254,17 +257,15 @@ class Block:
     def set(self, own: int, value: int) -> None:
         self.state.words[self.base + own] = value
 
-    def take_slot(self, call_id: bytes) -> tuple[int, memoryview | None]:
-        """(slot index, memory for the tap), or (-1, None) when all are taken: the call goes on unobserved from outside."""
+    def take_slot(self, call_id: str) -> Number:
+        """A slot that bears this id and has observed nothing; -1 when all are taken: the call goes on unobserved from outside."""
         if not self._free:
-            return -1, None
+            return -1
         slot = self._free.pop()
-        at = slot * SLOT_BYTES
-        self._slots[at : at + SLOT_BYTES] = bytes(SLOT_BYTES)
-        self._slots[at : at + len(call_id)] = call_id
-        return slot, self._slots[at + SLOT_ID_BYTES : at + SLOT_BYTES]
+        self._names.name(slot, call_id)
+        return slot
 
-    def give_slot(self, slot: int) -> None:
+    def give_slot(self, slot: Number) -> None:
         if slot >= 0:
             self._free.append(slot)
 
@@ -273,7 +274,7 @@ class Block:
         at = slot * SLOT_BYTES
         return self._slots[at + SLOT_ID_BYTES : at + SLOT_BYTES] if slot >= 0 else None
 
-    def ordinal(self, slot: int) -> int:
+    def ordinal(self, slot: Number) -> Number:
         """The hold slot of this slot number, for `StateFile.cells.slot`."""
         return hold_ordinal(self.index, slot)
 

@@ -13,4 +13,19 @@ cdef class Terms:
     cdef public Plan plan
 
 
+cdef class PriceBook:
+    cdef public str label, unknown
+    cdef public object _cards
+    cdef public tuple _overrides
+    cdef public frozenset _keys, _teams
+    cdef public bint _by_upstream
+    cdef public dict _plans
+    cdef public object _dearest
+    cdef public Plan _fallback
+
+    cpdef Terms terms(self, str provider, str upstream, str region, str model, str key, str team, long long at_us)
+    cpdef tariff(self, Terms terms)
+    cdef Plan _plan(self, tuple where, long long at_us)
+
+
 cdef _plain(Plan plan, reading)

@@ -6,7 +6,6 @@ the client's suffix `[1m]`); the served model's only where that one is unknown; 
 """
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 from msgspec.structs import astuple
@@ -22,6 +21,8 @@ from gw.pricing.overlay import FOR_EVER_US, Overlay, load_overlay
 from gw.pricing.overrides import Override, check_overrides, pick
 from gw.pricing.source import read_data
 from gw.pricing.tariff import dearest_claude, tariff_of
+
+Number = int  # compiled, a C integer: book.pxd
 
 PLANS_MAX = 4096  # clients choose model names, so plans are bounded: when full, it starts anew
 UNPRICED = "unpriced"
@@ -116,6 +117,7 @@ class PriceBook:
         self._teams = frozenset(override.team for override in overrides if override.team)
         self._by_upstream = any(override.upstream not in ("", "*") for override in overrides)
         self._plans: dict[tuple[str, str, str, str, str, str], Plan] = {}
+        self._dearest: Rung | None = None
         self._fallback: Plan | None = None
         if unknown == "fallback" and fallback is not None:
             card = PriceCard("fallback", Ladder(fallback), flags=("fallback_rates",))
@@ -132,8 +134,8 @@ class PriceBook:
         return cls(decode(*read_data(path)), load_overlay(), overrides, unknown, fallback)
 
     def terms(  # noqa: PLR0917 - by position: every call pays for each keyword
-        self, provider: str, upstream: str, region: str, model: str, key: str, team: str, at_us: int
-    ) -> "Terms":
+        self, provider: str, upstream: str, region: str, model: str, key: str, team: str, at_us: Number
+    ) -> Terms:
         """What a call sent at `at_us` with `model` as its id will be charged by: looked up once, when it is admitted."""
         where = (
             provider,
@@ -145,7 +147,7 @@ class PriceBook:
         )
         return Terms(where, self._plan(where, at_us))
 
-    def tariff(self, terms: "Terms") -> Tariff | None:
+    def tariff(self, terms: Terms) -> Tariff | None:
         """What tokens of a call on these terms may cost, before it is made. None: no price is known and none stands in."""
         if terms.plan.listed is None and self._fallback is not None:
             return self._fallback.tariff
@@ -174,19 +176,18 @@ class PriceBook:
         return self.charge(terms, reading, at_us, batch=batch, exact_pusd=exact_pusd)
 
     def charge(
-        self, terms: "Terms", reading: Reading, at_us: int, *, batch: bool = False, exact_pusd: int | None = None
+        self, terms: Terms, reading: Reading, at_us: int, *, batch: bool = False, exact_pusd: int | None = None
     ) -> Priced:
         """The list and the billed price of `reading`, of a call sent at `at_us`.
 
         `exact_pusd`: the charge that the provider itself reported, which is then the list price. A model without a price
         costs 0 with the flag and the price version `unpriced`, or the fallback rates with the flag `fallback_rates`.
         """
-        where, plan = terms.where, terms.plan
         if exact_pusd is None and not batch:
-            priced = _plain(plan, reading)
+            priced = _plain(terms.plan, reading)
             if priced is not None:
                 return priced
-        return self._general(plan, where, reading, at_us, batch=batch, exact_pusd=exact_pusd)
+        return self._general(terms.plan, terms.where, reading, at_us, batch=batch, exact_pusd=exact_pusd)
 
     def _general(self, plan: Plan, where: Where, reading: Reading, at_us: int, *, batch: bool, exact_pusd: int | None) -> Priced:
         if exact_pusd is not None:
@@ -229,8 +230,8 @@ class PriceBook:
             tuple(dict.fromkeys((*flags, *billed.flags))),
         )
 
-    def _plan(self, where: Where, at_us: int) -> Plan:
-        plan = self._plans.get(where)
+    def _plan(self, where: Where, at_us: Number) -> Plan:
+        plan: Plan | None = self._plans.get(where)
         if plan is None or not plan.from_us <= at_us < plan.until_us:
             if len(where[3]) > MODEL_TEXT_MAX:
                 return NO_PLAN
@@ -262,10 +263,12 @@ class PriceBook:
         plan.tariff = tariff_of(billed, plan.search_pusd, self._others)
         return plan
 
-    @cached_property
+    @property
     def _others(self) -> Rung:
         """Bounds the price of a model that only the answer names."""
-        return dearest_claude(self._cards.catalog, self._cards.overlay, self._overrides)
+        if self._dearest is None:
+            self._dearest = dearest_claude(self._cards.catalog, self._cards.overlay, self._overrides)
+        return self._dearest
 
 
 def _plain(plan: Plan, reading: Reading) -> Priced | None:

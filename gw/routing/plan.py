@@ -15,6 +15,7 @@ class Routable(Protocol):
 
 
 R = TypeVar("R", bound=Routable)
+ALL = ("*",)
 
 
 def plan(account: Account, model: str | None, deployments: Sequence[R]) -> R:
@@ -22,8 +23,18 @@ def plan(account: Account, model: str | None, deployments: Sequence[R]) -> R:
 
     Raises Refusal: model_not_allowed, upstream_not_allowed (400), no_route (404).
     """
+    allowed = model is None or account.models == ALL or account.may_use_model(model)
+    for one in deployments if allowed else ():
+        serves = model is None or one.models == ALL or matches_any(model, one.models)
+        if serves and (account.upstreams == ALL or account.may_use_upstream(one.name)):
+            return one
+    raise _refusal(account, model, deployments)
+
+
+def _refusal(account: Account, model: str | None, deployments: Sequence[R]) -> Refusal:
+    """Why no deployment can serve it."""
     if model is not None and not account.may_use_model(model):
-        raise Refusal(
+        return Refusal(
             "model_not_allowed",
             f'The virtual key "{account.key_name}" may not use the model "{model}". '
             f"It may use: {', '.join(account.models)}. Choose one with /model.",
@@ -31,11 +42,8 @@ def plan(account: Account, model: str | None, deployments: Sequence[R]) -> R:
     serving = [one for one in deployments if model is None or matches_any(model, one.models)]
     if not serving:
         known = ", ".join(sorted({glob for one in deployments for glob in one.models})) or "none"
-        raise Refusal("no_route", f'No upstream of this gateway serves the model "{model}". Served: {known}.')
-    for one in serving:
-        if account.may_use_upstream(one.name):
-            return one
+        return Refusal("no_route", f'No upstream of this gateway serves the model "{model}". Served: {known}.')
     names = ", ".join(one.name for one in serving)
-    raise Refusal(
+    return Refusal(
         "upstream_not_allowed", f'The virtual key "{account.key_name}" may not use the upstream that serves this model ({names}).'
     )

@@ -12,9 +12,11 @@ holds any.
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
+from gw._fast import amount_text
 from gw.domain.budget import BASIS
 from gw.domain.limit import NUSD_PER_UNIT, Limit
-from gw.domain.money import PUSD_PER_NUSD, usd_text
 from gw.domain.scope import Scope
 from gw.domain.standing import Standing
 from gw.domain.text import printable
@@ -38,6 +40,7 @@ OWN_SCOPES = ("key", "session")  # one developer's; all others are shared
 SPANS = (("week", 604_800), ("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 UNIFIED = b"anthropic-ratelimit-unified-"
+REMAINING = b"x-gw-budget-remaining-usd"
 STATUS, RESET = UNIFIED + b"status", UNIFIED + b"reset"
 CLAIM = (UNIFIED + b"representative-claim", b"overage")
 OVERAGE_STATUS, OVERAGE_RESET = UNIFIED + b"overage-status", UNIFIED + b"overage-reset"
@@ -143,14 +146,28 @@ def success_headers(standings: Iterable[Standing], *, native: bool = True) -> He
     if not binding:
         return []
     tightest = min(binding, key=_remaining)
-    headers = [(b"x-gw-budget-remaining-usd", usd_text(tightest.remaining_nusd * PUSD_PER_NUSD).encode())]
-    if tightest.end_us:
-        headers.append((b"x-gw-budget-reset", b"%d" % reset_s(tightest)))
+    headers = [remaining_header(tightest.remaining_nusd), *_resets(tightest)]
     overspent = [one for one in binding if one.budget.mode == "soft" and one.settled_nusd >= one.limit_nusd]
     if overspent:
         words = "; ".join(f"{name_of(one)}: {_spent_of(one)}" for one in overspent[:WARNINGS_MAX])
         headers.append((b"x-gw-budget-warning", words.encode("ascii", "replace")))
     return headers + _native(fullest(binding)) if native else headers
+
+
+def remaining_header(nusd: int) -> tuple[bytes, bytes]:
+    """What is left of the tightest budget."""
+    return REMAINING, amount_text(nusd, NUSD_DECIMALS)
+
+
+def steady_headers(tightest: Standing, full: Standing, spent: int, *, native: bool) -> Headers:
+    """What `success_headers` has beside `remaining_header` as long as no budget has anything to warn of: the same until another
+    `spent` percent of the fullest are spent."""
+    seen = replace(full, settled_nusd=-(-spent * full.limit_nusd // 100))
+    return [*_resets(tightest), *_native(seen)] if native else _resets(tightest)
+
+
+def _resets(standing: Standing) -> Headers:
+    return [(b"x-gw-budget-reset", b"%d" % reset_s(standing))] if standing.end_us else []
 
 
 def _native(standing: Standing) -> Headers:

@@ -16,8 +16,9 @@ import orjson
 
 from gw._fast import Answer, Headers, Sent, read_request, text_of, to_client
 
-__all__ = ["TAGS_MAX", "VALUE_MAX", "Answer", "Device", "Headers", "Sent", "read_request", "text_of", "to_client"]
+__all__ = ["TAGS_MAX", "TIMING", "VALUE_MAX", "Answer", "Device", "Headers", "Sent", "read_request", "text_of", "to_client"]
 
+TIMING = b"x-gw-timing"  # asked for by a request, said in its answer
 VALUE_MAX = 128  # what text_of keeps of a value
 TAGS_MAX = 512
 

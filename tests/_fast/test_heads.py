@@ -1,5 +1,6 @@
 """Headers: both twins read the same of any; what they read and pass is tested in tests/wire/test_headers.py."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from gw._fast import heads as compiled
 from gw._fast.ref import heads as pure
 from gw.domain.key import PREFIX, mint
+from gw.domain.money import usd_text
 from gw.domain.text import printable
 
 TWINS = pytest.mark.parametrize("module", [pytest.param(compiled, id="compiled"), pytest.param(pure, id="pure")])
@@ -70,3 +72,25 @@ def test_what_is_no_header_is_refused(headers: Any) -> None:
         compiled.read_request(headers)
     with pytest.raises((TypeError, ValueError)):
         compiled.to_client(headers, b"gw_1", own_account=True)
+
+
+@TWINS
+@given(amount=st.integers(0, 2**63 - 1) | st.integers(0, 10**13), decimals=st.integers(0, 18))
+def test_an_amount_is_written_exactly_and_without_trailing_zeros(module: Any, amount: int, decimals: int) -> None:
+    text = module.amount_text(amount, decimals).decode()
+    assert Decimal(text) == Decimal(amount).scaleb(-decimals)
+    assert not (("." in text and text.endswith("0")) or text.endswith("."))
+    assert decimals != 12 or text == usd_text(amount)
+
+
+@TWINS
+@pytest.mark.parametrize(("amount", "decimals"), [(-1, 9), (1, -1), (1, 19)])
+def test_what_is_no_amount_is_refused(module: Any, amount: int, decimals: int) -> None:
+    with pytest.raises(ValueError, match="not an amount"):
+        module.amount_text(amount, decimals)
+
+
+@TWINS
+def test_an_amount_beyond_63_bits_overflows(module: Any) -> None:
+    with pytest.raises(OverflowError):
+        module.amount_text(2**63, 9)

@@ -60,6 +60,26 @@ def test_an_empty_object_has_nothing() -> None:
     assert (found["error"], found["model"], found["max_tokens"], found["stream"], found["key_count"]) == ("", None, -1, False, 0)
 
 
+def test_strings_that_look_alike_are_told_apart() -> None:
+    """Those that were made last are kept, by their last bytes, and given again."""
+    texts = [
+        "a" * 20 + "same end",
+        "b" * 20 + "same end",
+        "é" * 10 + "same end",
+        "same end",
+        'x"\\same end',
+        "",
+        "b" * 511,
+        "b" * 505,
+    ]
+    for text in [*texts, *reversed(texts)]:
+        for _ in range(2):
+            for ascii_only in (True, False):
+                body = json.dumps({"model": "m" + text, "metadata": {"user_id": text}, "speed": text}, ensure_ascii=ascii_only)
+                found = peek(body)
+                assert (found["model"], found["user_id"], found["speed"]) == ("m" + text, text, text)
+
+
 TTLS = [
     ('{"a":[{"cache_control":{}}]}', 5, True),
     ('{"a":[{"cache_control":{"ttl":"5m"}}]}', 5, True),

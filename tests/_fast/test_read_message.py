@@ -138,10 +138,83 @@ def test_random_bytes_never_raise_and_both_agree(body: bytes) -> None:
     agree_on_body(body)
 
 
+FOUND = (
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "thinking_tokens",
+    "web_search_requests", "web_fetch_requests", "code_execution_requests", "service_tier", "speed", "inference_geo",
+    "iterations", "ttl_assumed", "started", "finished", "final_usage", "model", "message_id", "stop_reason", "content_empty",
+    "text_bytes", "error_type", "garbled",
+)  # fmt: skip
+COUNTS = FOUND[:9]
+FULL = {
+    "input_tokens": 1,
+    "output_tokens": 2,
+    "cache_read_input_tokens": 3,
+    "cache_creation": {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 5},
+    "output_tokens_details": {"thinking_tokens": 6},
+    "server_tool_use": {"web_search_requests": 7, "web_fetch_requests": 8, "code_execution_requests": 9},
+    "service_tier": "standard",
+    "speed": "fast",
+    "inference_geo": "us",
+    "iterations": [{"type": "message", "input_tokens": 1}],
+}
+
+
+@pytest.mark.parametrize("module", USAGE)
+@pytest.mark.parametrize("body", [message(usage=FULL), b'{"type":"error","error":{"type":"overloaded_error"}}', b"<html>"])
+def test_what_is_found_has_names(module: ModuleType, body: bytes) -> None:
+    found = module.found_in(body, 60)
+    assert tuple(getattr(found, name) for name in FOUND) == found.fields() == module.read_message(body, 60)
+    assert [type(value) for value in found.fields()] == [type(value) for value in agree_on_body(body, 60)]
+    tap = module.Tap(5)
+    tap.feed(b"data: %b\n\n" % body)
+    assert tap.found().fields() == tap.reading()
+
+
+@pytest.mark.parametrize("module", USAGE)
+def test_counts_beyond_a_cap_are_cut_and_marked(module: ModuleType) -> None:
+    for most in (0, 1, 3, 7, 15, 31):
+        found = module.found_in(message(usage=FULL), 0)
+        wanted = {name: min(getattr(found, name), most) for name in COUNTS}
+        over = max(getattr(found, name) for name in COUNTS) > most
+        assert found.cap(most) is over
+        assert {name: getattr(found, name) for name in COUNTS} == wanted
+        assert (found.final_usage, found.garbled) == (not over, over)
+        assert found.cap(most) is False
+    found = module.found_in(message(usage={"output_tokens": 2**63 - 1}), 0)
+    assert found.cap(2**27 - 1) and found.output_tokens == 2**27 - 1
+
+
+@pytest.mark.parametrize("name", ["model", "stop_reason", "service_tier"])
+def test_texts_of_one_size_are_told_apart(name: str) -> None:
+    """Those that were made last are kept and given again."""
+    for text in (
+        "aaaa",
+        "bbbb",
+        "aaaa",
+        "éé",
+        "字x",
+        "aaaa",
+        "bbb",
+        "\x00\x00\x00\x00",
+        "a" * 12,
+        "😀",
+        "x" * 256,
+        "y" * 256,
+    ):
+        fields = {"usage": {"service_tier": text}} if name == "service_tier" else {name: text}
+        for _ in range(2):
+            assert shown(message(**fields))["tier" if name == "service_tier" else name] == text
+
+
 @pytest.mark.parametrize("module", USAGE)
 def test_only_bytes_are_taken(module: ModuleType) -> None:
-    with pytest.raises(TypeError):
-        module.read_message("{}")
+    for other in ("{}", None, bytearray(b"{}")):
+        with pytest.raises(TypeError):
+            module.read_message(other)
+        with pytest.raises(TypeError):
+            module.found_in(other, 0)
+    with pytest.raises(ValueError, match="0, 5 or 60"):
+        module.found_in(b"{}", 7)
 
 
 @pytest.mark.parametrize(("choice", "home"), [("0", "gw._fast.ref.usage"), ("1", "gw._fast.usage")])

@@ -48,7 +48,7 @@ def spend(gate: Gate, those: PathRules, at: int, dollars: int, slot: int = 0) ->
 
 
 def settled(gate: Gate, those: PathRules, at: int) -> list[int]:
-    return [one.settled_nusd // DOLLAR for one in gate.standings(gate.compiled(those, at, anew=True))]
+    return [one.settled_nusd // DOLLAR for one in gate.standings(gate.compile(those, at))]
 
 
 def why(gate: Gate, those: PathRules, at: int) -> str:
@@ -176,7 +176,7 @@ def test_a_forgotten_cell_of_one_half_leaves_nothing_set_aside_in_the_other(gate
     assert gate.cells.forget(path.typical.path.indices[0])
     with pytest.raises(Stale):
         gate.hold(path, DOLLAR, 2 * DOLLAR, [0, 32], at)
-    again = gate.compiled(those, at, anew=True)
+    again = gate.compile(those, at)
     assert [one.reserved_nusd for one in gate.standings(again)] == [0, 0]
     gate.hold(again, DOLLAR, 2 * DOLLAR, [0, 32], at).post(DOLLAR)
     assert [one.used_nusd for one in gate.standings(again)] == [DOLLAR, DOLLAR]

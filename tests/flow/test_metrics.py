@@ -126,3 +126,32 @@ def test_a_page_asked_for_while_calls_run_counts_them(house: Stage) -> None:
             await stream
 
     assert asyncio.run(look()) == 1
+
+
+def test_each_messages_call_is_in_the_overhead_once_and_its_parts_add_up(house: Stage) -> None:
+    before = scrape(house)
+    house.gateway.session_rows("overhead", traffic(house, "overhead"))
+    after = scrape(house)
+    messages = sum(PLAYS.values()) + 2  # two were refused
+    names = ("auth", "peek", "plan", "admit", "settle", "record", "relay")
+
+    def grown(name: str, part: str) -> float:
+        return of(after, name, part=part) - of(before, name, part=part)
+
+    for part in ("all", "governance"):
+        assert grown("gw_overhead_seconds_count", part) == messages
+    parts = {name: grown("gw_overhead_part_seconds_total", name) for name in names}
+    assert min(parts.values()) > 0
+    assert sum(parts.values()) == pytest.approx(grown("gw_overhead_seconds_sum", "all"))
+    assert sum(parts.values()) - parts["relay"] == pytest.approx(grown("gw_overhead_seconds_sum", "governance"))
+
+
+@pytest.mark.parametrize(("stream", "known"), [(True, 5), (False, 7)])
+def test_an_answer_says_where_its_time_went_if_it_was_asked_for(house: Stage, *, stream: bool, known: int) -> None:
+    headers = [session("timing"), OWN]
+    plain = asyncio.run(call(house.port, headers=headers, body=prompt(stream=stream)))
+    timed = asyncio.run(call(house.port, headers=[*headers, ("x-gw-timing", "1")], body=prompt(stream=stream)))
+    assert "x-gw-timing" not in dict(plain.headers)
+    parts = [part.split(";dur=") for part in timed.header("x-gw-timing").split(", ")]
+    assert [name for name, _ in parts] == ["auth", "peek", "plan", "admit", "settle", "record", "relay"]
+    assert sum(float(ms) > 0 for _, ms in parts) >= known, "a stream has yet to be settled"

@@ -109,9 +109,8 @@ def test_what_a_dead_worker_counted_stays_and_what_it_ran_does_not(state: StateF
 
 def test_a_slot_shows_the_tap_of_its_call_and_of_no_other(state: StateFile) -> None:
     block = state.claim_block()
-    slot, memory = block.take_slot(b"gw_first")
-    assert memory is not None
-    tap = Tap(0, memory)
+    slot = block.take_slot("gw_first")
+    tap = Tap(0, block.observations(slot))
     tap.feed(b'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":77}}}\n\n')
     seen = read_slot(StateFile(state.path), block.index, slot, "gw_first")
     assert seen is not None and observed_from(seen)[0] == 77
@@ -119,20 +118,21 @@ def test_a_slot_shows_the_tap_of_its_call_and_of_no_other(state: StateFile) -> N
     assert read_slot(state, block.index, -1, "gw_first") is None
     assert read_slot(state, WORKERS_MAX, slot, "gw_first") is None
     block.give_slot(slot)
-    again, fresh = block.take_slot(b"gw_second")
+    again = block.take_slot("gw_second")
+    fresh = block.observations(again)
     assert again == slot and fresh is not None and not any(fresh), "nothing of the call before is left"
     assert read_slot(state, block.index, slot, "gw_first") is None
 
 
 def test_slots_run_out_without_harm_and_come_back(state: StateFile) -> None:
     block = state.claim_block()
-    taken = [block.take_slot(b"gw_%d" % number)[0] for number in range(SLOTS_PER_WORKER)]
+    taken = [block.take_slot(f"gw_{number}") for number in range(SLOTS_PER_WORKER)]
     assert sorted(taken) == list(range(SLOTS_PER_WORKER))
-    assert block.take_slot(b"gw_more") == (-1, None)
+    assert block.take_slot("gw_more") == -1
     block.give_slot(-1)
-    assert block.take_slot(b"gw_more") == (-1, None)
+    assert block.take_slot("gw_more") == -1
     block.give_slot(taken[0])
-    assert block.take_slot(b"gw_more")[0] == taken[0]
+    assert block.take_slot("gw_more") == taken[0]
 
 
 def test_a_removed_file_is_put_back_for_those_to_come(state: StateFile) -> None:

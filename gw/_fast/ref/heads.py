@@ -36,6 +36,7 @@ ROLES: dict[bytes, int] = {
     b"x-gw-key": GW_KEY,
     b"x-gw-project": OWN,
     b"x-gw-tags": OWN,
+    b"x-gw-timing": OWN,
     b"user-agent": TELL,
     b"x-claude-code-session-id": TELL,
     b"x-claude-code-agent-id": TELL,
@@ -133,3 +134,12 @@ def text_of(value: bytes, limit: int = 128) -> str:
 
 def shown(text: str, limit: int) -> str:
     return "".join(char if char.isprintable() else "?" for char in text[:limit])
+
+
+def amount_text(amount: int, decimals: int) -> bytes:
+    if amount >> 63 not in (0, -1):
+        raise OverflowError("an amount has 63 bits")
+    if amount < 0 or not 0 <= decimals <= 18:
+        raise ValueError(f"not an amount with decimals: {amount}, {decimals}")
+    whole, part = divmod(amount, 10**decimals)
+    return b"%d.%b" % (whole, str(part).zfill(decimals).rstrip("0").encode()) if part else b"%d" % whole

@@ -16,6 +16,7 @@ ITEMS_MAX = 24
 SLOTS_MAX = FORGETTER - 1
 AMOUNT_MAX = 2**53 - 1
 SLOT_BYTES = 512
+GLANCE_PARTS = 10**8  # in which the part that is spent is compared
 
 USED, SETTLED, OVERRUN = 1, 2, 3
 ENDED = (FREE, POSTED, VOIDED)
@@ -58,6 +59,21 @@ class Path:
     @property
     def indices(self) -> tuple[int, ...]:
         return tuple(index for _, index, _ in self._items)
+
+    def glance(self) -> tuple[int, int, int, int] | None:
+        binding = []
+        for at, (limit, index, what) in enumerate(self._items):
+            if what & 0xFF not in (HARD, SOFT):
+                continue
+            settled, used = max(self.cells.settled(index), 0), self.cells.used(index)
+            if settled >= limit or 0 <= self._warn_at[at] < settled:
+                return None
+            binding.append((at, max(limit - used, 0), settled * GLANCE_PARTS // limit, 100 * settled // limit))
+        if not binding:
+            return -1, 0, -1, 0
+        tightest = min(binding, key=lambda one: one[1])
+        fullest = max(reversed(binding), key=lambda one: (one[2], -one[1]))
+        return tightest[0], tightest[1], fullest[0], fullest[3]
 
 
 class Slot:

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Final
 
 from gw._fast.fields import EntryFields, Fields
@@ -23,6 +25,10 @@ _INTS: Final = (
     "input", "output", "cache_read", "cache_write", "write_5m", "write_1h", "thinking", "search", "fetch", "code",
 )  # fmt: skip
 _FIRST_INT: Final = 2
+_COUNTS: Final = (
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "thinking_tokens",
+    "web_search_requests", "web_fetch_requests", "code_execution_requests",
+)  # fmt: skip
 _STARTED, _FINISHED, _FINAL_USAGE, _FAST, _GEO_US, _CONTENT, _GARBLED = 1, 2, 4, 8, 16, 32, 64
 
 _EOL: Final = re.compile(rb"[\r\n]")
@@ -78,8 +84,11 @@ class Tap:
     def text_bytes(self) -> int:
         return self.words.view[_TEXT_BYTES]
 
+    def found(self) -> "Found":
+        return Found(_fields(self.words.view, self._entries, self._texts))
+
     def reading(self) -> Fields:
-        return _fields(self.words.view, self._entries, self._texts)
+        return self.found().fields()
 
     def feed(self, chunk: bytes) -> int:
         if not isinstance(chunk, bytes):
@@ -308,12 +317,41 @@ def _fields(words: memoryview, entries: list[Entry], texts: dict[str, bytes]) ->
     )  # fmt: skip
 
 
-def read_message(body: bytes, request_ttl: int = 0) -> Fields:
+class Found:
+    """See usage.pyi."""
+
+    __slots__ = (
+        *_COUNTS, "service_tier", "speed", "inference_geo", "iterations", "ttl_assumed", "started", "finished", "final_usage",
+        "model", "message_id", "stop_reason", "content_empty", "text_bytes", "error_type", "garbled",
+    )  # fmt: skip
+
+    def __init__(self, fields: Fields) -> None:
+        for name, value in zip(self.__slots__, fields, strict=True):
+            setattr(self, name, value)
+
+    def cap(self, most: int) -> bool:
+        counts: list[int] = [getattr(self, name) for name in _COUNTS]
+        if reduce(or_, counts) <= most:
+            return False
+        for name, count in zip(_COUNTS, counts, strict=True):
+            setattr(self, name, min(count, most))
+        self.final_usage, self.garbled = False, True
+        return True
+
+    def fields(self) -> Fields:
+        return tuple(getattr(self, name) for name in self.__slots__)  # as many as it was made from
+
+
+def found_in(body: bytes, request_ttl: int) -> Found:
     if not isinstance(body, bytes):
         raise TypeError(f"a body is bytes, not {type(body).__name__}")
     tap = Tap(request_ttl, root="whole")
     tap.read_whole(body)
-    return tap.reading()
+    return tap.found()
+
+
+def read_message(body: bytes, request_ttl: int = 0) -> Fields:
+    return found_in(body, request_ttl).fields()
 
 
 def observed_from(memory: "Buffer") -> Fields:

@@ -1,0 +1,14 @@
+from libc.stdint cimport int64_t
+
+
+cdef class Sent:
+    cdef readonly bytes head, credentials, gw_key, api_key, authorization, content_encoding
+    cdef readonly int64_t content_length
+    cdef readonly dict values
+
+
+cdef class Answer:
+    cdef readonly list headers
+    cdef readonly str request_id
+    cdef readonly bytes content_type, encoding
+    cdef readonly bint streams

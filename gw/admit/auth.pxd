@@ -1,0 +1,11 @@
+# Compiled, an Authenticator is a C struct.
+
+
+cdef class Authenticator:
+    cdef public object _keys
+    cdef public bytes _pepper
+    cdef public bint _passthrough
+    cdef public dict _by_text, _by_credential
+
+    cpdef authenticate(self, bytes gw_key, bytes api_key, bytes authorization, long long now_us)
+    cdef _virtual(self, bytes text, long long now_us)

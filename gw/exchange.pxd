@@ -1,0 +1,6 @@
+# Compiled, the parts of the route are C structs.
+
+from gw.governor cimport Governor
+from gw.settle cimport Call
+from gw.snapshot cimport Deployment
+from gw.worker cimport Worker
