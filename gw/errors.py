@@ -62,6 +62,7 @@ REFUSALS: dict[str, Kind] = {
     "upstream_total_timeout": Kind(504, "timeout_error", None),
     "upstream_saturated": Kind(529, "overloaded_error", None),
     # gw itself
+    "starting": Kind(503, "api_error", None),
     "draining": Kind(503, "api_error", None),
     "journal_unavailable": Kind(503, "api_error", None),
     "gw_error": Kind(500, "api_error", None),
@@ -69,6 +70,7 @@ REFUSALS: dict[str, Kind] = {
 
 RETRY_AFTER_S = {
     "upstream_unreachable": 5,
+    "starting": 5,
     "draining": 1,
     "journal_unavailable": 10,
     "upstream_saturated": 2,

@@ -1,9 +1,16 @@
-"""An event stream: bytes through as they arrive, the tap beside them, pings into silence, one settlement."""
+"""An event stream: bytes through as they arrive, the tap beside them, pings into silence, one settlement.
+
+Most of a stream's life is one small event after the other, and nothing to decide. To wake a task for each would cost more
+than all the rest, so an event is passed on where it arrives, by `take`, within the connection's call. The task waits
+meanwhile, and is woken for what takes time or has to be decided: a client that does not keep up, a budget to be looked at,
+silence, the end.
+"""
 
 import asyncio
 import zlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 from gw import clock
 from gw._fast import DONE, FIRST_TOKEN, Tap
@@ -23,20 +30,26 @@ from gw.worker import Worker
 
 DECODED_STEP = 1024 * 1024
 ANY_WINDOW = 47  # gzip or zlib, whichever it is
+NEVER_BYTES = 1 << 60
+OVER = object()
 
 
 class Stream:
     """Relays one event stream: bytes through, tap beside, pings into silence, one settlement."""
 
     __slots__ = (
+        "_at_once",
         "_call",
         "_decoded",
         "_ending",
         "_feed",
         "_gone_text_bytes",
+        "_last",
+        "_look_at",
         "_opaque",
         "_response",
         "_send",
+        "_sending",
         "_tap",
         "_worker",
     )
@@ -49,6 +62,10 @@ class Stream:
         self._send = send
         self._gone_text_bytes = -1
         self._opaque = False
+        self._at_once = False  # whether it can be seen from what `send` gives that the server has taken a message
+        self._sending: Awaitable[None] | None = None  # of the last message: the server has not taken it yet
+        self._last = b""  # the last chunk that was passed on, until its cost has been looked at
+        self._look_at = 0 if call.hold is not None else NEVER_BYTES  # as the hold's
         self._ending: Ending | None = None  # a budget has refused more: the stream ends as soon as it can be ended well
         self._decoded: Decoded | None = None
         self._feed: Callable[[bytes], int] = tap.feed
@@ -58,30 +75,17 @@ class Stream:
             self._opaque = True
             self._decoded = Decoded(self._tap, answer.encoding)
             self._feed = self._decoded.feed
-        call, response, send = self._call, self._response, self._send
-        ping_s = call.snapshot.config.server.ping_interval_s
+        call, response = self._call, self._response
         try:
             if not call.client_gone:
                 call.status = response.status
-                await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
-            while True:
-                chunk = await response.read(ping_s)
-                if chunk and self._ending is not None and not self._opaque:
-                    chunk = self._ending.whole(chunk)
-                    if not chunk:
-                        continue
-                if chunk:
-                    await self._pass_on(chunk)
-                elif chunk is None:
-                    await self._ping()
-                else:
-                    break
-                if call.client_gone and self._enough():
-                    return
-                if call.hold is not None and chunk and await self._spent(call.hold, chunk):
-                    return await self._end_spent()
-            if self._ending is not None and self._ending.rest:
-                await self._pass_on(self._ending.rest)
+                begun = self._send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
+                self._at_once = tells_at_once(begun)
+                await begun
+            if self._at_once:
+                response.taker = self.take
+            if not await self._pump():
+                return
         except UpstreamError as error:
             return await self._broken(error)
         except asyncio.CancelledError:
@@ -90,21 +94,68 @@ class Stream:
                 return
             self._hear()
             raise
+        finally:
+            response.taker = None
         self._worker.settle(call, *self._outcome())
         if not call.client_gone:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _pass_on(self, chunk: bytes) -> None:
+    async def _pump(self) -> bool:
+        """Until the upstream's end. False: the stream has been ended before."""
+        call, response = self._call, self._response
+        ping_s = call.snapshot.config.server.ping_interval_s
+        while True:
+            sending, self._sending = self._sending, None
+            if sending is not None:
+                await sending
+            if call.client_gone and self._enough():
+                return False
+            if self._last and call.hold is not None and await self._spent(call.hold, self._last):
+                await self._end_spent()
+                return False
+            self._last = b""
+            chunk = response.read_nowait()
+            if chunk is None:
+                if not await response.wait(ping_s):
+                    await self._ping()
+                continue
+            if not chunk:
+                break
+            if self._ending is not None and not self._opaque:
+                chunk = self._ending.whole(chunk)
+                if not chunk:
+                    continue
+            self._sending = self._pass_on(chunk)
+        if self._ending is not None and self._ending.rest:
+            sending = self._pass_on(self._ending.rest)
+            if sending is not None:
+                await sending
+        return True
+
+    def take(self) -> bool:
+        """Passes on what has come while the task waits. False: the task is needed."""
+        if self._ending is not None or self._call.client_gone:
+            return False
+        chunk = self._response.read_nowait()
+        if chunk:
+            self._sending = self._pass_on(chunk)
+        return self._sending is None and self._tap.text_bytes < self._look_at
+
+    def _pass_on(self, chunk: bytes) -> Awaitable[None] | None:
+        """To the tap, then to the client. What it gives is to be awaited before the next."""
         call = self._call
         seen = self._feed(chunk)
         call.response_bytes += len(chunk)
+        self._last = chunk
         if seen:
             if seen & FIRST_TOKEN and not call.first_token_us:
                 call.first_token_us = clock.wall_us()
             if seen & DONE:
                 self._worker.settle(call, *self._outcome())
-        if not call.client_gone:
-            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        if call.client_gone:
+            return None
+        sending: Any = self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        return None if self._at_once and next(sending, OVER) is OVER else sending
 
     async def _ping(self) -> None:
         """Only between events, and only into a stream whose bytes are text."""
@@ -120,6 +171,7 @@ class Stream:
             if tap.text_bytes < hold.look_at:
                 return False
             blocked = await self._worker.governor.more(call, hold)
+            self._look_at = hold.look_at
             if blocked is None:
                 return False
             self._ending = Ending(blocked, tap.text_bytes)
@@ -190,6 +242,12 @@ class Stream:
             return
         event = b"" if ended or self._opaque else error_event(error_type, message, at_boundary=self._tap.at_boundary)
         await self._send({"type": "http.response.body", "body": event, "more_body": False})
+
+
+def tells_at_once(begun: Any) -> bool:
+    """Whether what `send` gives may be asked, without a task, if there is anything to wait for. Granian's awaitables may: they
+    are their own iterators, and stand where they stood. A coroutine or a generator would run."""
+    return hasattr(begun, "__next__") and not hasattr(begun, "send")
 
 
 class Decoded:

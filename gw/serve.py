@@ -28,7 +28,7 @@ from gw.ledger.mover import KeeperBusy
 from gw.ledger.store import StoreError
 from gw.ops.process import SUPERVISOR, signals_held
 from gw.ops.state import Own, StateFile, Word
-from gw.startup import await_last_run, prepare_state
+from gw.startup import await_last_run, begin
 
 log = logging.getLogger("gw.serve")
 
@@ -222,7 +222,7 @@ def serve(config: Config, config_path: Path | None, announce: Callable[[Config],
             raise StartError(str(error)) from error
         _check_address(config.server.host, config.server.port)
         try:
-            state = prepare_state(config, config_path)
+            state = begin(config, config_path)
         except (ConfigError, StoreError, OSError, ValueError) as error:
             raise StartError(f"cannot start: {error}") from error
         os.environ["GW_STATE_DIR"] = str(state_dir)

@@ -4,7 +4,8 @@ Rules of this file:
 - The parser (llhttp, strict) sees every byte. What it refuses is `protocol`; what follows a complete response closes the
   connection and is never read as an answer. (Bare line ends between messages are skipped, RFC 9112 2.2.)
 - A connection is idle only after a response that was framed by length, chunks or status, arrived whole, allows
-  keep-alive, and whose request was written whole. Bytes or an end while idle close it.
+  keep-alive, and whose request was written whole. Bytes or an end while idle close it. Bytes that come behind a response
+  when the next request is on its way cannot be told from its answer: HTTP/1.1 numbers nothing.
 - One timer per connection, not per request: it ticks every `target.tick_s` and compares with deadlines kept as plain
   numbers. A tick is never longer than any configured timeout, so a new deadline seldom moves the timer.
 - No await and no task here; whoever waits does so on `response.waiter`.
@@ -13,11 +14,12 @@ Rules of this file:
 import asyncio
 from collections.abc import Iterator
 from math import inf
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
 from gw.upstream.errors import ErrorKind, UpstreamError
+from gw.upstream.framing import BODILESS, HEAD_MAX, Refused, check_interim, check_size, is_chunked, reason
 from gw.upstream.outgoing import ONE_WRITE_MAX, slices
 from gw.upstream.response import Response
 from gw.upstream.target import Target
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from gw.upstream.pool import Lane
 
 READ_HIGH = 256 * 1024  # buffered and unread: stop reading from the socket; a read takes all of it, and starts again
-HEAD_MAX = 64 * 1024  # of a response, its 1xx included
-HEADERS_MAX = 200
 OVERHEAD_MAX = 64 * 1024  # bytes of chunk extensions or trailers in a row, that bring no body
 BURST = 1024 * 1024  # of a request body, before other connections get their turn
 TIMER_SLACK_S = 0.001  # uvloop counts timers in milliseconds
@@ -35,14 +35,11 @@ TIMER_SLACK_S = 0.001  # uvloop counts timers in milliseconds
 IDLE, HEAD, BODY, DONE, CLOSED = range(5)
 
 
-class _Refused(Exception):
-    """Raised inside the parser's callbacks to stop it; the text says why."""
-
-
-class Connection(asyncio.Protocol):
-    """Owned by a Lane, which is told `release` (idle again) and `forget` (closed)."""
+class Connection:
+    """An asyncio.Protocol, owned by a Lane, which is told `release` (idle again) and `forget` (closed)."""
 
     __slots__ = (
+        "_feed",
         "_head_bytes",
         "_header_list",
         "_lane",
@@ -53,6 +50,7 @@ class Connection(asyncio.Protocol):
         "_parser",
         "_reusable",
         "_since",
+        "_time",
         "_timer",
         "_timer_at",
         "_transport",
@@ -72,7 +70,9 @@ class Connection(asyncio.Protocol):
         self._lane = lane
         self.target = target
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = httptools.HttpResponseParser(self)
+        self._feed: Any = self._parser.feed_data
+        self._time = loop.time
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self._uses = 0
@@ -159,38 +159,40 @@ class Connection(asyncio.Protocol):
         if response is None:
             self.close()  # nobody asked
             return
-        self._since = self._loop.time()
-        in_head = self.phase == HEAD
+        self._since = self._time()
+        in_head = not response.status
         if in_head:
             self._head_bytes += len(data)
         before = response.buffered
         try:
-            self._parser.feed_data(data)
+            self._feed(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not response.complete:
-                self.fail("protocol", _reason(error))
+                self.fail("protocol", reason(error))
                 return
             self._reusable = False
         if response.complete:
             self._finish(response)
-        elif self.phase == HEAD:
+            response.wake()
+        elif not response.status:
             if self._head_bytes > HEAD_MAX:
                 self.fail("protocol", f"response head above {HEAD_MAX} bytes")
-            return
         elif response.buffered != before:
             self._overhead = 0
             if response.buffered > READ_HIGH and not self.reading_paused:
-                self.reading_paused = True
-                assert self._transport is not None
-                self._transport.pause_reading()
-        elif not in_head:
+                self._pause_reading(response)
+            response.offer()
+        elif in_head:
+            response.wake()
+        else:
             self._overhead += len(data)
             if self._overhead > OVERHEAD_MAX:
                 self.fail("protocol", f"more than {OVERHEAD_MAX} bytes of chunk framing without body")
-            return
-        waiter = response.waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+
+    def _pause_reading(self, response: Response) -> None:
+        assert self._transport is not None
+        self.reading_paused = response.paused = True
+        self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         self.reading_paused = False
@@ -199,21 +201,25 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def eof_received(self) -> None:
-        self._ended(None)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._ended(exc)
-        self._transport = None
-
-    def _ended(self, error: Exception | None) -> None:
+        """The upstream has said that nothing more comes: by FIN, over TLS by close_notify."""
         response = self.response
-        if response is None:
-            self.close()
-        elif self._until_end and self.phase == BODY and error is None:
+        if response is not None and self._until_end and self.phase == BODY:
             response.complete = True
             self._reusable = False
             self._finish(response)
-            _wake(response)
+            response.wake()
+        else:
+            self._broken(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Even without an error, if there was no end before it: a TLS connection that anyone on the way may have cut
+        (as uvloop tells it; asyncio's own loop speaks of an end)."""
+        self._broken(exc)
+        self._transport = None
+
+    def _broken(self, error: Exception | None) -> None:
+        if self.response is None:
+            self.close()
         else:
             cause = f" ({type(error).__name__})" if error is not None else ""
             self.fail("reset", f"the upstream closed the connection {_WHERE[self.phase]}{cause}")
@@ -222,7 +228,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         if self.phase == DONE:
-            raise _Refused("bytes after the response")
+            raise Refused("bytes after the response")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         headers = self._header_list
@@ -232,29 +238,28 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         headers, response = self._header_list, self.response
         assert headers is not None and response is not None
-        if len(headers) > HEADERS_MAX:
-            raise _Refused(f"more than {HEADERS_MAX} response headers")
-        if self._head_bytes > HEAD_MAX and sum(len(name) + len(value) + 4 for name, value in headers) > HEAD_MAX:
-            raise _Refused(f"response head above {HEAD_MAX} bytes")
+        check_size(headers, self._head_bytes)
         status = self._parser.get_status_code()
         if status < 200:
-            if status == 101:
-                raise _Refused("101 without having been asked to switch protocols")
+            check_interim(status, headers)
             headers.clear()
             return
-        length_or_chunks = False
+        length_or_chunks, reusable = False, True
         for name, value in headers:
             if name == b"content-length":
                 length_or_chunks = True
+                reusable = status != 204  # the body that it must not announce (RFC 9110 8.6) may follow
             elif name == b"transfer-encoding":
-                if length_or_chunks or value.strip().lower() != b"chunked":
-                    raise _Refused("a transfer encoding other than chunked, once")
+                if length_or_chunks or not is_chunked(value):
+                    raise Refused("a transfer encoding other than chunked, once")
                 length_or_chunks = True
+                # 1.0 has no chunks (RFC 9112 6.1), nor has a status without a body.
+                reusable = self._parser.get_http_version() == "1.1" and status not in BODILESS
         self._until_end = not length_or_chunks
-        self._reusable = self._parser.should_keep_alive()
         if self._outgoing is not None:  # an early answer: the rest of the request is not sent
             self._outgoing = None
-            self._reusable = False
+            reusable = False
+        self._reusable = reusable
         self._header_list = None
         self._overhead = 0
         self.phase = BODY
@@ -263,7 +268,7 @@ class Connection(asyncio.Protocol):
             # The parser cannot be told that no body follows whatever the head says. Such a connection is not used again.
             response.complete = True
             self.phase = DONE
-            raise _Refused("end of the response to HEAD")
+            raise Refused("end of the response to HEAD")
 
     def on_body(self, body: bytes) -> None:
         response = self.response
@@ -274,6 +279,8 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self.phase == BODY:  # else it was the end of a 1xx
             self.phase = DONE
+            if not self._parser.should_keep_alive():  # by its head, and what its trailers made of that
+                self._reusable = False
             assert self.response is not None
             self.response.complete = True
 
@@ -283,7 +290,8 @@ class Connection(asyncio.Protocol):
         """The response is whole: give it to its reader, and the connection to the pool if it is clean."""
         self.response = None
         response.connection = None
-        if self._reusable and not self._write_paused and self.phase == DONE:
+        transport = self._transport
+        if self._reusable and self.phase == DONE and transport is not None and not transport.get_write_buffer_size():
             self.phase = IDLE
             if self.reading_paused:
                 self.resume_reading()
@@ -298,7 +306,7 @@ class Connection(asyncio.Protocol):
             self.response = None
             response.connection = None
             response.error = UpstreamError(kind, detail, sent=True, received=self._head_bytes > 0, delivered=response.status > 0)
-            _wake(response)
+            response.wake()
         self.close()
 
     def close(self) -> None:
@@ -307,6 +315,7 @@ class Connection(asyncio.Protocol):
             return
         self.phase = CLOSED
         self._outgoing = None
+        self._parser = self._feed = None  # it holds this connection: together they would wait for the garbage collector
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -343,9 +352,11 @@ class Connection(asyncio.Protocol):
         response = self.response
         if response is not None and response.waiter is not None:
             if response.silence_at <= now:
-                response.silence_at = inf
-                response.silent = True
-                _wake(response)
+                response.silence_at = self._since + response.silence_s  # a taker may have taken bytes since
+                if response.silence_at <= now:
+                    response.silence_at = inf
+                    response.silent = True
+                    response.wake()
             due = min(due, response.silence_at)
         self._timer = None
         self._wake_at(min(due, now + self.target.tick_s))
@@ -372,17 +383,3 @@ _LATE: dict[ErrorKind, str] = {
     "idle_timeout": "the upstream fell silent",
     "total_timeout": "the call took longer than its total timeout",
 }
-
-
-def _wake(response: Response) -> None:
-    waiter = response.waiter
-    if waiter is not None and not waiter.done():
-        waiter.set_result(None)
-
-
-def _reason(error: Exception) -> str:
-    """The parser's constant text, or the reason a callback gave."""
-    if isinstance(error, httptools.HttpParserUpgrade):
-        return "the upstream switched protocols"
-    inner = error.__context__
-    return str(inner) if isinstance(inner, _Refused) else f"not HTTP: {error}"

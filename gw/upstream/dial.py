@@ -3,6 +3,7 @@
 import asyncio
 import re
 import ssl
+from typing import cast
 
 from gw.upstream.connection import Connection
 from gw.upstream.errors import UpstreamError
@@ -19,6 +20,7 @@ async def dial(loop: asyncio.AbstractEventLoop, target: Target, connection: Conn
     what `connection` already holds, which the caller closes.
     """
     where = f"{target.host}:{target.port}"
+    protocol = cast(asyncio.Protocol, connection)
     try:
         async with asyncio.timeout(timeout_s):
             if target.tunnelled:
@@ -28,7 +30,7 @@ async def dial(loop: asyncio.AbstractEventLoop, target: Target, connection: Conn
             host, port, tls = (proxy.host, proxy.port, proxy.ssl) if proxy else (target.host, target.port, target.ssl)
             if proxy:
                 where = f"proxy {host}:{port}"
-            await loop.create_connection(lambda: connection, host, port, ssl=tls, server_hostname=host if tls else None)
+            await loop.create_connection(lambda: protocol, host, port, ssl=tls, server_hostname=host if tls else None)
     except TimeoutError as error:
         raise UpstreamError("connect_timeout", f"no connection to {where} within {timeout_s:.3g} s") from error
     except ssl.SSLError as error:
@@ -62,7 +64,7 @@ async def _tunnel(loop: asyncio.AbstractEventLoop, target: Target, connection: C
         if not 200 <= status < 300:
             raise UpstreamError("proxy", f"the proxy refused to connect to {target.host}:{target.port} ({status})")
         try:
-            inner = await loop.start_tls(transport, connection, target.ssl, server_hostname=target.host)
+            inner = await loop.start_tls(transport, cast(asyncio.Protocol, connection), target.ssl, server_hostname=target.host)
         except ConnectionError as error:
             raise UpstreamError("proxy", f"the tunnel to {target.host}:{target.port} broke: {_os_reason(error)}") from error
         assert inner is not None
@@ -84,26 +86,29 @@ class _ConnectAnswer(asyncio.Protocol):
     def __init__(self, answer: asyncio.Future[int]) -> None:
         self._answer = answer
         self._bytes = b""
+        self._size = 0  # of all that came, 1xx included
 
     def data_received(self, data: bytes) -> None:
-        if self._answer.done():
-            return
         self._bytes += data
-        status = _status(self._bytes)
-        end = self._bytes.find(b"\r\n\r\n")
-        not_http = status is None and (b"\n" in self._bytes or not b"HTTP/1.".startswith(self._bytes[:7]))
-        if not_http or len(self._bytes) > _ANSWER_MAX:
-            self._fail("the proxy did not answer CONNECT in HTTP")
-        elif end >= 0 and status is not None:
-            code = int(status[1])
-            if 200 <= code < 300 and len(self._bytes) != end + 4:
-                self._fail("the proxy sent bytes ahead of the tunnel")
-            elif code >= 200:
-                self._answer.set_result(code)
-            else:  # 1xx: the final answer is still to come
-                rest, self._bytes = self._bytes[end + 4 :], b""
-                if rest:
-                    self.data_received(rest)
+        self._size += len(data)
+        while self._bytes and not self._answer.done():
+            status = _status(self._bytes)
+            end = self._bytes.find(b"\r\n\r\n")
+            not_http = status is None and (b"\n" in self._bytes or not b"HTTP/1.".startswith(self._bytes[:7]))
+            if not_http or self._size > _ANSWER_MAX:
+                self._fail("the proxy did not answer CONNECT in HTTP")
+            elif end < 0 or status is None:
+                return
+            else:
+                self._judge(int(status[1]), end + 4)
+
+    def _judge(self, code: int, end: int) -> None:
+        if code < 200:  # 1xx: the final answer is still to come
+            self._bytes = self._bytes[end:]
+        elif code < 300 and len(self._bytes) != end:
+            self._fail("the proxy sent bytes ahead of the tunnel")
+        else:
+            self._answer.set_result(code)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail("the proxy closed the connection instead of answering CONNECT")

@@ -2,9 +2,13 @@
 
 The connection fills it, one task reads it. It outlives its connection: once the whole body has arrived the connection
 goes back to the pool (`connection` is None), and what is unread stays here.
+
+To wake a task costs more than to pass a few bytes on. So a reader that waits may leave a `taker` behind, which takes what
+comes while it waits, within the connection's own call, and says when the reader is needed.
 """
 
 import asyncio
+from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, overload
 
@@ -18,7 +22,8 @@ class Response:
     """`headers`: lower-case names, raw values, in order. `complete`: the whole body has arrived, part may be unread.
 
     `reused`: came over a pooled connection. `retries`: 1 if a stale pooled connection was replaced on the way.
-    Not to be built by callers. Exactly one task may read.
+    `taker`: called when bytes have come while a `wait` waits, unless with them the body is whole. It may take them by
+    `read_nowait`; if it says False, or raises, the wait ends. Not to be built by callers. Exactly one task may read.
     """
 
     __slots__ = (
@@ -29,11 +34,14 @@ class Response:
         "connection",
         "error",
         "headers",
+        "paused",
         "retries",
         "reused",
         "silence_at",
+        "silence_s",
         "silent",
         "status",
+        "taker",
         "waiter",
     )
 
@@ -48,9 +56,12 @@ class Response:
         self.error: UpstreamError | None = None  # raised once what arrived before it is read
         self.chunks: list[bytes] = []
         self.buffered = 0  # bytes in chunks
+        self.paused = False  # the connection reads no more until they are taken
         self.waiter: asyncio.Future[None] | None = loop.create_future()
+        self.taker: Callable[[], bool] | None = None
         self.silent = False  # the waiter was woken by silence_at, not by bytes
-        self.silence_at = inf
+        self.silence_at = inf  # or later, if a taker has taken bytes since
+        self.silence_s = inf
 
     def read_nowait(self) -> bytes | None:
         """What has arrived, joined; b"" at the end of the body; None if there is nothing yet. Raises UpstreamError."""
@@ -72,28 +83,31 @@ class Response:
         Raises UpstreamError, after the bytes that came before the failure. A cancelled read closes the connection.
         """
         while True:
-            if self.chunks:
-                return self._take()
-            if self.error is not None:
-                raise self.error
-            if self.complete:
-                return b""
-            connection = self.connection
-            assert connection is not None and self.waiter is None, "one reader at a time"
-            if silence_s is not None:
-                self.silence_at = connection.wake_in(silence_s)
-            self.waiter = self._loop.create_future()
-            try:
-                await self.waiter
-            except asyncio.CancelledError:
-                self.abort()
-                raise
-            finally:
-                self.waiter = None
-            if self.silent:
-                self.silent = False
-                if not self.chunks:
-                    return None
+            chunk = self.read_nowait()
+            if chunk is not None:
+                return chunk
+            if not await self.wait(inf if silence_s is None else silence_s):
+                return None
+
+    async def wait(self, silence_s: float) -> bool:
+        """Until there is something to read, or the taker says no more; False after `silence_s` seconds without a byte.
+
+        To be called when `read_nowait` has given None. A cancelled wait closes the connection.
+        """
+        connection = self.connection
+        assert connection is not None and self.waiter is None, "one reader at a time"
+        self.silence_s = silence_s
+        self.silence_at = connection.wake_in(silence_s) if silence_s < inf else inf
+        self.waiter = self._loop.create_future()
+        try:
+            await self.waiter
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+        finally:
+            self.waiter = None
+        silent, self.silent = self.silent, False
+        return bool(self.chunks) or not silent
 
     async def read_all(self, limit: int) -> bytes:
         """The whole body. Raises UpstreamError (`protocol`, and the connection is closed) if it exceeds `limit` bytes."""
@@ -122,12 +136,29 @@ class Response:
         if self.connection is not None:
             self.connection.total_at = self.connection.wake_in(seconds)
 
+    def wake(self) -> None:
+        """The head is there, or the end, or a failure, or silence: the reader goes on."""
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+    def offer(self) -> None:
+        """More of the body is there: the taker may have it; else, and for what it leaves to be done, the reader goes on."""
+        if self.waiter is None or self.waiter.done():
+            return
+        taken = False
+        try:
+            taken = self.taker is not None and self.taker()
+        finally:
+            if not taken:
+                self.wake()
+
     def _take(self) -> bytes:
         chunks = self.chunks
         taken = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
         self.buffered = 0
-        connection = self.connection
-        if connection is not None and connection.reading_paused:
-            connection.resume_reading()
+        if self.paused:
+            self.paused = False
+            if self.connection is not None:
+                self.connection.resume_reading()
         return taken

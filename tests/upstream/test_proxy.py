@@ -92,6 +92,8 @@ ANSWERS = {
     "html": (b"<html>", "did not answer CONNECT in HTTP"),
     "garbage status": (b"HTTP/1.1 2OO OK\r\n\r\n", "did not answer CONNECT in HTTP"),
     "endless head": (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 3000, "did not answer CONNECT in HTTP"),
+    "1xx without end": (b"HTTP/1.1 100 C\r\n\r\n" * 5000, "did not answer CONNECT in HTTP"),
+    "many 1xx": (b"HTTP/1.0 100\r\n\r\n" * 1024, "instead of answering"),  # as many as a head may have bytes
     "bytes ahead": (b"HTTP/1.1 200 OK\r\n\r\n\x16\x03\x01", "ahead of the tunnel"),
     "cut": (b"HTTP/1.1 200 OK\r\nA:", "instead of answering"),
     "nothing": (b"", "instead of answering"),
@@ -110,7 +112,7 @@ async def test_answer_to_connect_that_is_not_a_tunnel_is_a_proxy_error(name: str
             await peer.send_slowly([answer[at : at + step] for at in range(0, len(answer), step)])
         else:
             await peer.send(answer)
-        if name in ("cut", "nothing"):
+        if name in ("cut", "nothing", "many 1xx"):
             peer.end()
 
     proxy = await start(script, proxied=True)

@@ -1,13 +1,16 @@
 """TLS is verified, by the system's trust or the given file, for the given name, and speaks HTTP/1.1 only."""
 
+import asyncio
+import os
 import ssl
 
 import pytest
+import uvloop
 
 from gw.upstream.errors import UpstreamError
 from gw.upstream.pool import Pool
 from gw.upstream.target import Target
-from tests.upstream.server import CHUNKED, LAST_CHUNK, chunk, sized
+from tests.upstream.server import CHUNKED, LAST_CHUNK, OK, chunk, sized
 
 BODY = bytes(range(256)) * 4000
 
@@ -110,6 +113,40 @@ async def test_body_cut_over_tls_is_reset_after_what_came(how: str, pool: Pool, 
     next(iter(next(iter(pool._lanes.values())).members))._transport.write(b"go on\r\n\r\n")
     with pytest.raises(UpstreamError, match=r"^reset: "):
         await response.read()
+
+
+@pytest.mark.parametrize("tls", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("how", ["close_notify", "cut", "cut within a record"])
+async def test_body_until_the_end_is_whole_only_behind_close_notify(how: str, tls, pool: Pool, start, certificates) -> None:
+    """Else whoever can cut the connection on its way could shorten an answer (RFC 9112 9.8).
+
+    Workers run on uvloop; asyncio's own loop speaks of an end in all three cases.
+    """
+    if how != "close_notify" and not isinstance(asyncio.get_running_loop(), uvloop.Loop):
+        return
+
+    async def script(peer) -> None:
+        await peer.request()
+        await peer.send(OK + b"\r\n" + b"some")
+        await peer.head()
+        if how == "close_notify":
+            return peer.end()
+        raw = peer.writer.get_extra_info("socket")
+        if how == "cut within a record":
+            os.write(raw.fileno(), b"\x17\x03\x03\x00\x50half")
+        peer.writer.transport.abort()  # a FIN all the same: nothing lingers
+
+    context = server_context(certificates.here)
+    context.minimum_version = context.maximum_version = tls
+    upstream = await start(script, tls=context)
+    response = await pool.request(Target.from_url(upstream.url, ca_file=certificates.ca), b"GET", b"/", b"", b"")
+    assert await response.read() == b"some"
+    next(iter(next(iter(pool._lanes.values())).members))._transport.write(b"go on\r\n\r\n")
+    if how == "close_notify":
+        assert (await response.read(), response.complete) == (b"", True)
+    else:
+        with pytest.raises(UpstreamError, match=r"^reset: "):
+            await response.read()
 
 
 async def test_slow_reader_over_tls_holds_the_upstream_back(pool: Pool, start, certificates) -> None:
