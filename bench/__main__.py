@@ -1,17 +1,5 @@
-"""`make bench` and `make bench-smoke`."""
+"""`python -m bench`: `make bench` and `make bench-smoke`."""
 
-import os
-import sys
-
-from bench.load import small
-
-
-def main() -> None:
-    if "--smoke" in sys.argv[1:]:
-        os.environ.setdefault("BENCH_ROUNDS", "1")
-        os.environ.setdefault("BENCH_SECONDS", "2")
-        os.environ.setdefault("BENCH_FLOOR", "0")
-    small.main()
-
+from bench.load.run import main
 
 main()

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from gw import __version__
+from gw.cli_bench import bench
 from gw.cli_check import check
 from gw.cli_control import audit, budget, customer, limit, team
 from gw.cli_demo import demo
@@ -73,7 +74,9 @@ def announce(config: Config) -> None:
     """What a person needs next: the two lines for the shell that runs Claude Code; at the first start, the admin token."""
     admin = admin_token(config)
     mode = "clients' own credentials pass through" if config.auth.passthrough else "virtual keys only"
-    click.echo(f"gw {__version__} on {base_url(config).removesuffix('/anthropic')} ({mode}; ledger {config.storage.url})")
+    click.echo(
+        f"gw {__version__} on {base_url(config).removesuffix('/anthropic')} ({mode}; ledger {config.storage.url.reference})"
+    )
     click.echo("Paste into the shell that runs Claude Code:\n")
     click.echo(f"  export ANTHROPIC_BASE_URL={base_url(config)}")
     click.echo("  claude" if config.auth.passthrough else "  export ANTHROPIC_AUTH_TOKEN=gwk_...   # from: gw key create NAME")
@@ -156,5 +159,5 @@ def version(as_json: bool) -> None:
     click.echo(f'{{"gw": "{__version__}", "prices": "{prices}"}}' if as_json else f"gw {__version__}\nprices {prices}")
 
 
-for command in (audit, budget, check, customer, demo, key, limit, logs, me, status_line, team, usage):
+for command in (audit, bench, budget, check, customer, demo, key, limit, logs, me, status_line, team, usage):
     main.add_command(command)

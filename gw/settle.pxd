@@ -3,6 +3,7 @@
 cimport cython
 
 from gw._fast.frame cimport Frame as Frame_
+from gw._fast.jsonpeek cimport Peek as Peek_
 from gw._fast.laps cimport Laps as Laps_
 from gw.admit.hold cimport Hold
 from gw.domain.settled cimport Settled
@@ -13,10 +14,11 @@ from gw.snapshot cimport Deployment, Snapshot
 cdef class Call:
     cdef public str call_id, endpoint, worker, device, session_id, upstream_request_id, budget, shadowed
     cdef public dict values
-    cdef public object account, peek, tap, reading, receive, watch, weight
+    cdef public object account, tap, reading, receive, watch, weight
     cdef public Deployment deployment
     cdef public Hold hold
     cdef public Laps_ laps
+    cdef public Peek_ peek
     cdef public Snapshot snapshot
     cdef public Terms terms
     cdef public tuple who

@@ -26,6 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "config": {"domain"},
     "ops": {"_fast", "domain"},
     "demo": {"domain"},  # the fake upstream must share nothing with what it is to check
+    "loadgen": set(),  # it must not share what it measures
     "control": {"ledger", "config", "domain", "pricing", "ops", "admit"},
 }
 FOR_ALL = {"gw", "gw.errors", "gw.clock"}
@@ -36,12 +37,13 @@ HOMES: dict[str, tuple[str, ...]] = {
     "orjson": ("gw/*",),  # JSON of gw's own answers
     "Cython": ("gw/_fast/*",),
     "typing_extensions": ("gw/_fast/*",),  # read by type checkers only: Buffer has no older home before 3.12
-    "httptools": ("gw/upstream/*", "gw/demo/*"),
+    "httptools": ("gw/upstream/*", "gw/demo/*", "gw/loadgen/*"),
     "aiosqlite": ("gw/ledger/*",),
+    "psycopg": ("gw/ledger/postgres*.py",),  # an extra: nobody else loads these two files before an address asks for them
     "prometheus_client": ("gw/ops/*",),
     "watchfiles": ("gw/config/*", "gw/keeper*.py"),
     "granian": ("gw/serve*.py", "gw/app.py"),
-    "uvloop": ("gw/serve*.py", "gw/keeper*.py", "gw/demo/*"),
+    "uvloop": ("gw/serve*.py", "gw/keeper*.py", "gw/demo/*", "gw/loadgen/*"),
     "starlette": ("gw/control/*",),
     "click": ("gw/cli*.py", "gw/cli/*"),
     "rich": ("gw/cli*.py", "gw/cli/*"),
@@ -58,9 +60,10 @@ IMPURE = {"asyncio", "selectors", "socket", "ssl", "http", "urllib.request", "sq
 IMPURE |= {"subprocess", "threading", "multiprocessing"}
 # Process -> what loading it must never bring in, however far down.
 NEVER_LOADS: dict[str, set[str]] = {
-    "gw.app": {"aiosqlite", "sqlite3", "click", "rich", "gw.demo"},  # a worker: no SQL, nothing of the command line
+    "gw.app": {"aiosqlite", "psycopg", "sqlite3", "click", "rich", "gw.demo"},  # a worker: no SQL, nothing of the command line
     "gw.control.app": {"starlette", "aiosqlite", "sqlite3"},  # loaded with the worker; the rest of it at the first request
-    "gw.keeper": {"granian", "httptools", "click", "rich", "gw.demo"},
+    "gw.keeper": {"granian", "httptools", "click", "rich", "gw.demo", "psycopg"},
+    "gw.cli": {"psycopg"},
 }
 
 # --- errors -----------------------------------------------------------------------------------------------------------
@@ -144,7 +147,9 @@ def test_each_third_party_library_has_one_home() -> None:
 def test_what_runs_is_a_declared_dependency() -> None:
     """A library that another one happens to bring is gone when that one changes, or under a newer Python."""
     project = tomllib.loads(house.text("pyproject.toml"))
-    declared = {re.split(r"[^\w-]", line)[0].replace("-", "_") for line in project["project"]["dependencies"]}
+    extras = [line for lines in project["project"]["optional-dependencies"].values() for line in lines]
+    lines = [*project["project"]["dependencies"], *extras]
+    declared = {re.split(r"[^\w-]", line)[0].replace("-", "_") for line in lines}
     run = [found for path in house.files("gw", ".py") for found in house.imports(path, run=True)]
     foreign = [found for found in run if house.third_party(found) and found.top not in declared]
     report([f"{found.where}: {found.top} is not in [project] dependencies" for found in foreign])

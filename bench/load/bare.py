@@ -1,50 +1,76 @@
-"""The reference: the least an ASGI proxy can do on the same server and with the same upstream client as gw.
+"""The reference's glue on gw's own upstream client: what that client costs beside the least one (`bare_own`).
 
-Reads the body, sends it on with the client's headers, relays the answer. No keys, no metering, no record.
+The body is read whole, as gw's client takes it; the answer goes through as it comes. No keys, no metering, no record.
 """
 
+import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from typing import Any
 
+from bench.load.bare_own import DROPPED, Bare, Receive, Send
+from gw.upstream.errors import UpstreamError
 from gw.upstream.pool import Pool
 from gw.upstream.target import Target
 
-DROPPED = frozenset({b"host", b"content-length", b"connection", b"transfer-encoding"})
+OWN = DROPPED | {b"content-length"}  # what gw's client writes itself
 
 
-class Bare:
+class Leaver:
+    """A call whose client may leave."""
+
+    __slots__ = ("_task", "gone")
+
     def __init__(self) -> None:
-        self.pool: Pool | None = None
-        self.target: Target | None = None
+        self._task = asyncio.current_task()
+        self.gone = False
 
-    async def __call__(
-        self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
-    ) -> None:
-        if scope["type"] == "lifespan":
-            while True:
-                message = await receive()
-                if message["type"] == "lifespan.startup":
-                    self.pool = Pool()
-                    self.target = Target.from_url(os.environ["BENCH_UPSTREAM"], pool_max=1000)
-                    await send({"type": "lifespan.startup.complete"})
-                else:
-                    await send({"type": "lifespan.shutdown.complete"})
-                    return
-        body = b""
-        while True:
+    def leave(self) -> None:
+        self.gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+
+class BareOnGw(Bare):
+    """The same application with another client."""
+
+    def begin(self) -> None:
+        super().begin()
+        self._pool = Pool()
+        self._target = Target.from_url(os.environ["BENCH_UPSTREAM"], pool_max=4096, connections_max=4096)
+
+    async def _proxy(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        head, declared = self._lines(scope, OWN)
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        while message.get("more_body", False) and len(body) != declared:
             message = await receive()
             body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
-        head = b"".join(b"%b: %b\r\n" % item for item in scope["headers"] if item[0] not in DROPPED)
-        assert self.pool is not None and self.target is not None
-        response = await self.pool.request(self.target, scope["method"].encode(), scope["raw_path"], head, body)
-        headers = [item for item in response.headers if item[0] not in DROPPED or item[0] == b"content-length"]
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        while chunk := await response.read():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if message["type"] != "http.request":
+            return
+        call = Leaver()
+        self._running[call] = receive
+        response = None
+        try:
+            response = await self._pool.request(self._target, scope["method"].encode(), self._path(scope), head, body)
+            headers = [pair for pair in response.headers if pair[0] not in DROPPED]
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            part = response.read_nowait()
+            while not response.complete:
+                if part:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+                part = await response.read()
+            await send({"type": "http.response.body", "body": part or b"", "more_body": False})
+        except asyncio.CancelledError:
+            if not call.gone:
+                raise
+        except UpstreamError:
+            if response is not None:
+                raise
+            await self._fail(send)
+        finally:
+            self._forget(call)
+            if response is not None:
+                response.abort()
 
 
-app = Bare()
+app = BareOnGw()

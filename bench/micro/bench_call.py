@@ -1,9 +1,10 @@
 """What gw itself costs for one small whole call: microseconds, or instructions as callgrind counts them.
 
     python -m bench.micro.bench_call                          microseconds a call
-    python -m bench.micro.bench_call --instructions [calls]   instructions a call, and where they go (needs valgrind)
+    python -m bench.micro.bench_call --instructions [calls]   instructions a call, and who calls whom (needs valgrind)
 
-One worker in this process, everything on (virtual key, peek, plan, pricing, journal, counters); server and upstream are
+One worker in this process, everything on (virtual key, peek, plan, budgets on four levels with two windows each, limits of
+requests and tokens, pricing, journal, counters); server and upstream are
 stand-ins that answer at once, so that no socket is in the figure. Instructions are the same from run to run to 1 %, also
 on a busy machine: compare changes by them, and believe `make bench` in the end.
 """
@@ -19,7 +20,7 @@ from typing import Any
 
 import uvloop
 
-from bench.load.small import ANSWER
+from bench.load.answers import ANSWER
 from gw import clock
 from gw.app import App
 from gw.config.load import load
@@ -46,6 +47,24 @@ customer = "acme"
 name = "bench"
 team = "platform"
 secret = "{key}"
+"""
+GOVERNED = "".join(
+    f'[[budget]]\nname = "{level} {window}"\n{level} = "*"\neach = true\nwindow = "{window}"\nlimit_usd = "1000000"\n'
+    for level in ("key", "team", "customer", "upstream")
+    for window in ("day", "month")
+)
+GOVERNED += """[[limit]]
+name = "requests"
+key = "*"
+each = true
+requests = 1_000_000
+per = "1m"
+[[limit]]
+name = "tokens"
+key = "*"
+each = true
+tokens = 100_000_000_000
+per = "1m"
 """
 BODY = (
     b'{"model":"claude-opus-5-5","max_tokens":64,"messages":[{"role":"user","content":"%b"}],'
@@ -105,7 +124,7 @@ def caller(folder: Path) -> Callable[[], Awaitable[None]]:
     """One call, and the worker that serves it."""
     key = mint().text
     config = folder / "gw.toml"
-    config.write_text(CONFIG.format(folder=folder, key=key))
+    config.write_text(CONFIG.format(folder=folder, key=key) + GOVERNED)
     (folder / "state").mkdir(mode=0o700)
     prepare_state(load(config), config)
     headers = [
@@ -159,7 +178,10 @@ def instructions(calls: int) -> None:
         grind = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}"]
         subprocess.run([*grind, sys.executable, "-m", "bench.micro.bench_call", "--counted", str(calls)], check=True)
         shown = subprocess.run(
-            ["callgrind_annotate", "--inclusive=yes", "--show-percs=no", str(out)], check=True, capture_output=True, text=True
+            ["callgrind_annotate", "--tree=calling", "--inclusive=yes", "--show-percs=no", str(out)],
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout
     total = next(int(line.split()[0].replace(",", "")) for line in shown.splitlines() if "PROGRAM TOTALS" in line)
     print(shown)

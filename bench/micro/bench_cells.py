@@ -1,21 +1,20 @@
-"""Admission and settlement: hold and post over 8 cells, and two rate limits; extra_info has ns a call, from Python and in C.
-
-python -m pytest -o addopts= --benchmark-only bench/micro/bench_cells.py
-"""
+"""Admission and settlement: hold and post over 8 cells, and two rate limits; from Python, and in C by itself."""
 
 import ctypes
 import mmap
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path as FilePath
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.micro.measure import each, note
 from gw._fast.bucket import Buckets, Limit, Limits, buckets_bytes
-from gw._fast.cells import HARD, TAKEN, UNITS, Cells, Path, Slot, cells_bytes
+from gw._fast.cells import HARD, TAKEN, UNITS, Cells, Path, cells_bytes
 
+CELLS = pytest.mark.benchmark(group="cells")
+BUCKET = pytest.mark.benchmark(group="bucket")
 CALLS = 10_000
 CAPACITY, SLOTS = 65_536, 2_048
 MONTH_LIMIT = 10**15
@@ -58,11 +57,6 @@ int64_t run(int64_t calls, int cell_count, int limit_count) {
 """
 
 
-def note_ns(benchmark: BenchmarkFixture, calls: int) -> None:
-    if benchmark.stats is not None:
-        benchmark.extra_info["ns a call"] = round(benchmark.stats.stats.min / calls * 1e9, 1)
-
-
 @pytest.fixture
 def cells() -> Cells:
     return Cells(mmap.mmap(-1, cells_bytes(CAPACITY, SLOTS)), CAPACITY, SLOTS)
@@ -79,17 +73,13 @@ def budget_path(cells: Cells, size: int = 8) -> Path:
     return Path(cells, [(key, MONTH_LIMIT, HARD) for key in range(1, size + 1)])
 
 
-def repeat(call: Callable[[], object]) -> None:
-    for _ in range(CALLS):
-        call()
-
-
+@CELLS
 def test_nothing(benchmark: BenchmarkFixture) -> None:
     """What the loop around the others costs."""
-    benchmark(repeat, lambda: None)
-    note_ns(benchmark, CALLS)
+    each(benchmark, lambda: None)
 
 
+@CELLS
 def test_admission_and_settlement_over_8_cells_and_2_limits(benchmark: BenchmarkFixture, cells: Cells, limits: Limits) -> None:
     slot, path = cells.slot(0), budget_path(cells)
     now_ns = 10**9
@@ -101,10 +91,10 @@ def test_admission_and_settlement_over_8_cells_and_2_limits(benchmark: Benchmark
         assert slot.hold(path, 1000, now_ns) == TAKEN
         assert slot.post(900) == 0
 
-    benchmark(repeat, call)
-    note_ns(benchmark, CALLS)
+    each(benchmark, call)
 
 
+@CELLS
 @pytest.mark.parametrize("size", [1, 8, 24])
 def test_hold_and_post(benchmark: BenchmarkFixture, cells: Cells, size: int) -> None:
     slot, path = cells.slot(0), budget_path(cells, size)
@@ -113,39 +103,45 @@ def test_hold_and_post(benchmark: BenchmarkFixture, cells: Cells, size: int) -> 
         slot.hold(path, 1000)
         slot.post(900)
 
-    benchmark(repeat, call)
-    note_ns(benchmark, CALLS)
+    each(benchmark, call)
 
 
+@CELLS
 def test_a_refusal_by_the_last_of_8_cells(benchmark: BenchmarkFixture, cells: Cells) -> None:
     slot = cells.slot(0)
     path = Path(cells, [(key, MONTH_LIMIT if key < 8 else 10, HARD) for key in range(1, 9)])
-    benchmark(repeat, lambda: slot.hold(path, 1000))
-    note_ns(benchmark, CALLS)
+    each(benchmark, lambda: slot.hold(path, 1000))
 
 
-def extend_often(slot: Slot) -> None:
-    for _ in range(CALLS):
-        slot.extend(1)
-
-
+@CELLS
 def test_extend_over_8_cells(benchmark: BenchmarkFixture, cells: Cells) -> None:
     slot = cells.slot(0)
     slot.hold(Path(cells, [*((key, -1, HARD) for key in range(1, 9)), (9, 100, UNITS)]), 1000)
-    benchmark(extend_often, slot)
-    note_ns(benchmark, CALLS)
+    each(benchmark, lambda: slot.extend(1))
 
 
-def test_rate_limits(benchmark: BenchmarkFixture, limits: Limits) -> None:
-    benchmark(repeat, lambda: limits.take_all(1, 10**9))
-    note_ns(benchmark, CALLS)
+@CELLS
+def test_a_glance_at_8_cells(benchmark: BenchmarkFixture, cells: Cells) -> None:
+    each(benchmark, budget_path(cells).glance)
 
 
+@CELLS
 def test_compiling_a_path_of_8_cells(benchmark: BenchmarkFixture, cells: Cells) -> None:
-    benchmark(repeat, lambda: budget_path(cells))
-    note_ns(benchmark, CALLS)
+    each(benchmark, lambda: budget_path(cells))
 
 
+@BUCKET
+def test_two_rate_limits(benchmark: BenchmarkFixture, limits: Limits) -> None:
+    each(benchmark, lambda: limits.take_all(1, 10**9))
+
+
+@BUCKET
+def test_giving_back_to_two(benchmark: BenchmarkFixture, limits: Limits) -> None:
+    limits.take_all(1_000_000, 10**9)
+    each(benchmark, lambda: limits.give_all(1))
+
+
+@CELLS
 def test_in_c(benchmark: BenchmarkFixture, tmp_path: FilePath) -> None:
     compiler = shutil.which("cc")
     if compiler is None:
@@ -158,4 +154,4 @@ def test_in_c(benchmark: BenchmarkFixture, tmp_path: FilePath) -> None:
     run.argtypes, run.restype = [ctypes.c_int64, ctypes.c_int, ctypes.c_int], ctypes.c_int64
     assert run(CALLS, 8, 2) == 0
     benchmark(run, CALLS, 8, 2)
-    note_ns(benchmark, CALLS)
+    note(benchmark, CALLS)

@@ -1,12 +1,11 @@
-"""Admission and settlement as the pipeline calls them: four levels with two windows each, and two rate limits.
-
-python -m pytest -o addopts= --benchmark-only bench/micro/bench_gate.py; extra_info has us a call. Run it on a compiled tree.
-"""
+"""Admission and settlement alone, as the governor calls them: four levels with two windows each, and two rate limits."""
 
 import mmap
 
+import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.micro.measure import each
 from gw import clock
 from gw._fast import Buckets, Cells, buckets_bytes, cells_bytes
 from gw.admit.gate import Gate
@@ -16,7 +15,8 @@ from gw.domain.limit import Limit
 from gw.domain.scope import CallPath, Scope, ScopeKind
 from gw.domain.window import parse_window
 
-CALLS = 10_000
+pytestmark = pytest.mark.benchmark(group="gate")
+
 LEVELS: tuple[tuple[ScopeKind, str], ...] = (("customer", "acme"), ("team", "core"), ("key", "ci"), ("upstream", "up"))
 PATH = CallPath(customer="acme", team="core", key_name="ci", key_id="k1", upstream="up", model="claude-opus-5-5", session="s1")
 
@@ -35,14 +35,10 @@ def test_admission_and_settlement(benchmark: BenchmarkFixture) -> None:
     gate = Gate(Cells(mmap.mmap(-1, cells_bytes(65_536, 2_048)), 65_536, 2_048), Buckets(mmap.mmap(-1, buckets_bytes(64)), 64))
     rules_of, now_us, slots = book().for_path, clock.wall_us(), [0]
 
-    def calls() -> None:
-        for _ in range(CALLS):
-            rules: PathRules = rules_of(PATH)
-            path = gate.compiled(rules, now_us)
-            gate.take_rates(path, clock.mono_ns())
-            gate.hold(path, 1_000, 2_000, slots, now_us).post(900)
+    def call() -> None:
+        rules: PathRules = rules_of(PATH)
+        path = gate.compiled(rules, now_us)
+        gate.take_rates(path, clock.mono_ns())
+        gate.hold(path, 1_000, 2_000, slots, now_us).post(900)
 
-    benchmark(calls)
-    if benchmark.stats is not None:
-        benchmark.extra_info["us a call"] = round(benchmark.stats.stats.min / CALLS * 1e6, 3)
-        print(f"\n{benchmark.extra_info['us a call']} us a call")
+    each(benchmark, call)

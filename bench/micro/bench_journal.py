@@ -1,21 +1,24 @@
-"""Microseconds per journal frame, and rows per second from the journals into the ledger.
-
-python -m bench.micro.bench_journal [rows]
-"""
+"""What a call costs in the journal, and how fast the keeper moves journals into the ledger (SQLite, synchronous=FULL)."""
 
 import asyncio
-import statistics
-import sys
-import tempfile
 from pathlib import Path
+from typing import Literal
 
+import pytest
 from msgspec.structs import replace
+from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.micro.measure import note
 from gw import clock
 from gw.domain.call import WHO, CallRecord, OpenCall
 from gw.keeper import flush_all
 from gw.ledger.journal import JournalWriter
 from gw.ledger.sqlite import SqliteStore
+
+pytestmark = pytest.mark.benchmark(group="journal")
+
+CALLS = 100
+MOVED = 10_000
 
 
 def sample() -> CallRecord:
@@ -52,45 +55,47 @@ def begun(record: CallRecord) -> OpenCall:
     return OpenCall(1, record.call_id, record.endpoint, record.started_us, "0-bench", record.stream, 1000, who)
 
 
-def bench_append(directory: Path, rows: list[CallRecord], *, fsync: str, opened: bool) -> float:
-    """Microseconds a call: the median of stretches of 100, since one of them may begin a segment."""
-    writer = JournalWriter(directory, "0-bench", fsync=fsync)  # type: ignore[arg-type]
-    took = []
-    for index in range(0, len(rows), 100):
-        stretch = rows[index : index + 100]
-        calls = [begun(record) for record in stretch]
-        started_ns = clock.mono_ns()
-        if opened:
-            for call, record in zip(calls, stretch, strict=True):
+@pytest.mark.parametrize("opened", [False, True], ids=["record", "begun and record"])
+@pytest.mark.parametrize("fsync", ["none", "interval"])
+def test_a_call(benchmark: BenchmarkFixture, fsync: Literal["none", "interval"], opened: bool, tmp_path: Path) -> None:
+    """As structs: the hot path writes its columns straight into the frame (bench_frame, bench_governance)."""
+    writer = JournalWriter(tmp_path, "0-bench", fsync=fsync)
+    rows = records(CALLS)
+    calls = [begun(row) for row in rows]
+
+    def one_round() -> None:
+        for call, row in zip(calls, rows, strict=True):
+            if opened:
                 writer.open_call(call)
-                writer.append(record)
-        else:
-            for record in stretch:
-                writer.append(record)
-        took.append((clock.mono_ns() - started_ns) / len(stretch) / 1000)
+            writer.append(row)
+
+    benchmark(one_round)
     writer.close()
-    return statistics.median(took)
+    note(benchmark, CALLS)
 
 
-def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    rows = records(count)
-    with tempfile.TemporaryDirectory(dir=".") as place:
-        for index, (fsync, opened) in enumerate((("none", False), ("none", True), ("interval", False))):
-            state_dir = Path(place) / str(index)
-            took = bench_append(state_dir / "journal", rows, fsync=fsync, opened=opened)
-            what = "open_call + append" if opened else "append"
-            size = sum(path.stat().st_size for path in (state_dir / "journal").iterdir())
-            print(f"{what:20} fsync={fsync:9} {took:6.2f} us a call, {size / count:.0f} bytes")
-            started_ns = clock.mono_ns()
-            moved = asyncio.run(flush_all(state_dir, SqliteStore(state_dir / "gw.db")))
-            seconds = (clock.mono_ns() - started_ns) / 1e9
-            assert moved.rows == count and not moved.duplicates
-            print(f"{'journal to ledger':20} {count / seconds:,.0f} rows/s in batches of 1,000, synchronous=FULL")
-        few = rows[:200]
-        took = bench_append(Path(place) / "always" / "journal", few, fsync="always", opened=False)
-        print(f"{'append':20} fsync=always    {took:6.0f} us a call")
+def test_a_record_that_waits_for_the_disk(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, "0-bench", fsync="always")
+    row = sample()
+    benchmark.pedantic(lambda: writer.append(row), rounds=50)
+    writer.close()
+    note(benchmark, 1)
 
 
-if __name__ == "__main__":
-    main()
+def test_a_row_from_the_journal_to_the_ledger(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    rounds = iter(range(100))
+
+    def filled() -> tuple[tuple[Path], dict[str, object]]:
+        state_dir = tmp_path / str(next(rounds))
+        writer = JournalWriter(state_dir / "journal", "0-bench", fsync="none")
+        for row in records(MOVED):
+            writer.append(row)
+        writer.close()
+        return (state_dir,), {}
+
+    def moved(state_dir: Path) -> None:
+        found = asyncio.run(flush_all(state_dir, SqliteStore(state_dir / "gw.db")))
+        assert found.rows == MOVED and not found.duplicates
+
+    benchmark.pedantic(moved, setup=filled, rounds=3)
+    note(benchmark, MOVED)
