@@ -19,6 +19,7 @@ from gw.domain.limit import NUSD_PER_UNIT, Limit
 from gw.domain.money import PUSD_PER_NUSD, usd_text
 from gw.domain.window import bounds, describe, next_reset_text
 from gw.ledger.control import read_stored
+from gw.ledger.database import database_of
 from gw.ledger.store import StoreError
 from gw.prices import override_problems
 
@@ -54,7 +55,8 @@ def check(config_path: str | None, as_json: bool) -> None:
 def _out_of_force(config: Config) -> list[Problem]:
     """What the database defines and this configuration does not let be."""
     try:
-        return [Problem(None, "", told(one), "database") for one in judge(config, read_stored(config.storage.path))]
+        stored = read_stored(database_of(config.storage.address))
+        return [Problem(None, "", told(one), "database") for one in judge(config, stored)]
     except StoreError as error:
         return [Problem(None, "", f"cannot be looked at: {error}", "database")]
 

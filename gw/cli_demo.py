@@ -18,6 +18,7 @@ from gw.demo.traffic import Seat, Tally, keep_going
 from gw.demo.upstream import UpstreamThread
 from gw.domain.money import usd_rounded, usd_text
 from gw.ledger import reports
+from gw.ledger.sqlite import SqliteDatabase
 
 REPORT_EVERY_S = 5.0
 UNITS_S = {"s": 1, "m": 60, "h": 3600}
@@ -68,7 +69,7 @@ def demo(sessions: int, for_s: int | None, port: int, directory: Path) -> None:
         except GatewayFailed as error:
             raise click.ClickException(str(error)) from error
     subprocess.run([sys.executable, "-m", "gw", "usage", "--by", "team", "--config", str(config)], check=False)
-    records, _ = reports.logs(directory / LEDGER, limit=2**31)
+    records, _ = reports.logs(SqliteDatabase(directory / LEDGER), limit=2**31)
     result = audit(records, upstream.invoice.lines())
     click.echo(_verdict(result))
     click.echo(f"Kept in {directory}; look again with: gw usage --config {config}")

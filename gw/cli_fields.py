@@ -6,7 +6,6 @@ The options of `gw budget create` are the keys of [[budget]], with the same name
 import getpass
 import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -23,7 +22,7 @@ from gw.config.schema import Spec, specs
 from gw.control.items import Actor, ControlError, Fields, Item, NotFound
 from gw.control.service import Service
 from gw.domain.stored import Kind
-from gw.ledger.sqlite import prepare
+from gw.ledger.database import database_of
 
 US_PER_S = 1_000_000
 Command = Callable[..., None]
@@ -78,9 +77,10 @@ def given(kind: Kind, options: Fields, reset: Iterable[str] = ()) -> Fields:
 
 def service_of(config: Config, pepper: bytes = b"") -> Service:
     """`pepper`: for those that mint keys. A ledger of an earlier gw is brought up to date."""
-    if config.storage.path.exists():
-        prepare(config.storage.path)
-    return Service(config, config.storage.path, pepper)
+    database = database_of(config.storage.address)
+    if not database.is_new():
+        database.prepare()
+    return Service(config, database, pepper)
 
 
 def me() -> Actor:
@@ -97,12 +97,12 @@ def tell_if_new(config: Config, config_path: str | None, *, is_new: bool) -> Non
     """A ledger that was just made may be in a place that no gateway looks at."""
     if is_new:
         source = find(config_path) or "no configuration file"
-        made = f"made a new ledger, {config.storage.path.absolute()} (state directory {config.server.state_dir})"
+        made = f"made a new ledger, {database_of(config.storage.address).name} (state directory {config.server.state_dir})"
         click.echo(f"{made}, after {source}: is this the gateway's configuration?", err=True)
 
 
 def is_new(config: Config) -> bool:
-    return not Path(config.storage.path).exists()
+    return database_of(config.storage.address).is_new()
 
 
 def json_line(item: Item, **more: Any) -> str:

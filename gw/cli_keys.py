@@ -26,6 +26,7 @@ from gw.cli_ledger import address_of, config_option, console, load_or_exit, span
 from gw.config.model import Config
 from gw.control.items import Item
 from gw.domain.key import digest
+from gw.ledger.database import database_of
 
 US_PER_S = 1_000_000
 
@@ -68,7 +69,7 @@ def list_(config_path: str | None, revoked_too: bool, as_json: bool) -> None:
     if items:
         _show_keys(items)
     if all(item.source == "config" for item in items):
-        click.echo(f"No virtual keys in {config.storage.path.absolute()} yet. Make one with: gw key create NAME")
+        click.echo(f"No virtual keys in {database_of(config.storage.address).name} yet. Make one with: gw key create NAME")
 
 
 @key.command(cls=ControlCommand, short_help="Change a key.")

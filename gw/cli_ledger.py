@@ -13,9 +13,9 @@ from gw import clock
 from gw.config.load import ConfigError, find, load
 from gw.config.model import Config, wall_us_of
 from gw.keeper import flush_all
+from gw.ledger.database import database_of
 from gw.ledger.mover import JOURNAL_DIRECTORY, KeeperBusy
-from gw.ledger.sqlite import SqliteStore
-from gw.ledger.store import StoreError
+from gw.ledger.store import Database, StoreError
 
 PLAIN_WIDTH = 200  # columns when the output is no terminal: nothing is cut off there
 SPAN = re.compile(r"([1-9][0-9]{0,5})([smhdw])")
@@ -50,17 +50,17 @@ def load_or_exit(config_path: str | None) -> Config:
         sys.exit(1)
 
 
-def ledger_of(config: Config) -> Path:
+def ledger_of(config: Config) -> Database:
     """The ledger, with what the journals of a stopped gateway still hold. A running one's keeper does that by itself."""
-    state_dir, path = Path(config.server.state_dir), config.storage.path
+    state_dir, database = Path(config.server.state_dir), database_of(config.storage.address)
     if any((state_dir / JOURNAL_DIRECTORY).glob("*.gwj")):
         try:
-            asyncio.run(flush_all(state_dir, SqliteStore(path)))
+            asyncio.run(flush_all(state_dir, database.store()))
         except KeeperBusy:
             pass
         except (StoreError, OSError) as error:
             click.echo(f"warning: some calls are still in the journals and not shown here: {error}", err=True)
-    return path
+    return database
 
 
 def address_of(config: Config) -> str:

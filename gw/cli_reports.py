@@ -3,7 +3,6 @@
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, get_args
 
 import click
@@ -28,6 +27,7 @@ from gw.domain.call import CallRecord, Outcome
 from gw.domain.money import usd_rounded, usd_text
 from gw.ledger import reports
 from gw.ledger.reports import By, Filters, UsageRow
+from gw.ledger.store import Database
 
 FOLLOW_EVERY_S = 0.3
 ROWS_SHOWN_MAX = 100
@@ -135,7 +135,7 @@ def logs(
             return
 
 
-def followed(ledger: Path, filters: Filters, cursor: int, wait: Callable[[float], bool]) -> Iterator[CallRecord]:
+def followed(ledger: Database, filters: Filters, cursor: int, wait: Callable[[float], bool]) -> Iterator[CallRecord]:
     """Calls as they come into the ledger, from the cursor on; ends when `wait` answers True."""
     while not wait(FOLLOW_EVERY_S):
         records, cursor = reports.logs(ledger, filters, limit=1000, after=cursor)
@@ -257,9 +257,9 @@ def _since(text: str | None) -> int:
     return 0 if text == "all" else past_us(text)
 
 
-def _nothing(config: Config, ledger: Path) -> None:
+def _nothing(config: Config, ledger: Database) -> None:
     if reports.any_calls(ledger):
         click.echo("No calls match. Try a longer --since, or fewer filters.")
     else:
-        click.echo(f"No calls in {ledger.absolute()} yet. Point Claude Code at this gateway:\n")
+        click.echo(f"No calls in {ledger.name} yet. Point Claude Code at this gateway:\n")
         click.echo(f"  export ANTHROPIC_BASE_URL={address_of(config)}\n  claude")

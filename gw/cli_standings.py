@@ -15,6 +15,7 @@ from gw.domain.scope import CallPath
 from gw.domain.standing import Standing
 from gw.domain.window import next_reset_text
 from gw.ledger.control import read_stored
+from gw.ledger.database import database_of
 from gw.ops.state import STATE_FILE, StateFile
 
 ACCOUNTS_SHOWN = 20  # of one budget, those that have spent most
@@ -30,7 +31,7 @@ def standings_of(config: Config) -> Standings | None:
         state = StateFile(Path(config.server.state_dir) / STATE_FILE)
     except (OSError, ValueError):
         return None
-    stored = read_stored(config.storage.path)
+    stored = read_stored(database_of(config.storage.address))
     whole = combined(config, stored, judge(config, stored))
     now_us = clock.wall_us()
     with closing(state):

@@ -20,10 +20,10 @@ from gw.domain.call import CallRecord
 from gw.domain.stored import LeftOut
 from gw.ledger.journal import SegmentHeader
 from gw.ledger.mover import Follower, KeeperBusy, Moved, Mover, SettleLost, sole_mover
-from gw.ledger.sqlite import SqliteStore
 from gw.ledger.status import KeeperStatus, write_status
-from gw.ledger.store import Store, StoreError
+from gw.ledger.store import Database, Store, StoreError
 from gw.ops.process import release_signals
+from gw.retain import Retention
 
 IDLE_S = 0.05  # how often the journals are looked at when there is nothing to do
 BACKOFF_S = (0.1, 5.0)  # first and longest wait while the store does not take rows
@@ -48,7 +48,7 @@ class KeeperSettings(Struct, frozen=True):
     waits for them."""
 
     state_dir: Path
-    database: Path
+    database: Database
     settle_lost: SettleLost = settle_unobserved
     follower: Follower | None = None
     on_tick: tuple[Hook, ...] = ()
@@ -56,6 +56,7 @@ class KeeperSettings(Struct, frozen=True):
     config_problem: Callable[[], str] = str  # asked for the status; "" for none
     left_out: Callable[[], tuple[LeftOut, ...]] = tuple  # likewise
     rows_max: int = 1000
+    retention_months: int = 0
 
 
 class Keeper:
@@ -64,6 +65,7 @@ class Keeper:
     def __init__(self, settings: KeeperSettings, store: Store) -> None:
         self._settings = settings
         self._mover = Mover(settings.state_dir, store, settings.settle_lost, settings.follower, rows_max=settings.rows_max)
+        self._retention = Retention(settings.retention_months)
         self._state: State = "running"
         self._error = ""
         self._status_at_ns = 0
@@ -100,6 +102,7 @@ class Keeper:
         while not stop.is_set():
             try:
                 busy = await self._mover.move()
+                await self._retire()
             except (StoreError, OSError) as error:
                 self._failed(error)
                 await _sleep_until(stop, wait_s)
@@ -110,6 +113,10 @@ class Keeper:
             self._tell("running")
             if not busy:
                 await _sleep_until(stop, IDLE_S)
+
+    async def _retire(self) -> None:
+        if before_us := self._retention.due():
+            self._retention.done(more=await self._mover.retire(before_us))
 
     async def _drain(self) -> None:
         self._tell("draining", at_once=True)
@@ -185,7 +192,7 @@ async def run(settings: KeeperSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     release_signals()
-    await Keeper(settings, SqliteStore(settings.database)).run(stop)
+    await Keeper(settings, settings.database.store()).run(stop)
 
 
 async def flush_all(state_dir: Path, store: Store, settle_lost: SettleLost | None = None) -> Moved:

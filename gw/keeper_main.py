@@ -12,9 +12,9 @@ from gw.config.load import ConfigError, load
 from gw.config.model import Config
 from gw.domain.stored import LeftOut
 from gw.keeper import KeeperSettings, run
+from gw.ledger.database import database_of
 from gw.ledger.mover import KeeperBusy
-from gw.ledger.sqlite import path_of
-from gw.ledger.store import Row, StoreError
+from gw.ledger.store import Database, Row, StoreError
 from gw.lost import LostCalls
 from gw.ops.process import configure_logging, die_with_supervisor, orphaned
 from gw.ops.state import STATE_FILE, StateFile, Word
@@ -34,7 +34,7 @@ class Duties:
     """What the keeper does beside moving journals, four times a second; and the mover's follower."""
 
     def __init__(
-        self, state: StateFile, state_dir: Path, config_path: Path | None, published: Published | None, database: Path
+        self, state: StateFile, state_dir: Path, config_path: Path | None, published: Published | None, database: Database
     ) -> None:
         self._state_dir = state_dir
         self._publisher = Publisher(state, state_dir, config_path, database)
@@ -139,7 +139,7 @@ class Duties:
 
 
 async def keep(state_dir: Path, config_path: Path | None, published: Published | None, config: Config) -> None:
-    database = path_of(config.storage.url)
+    database = database_of(config.storage.address)
     duties = Duties(StateFile(state_dir / STATE_FILE), state_dir, config_path, published, database)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, duties.reload)
@@ -151,6 +151,7 @@ async def keep(state_dir: Path, config_path: Path | None, published: Published |
         config_problem=duties.config_problem,
         left_out=duties.left_out,
         counts=duties.counts,
+        retention_months=config.storage.retention_months,
         on_tick=(duties.publish, duties.keep_cells, duties.sync_prices, end_if_orphaned),
     )
     await run(settings)

@@ -9,7 +9,6 @@ query names one (`?model=`), those of an upstream if that, or there being but on
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
@@ -47,7 +46,7 @@ async def me_page(worker: Worker, scope: Scope, send: Send) -> None:
         return await _refuse(worker, refusal, scope, send)
     session = None
     if path.session:
-        session = await asyncio.to_thread(_session_cost, snapshot.config.storage.path, account, path.session)
+        session = await asyncio.to_thread(_session_cost, snapshot.config.storage.address, account, path.session)
     cells, buckets, book = worker.state.cells, worker.state.buckets, snapshot.budget_book
     found = standings(cells, book, path, now_us)
     limits = fills(cells, buckets, book, path, clock.mono_ns())
@@ -94,14 +93,19 @@ def _upstream(snapshot: Snapshot, account: Account, model: str) -> str:
     return names[0] if len(names) == 1 else ""
 
 
-def _session_cost(ledger: Path, account: Account, session_id: str) -> SessionCost:
+def _session_cost(address: str, account: Account, session_id: str) -> SessionCost:
     # A worker has no SQL, and loads none, until somebody asks.
+    from gw.ledger.database import database_of  # noqa: PLC0415
     from gw.ledger.session_cost import session_cost  # noqa: PLC0415
     from gw.ledger.store import StoreError  # noqa: PLC0415
 
     try:
         calls, billed_pusd = session_cost(
-            ledger, session_id, key_name=account.key_name, key_id=account.key_id, credential=account.credential
+            database_of(address),
+            session_id,
+            key_name=account.key_name,
+            key_id=account.key_id,
+            credential=account.credential,
         )
     except StoreError as error:
         log.warning("the cost of a session cannot be read: %s", error)

@@ -18,7 +18,7 @@ from gw.config.model import Config
 from gw.domain.stored import LeftOut
 from gw.domain.tenure import Tenures, budget_key, tenures_of
 from gw.ledger.control import control_version, read_stored
-from gw.ledger.store import StoreError
+from gw.ledger.store import Database, StoreError
 from gw.ops.state import StateFile, Word
 from gw.prices import override_problems
 from gw.pricing.sync import best_file
@@ -32,7 +32,7 @@ CHECKS = [override_problems]
 class Publisher:
     """Remembers what was published last. `check` is cheap when nothing changed: three stats and a one-row query."""
 
-    def __init__(self, state: StateFile, state_dir: Path, config_path: Path | None, storage: Path) -> None:
+    def __init__(self, state: StateFile, state_dir: Path, config_path: Path | None, storage: Database) -> None:
         self._state = state
         self._state_dir = state_dir
         self._path = config_path

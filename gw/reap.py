@@ -8,7 +8,6 @@ under way ends with its own amount, which is that of the row, written before it.
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 
 from gw._fast import REAPED_NOTHING
 from gw._fast.cells import AMOUNT_MAX
@@ -16,6 +15,7 @@ from gw.domain.budget import Budget, cell_key
 from gw.domain.budget_book import BudgetBook
 from gw.domain.window import bounds
 from gw.ledger.spending import Charge, charges_of
+from gw.ledger.store import Database
 from gw.ops.state import WORKERS_MAX, StateFile
 
 log = logging.getLogger("gw.reap")
@@ -24,7 +24,7 @@ log = logging.getLogger("gw.reap")
 class Reaper:
     """`look` is called four times a second. `reaped` counts holds."""
 
-    def __init__(self, state: StateFile, ledger: Path) -> None:
+    def __init__(self, state: StateFile, ledger: Database) -> None:
         self.reaped = 0
         self.book = BudgetBook()  # in force
         self._state = state

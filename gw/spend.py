@@ -12,7 +12,6 @@ one) is read from the ledger whole when its first row is told. `gw.upkeep` compa
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from gw import clock
 from gw._fast import Cells
@@ -22,7 +21,7 @@ from gw.domain.scope import CallPath
 from gw.domain.tenure import Tenures, budget_key, was_in_force
 from gw.domain.window import bounds
 from gw.ledger.spending import RULES, Charge, Span, Spent, charge_of, spent
-from gw.ledger.store import Row, StoreError
+from gw.ledger.store import Database, Row, StoreError
 from gw.snapshot import Snapshot
 
 log = logging.getLogger("gw.spend")
@@ -53,7 +52,7 @@ class Sum:
 class Spending:
     """One in the supervisor, before the first worker, and one in each keeper. `sums` is by cell key."""
 
-    def __init__(self, cells: Cells, ledger: Path) -> None:
+    def __init__(self, cells: Cells, ledger: Database) -> None:
         self.cells = cells
         self.sums: dict[int, Sum] = {}
         self._ledger = ledger

@@ -7,6 +7,8 @@ from collections import defaultdict
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from tests.support.databases import cluster, database, server  # noqa: F401 - fixtures of many suites
+
 FORBID = os.environ.get("GW_TEST_FORBID_SKIP") == "1"
 
 

@@ -1,10 +1,11 @@
-"""A keeper to be killed or stopped: python -m tests.keeping STATE_DIRECTORY DATABASE"""
+"""A keeper to be killed or stopped: python -m tests.keeping STATE_DIRECTORY ADDRESS_OF_THE_LEDGER"""
 
 import asyncio
 import sys
 from pathlib import Path
 
 from gw.keeper import KeeperSettings, run
+from gw.ledger.database import database_of
 
 if __name__ == "__main__":
-    asyncio.run(run(KeeperSettings(Path(sys.argv[1]), Path(sys.argv[2]), rows_max=50)))
+    asyncio.run(run(KeeperSettings(Path(sys.argv[1]), database_of(sys.argv[2]), rows_max=50)))

@@ -1,10 +1,8 @@
 """A gateway's budgets without its processes: cells, a ledger, a worker that admits and settles, a keeper that moves rows."""
 
 import mmap
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -18,6 +16,7 @@ from gw.domain.call import CallRecord
 from gw.domain.scope import CallPath
 from gw.domain.tenure import tenures_of
 from gw.domain.window import bounds
+from gw.ledger.store import Database
 from gw.ops.state import SLOTS_PER_WORKER
 from gw.reap import Reaper
 from gw.spend import Spending
@@ -52,7 +51,7 @@ class Running(NamedTuple):
 class World:
     """One run after the other on one ledger. The worker's snapshot may lag behind what is published."""
 
-    def __init__(self, ledger: Path, clock: Clock) -> None:
+    def __init__(self, ledger: Database, clock: Clock) -> None:
         self.ledger = ledger
         self.clock = clock
         self.published_us = clock.now_us
@@ -224,13 +223,6 @@ class World:
 
 def record_with(record: CallRecord, at_most: int) -> CallRecord:
     return CallRecord(*astuple(record)[:-1], at_most)
-
-
-def empty(ledger: Path) -> None:
-    with sqlite3.connect(ledger) as db:
-        db.execute("PRAGMA synchronous = OFF")
-        db.execute("DELETE FROM call")
-    db.close()
 
 
 def _path(record: CallRecord) -> CallPath:

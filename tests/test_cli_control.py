@@ -13,7 +13,8 @@ from gw.cli_fields import future_text, me
 from gw.config.combined import SECRETS, TABLES
 from gw.config.schema import specs
 from gw.ledger.control import read_audit, read_stored
-from gw.ledger.migrate import DIRECTORY, migrate
+from gw.ledger.migrate import SQLITE, migrate
+from gw.ledger.sqlite import SqliteDatabase
 
 CONFIG = """
 [server]
@@ -54,8 +55,8 @@ def ok(site: Path, *arguments: str) -> str:
     return result.stdout
 
 
-def ledger(site: Path) -> Path:
-    return site.parent / "state" / "gw.db"
+def ledger(site: Path) -> SqliteDatabase:
+    return SqliteDatabase(site.parent / "state" / "gw.db")
 
 
 def test_both_sources_are_listed_with_where_they_come_from(site: Path) -> None:
@@ -120,7 +121,7 @@ def test_refusals_are_one_line_and_change_nothing(site: Path, arguments: tuple[s
     result = run(site, *arguments)
     assert result.exit_code in (1, 2) and said in result.output
     assert result.output.splitlines()[-1].startswith("Error: ")
-    assert not ledger(site).exists() or read_stored(ledger(site)).version == 0
+    assert ledger(site).is_new() or read_stored(ledger(site)).version == 0
 
 
 def test_what_the_file_put_out_of_force_is_told_by_list_and_check(site: Path) -> None:
@@ -187,10 +188,10 @@ def test_span_is_a_moment_from_now_on(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ledger_of_an_earlier_gw_is_brought_up_to_date_by_any_of_them(site: Path) -> None:
     first = site.parent / "first"
     first.mkdir()
-    (first / "0001_ledger.sql").write_text((DIRECTORY / "0001_ledger.sql").read_text())
-    ledger(site).parent.mkdir()
-    db = sqlite3.connect(ledger(site), isolation_level=None)
-    migrate(db, first)
+    (first / "0001_ledger.sql").write_text((SQLITE.directory / "0001_ledger.sql").read_text())
+    ledger(site).path.parent.mkdir()
+    db = sqlite3.connect(ledger(site).path, isolation_level=None)
+    migrate(db, SQLITE._replace(directory=first))
     db.close()
     checked = run(site, "check")
     assert checked.exit_code == 0 and "warning: database: cannot be looked at: gw.db: no such table" in checked.stderr

@@ -10,6 +10,7 @@ from gw import clock
 from gw.cli_keys import key
 from gw.domain.key import KeyRow, digest, parse
 from gw.ledger.control import read_stored
+from gw.ledger.sqlite import SqliteDatabase
 from gw.ops.pepper import load_pepper
 
 CONFIG = """
@@ -44,7 +45,7 @@ def run(site: Path, *arguments: str) -> Result:
 
 
 def list_keys(path: Path) -> list[KeyRow]:
-    return list(read_stored(path).keys)
+    return list(read_stored(SqliteDatabase(path)).keys)
 
 
 def ok(site: Path, *arguments: str) -> str:

@@ -12,7 +12,7 @@ from gw.cli_reports import doubts, followed, logs, usage
 from gw.ledger.journal import JournalWriter
 from gw.ledger.mover import sole_mover
 from gw.ledger.reports import Filters
-from gw.ledger.sqlite import prepare
+from gw.ledger.sqlite import SqliteDatabase, prepare
 from tests.ledger.records import NOON_US, record
 
 
@@ -162,7 +162,7 @@ def test_no_calls_to_show_is_refused(site: Path) -> None:
 
 def test_follow_shows_new_calls_as_they_come(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal(site, {"call_id": "old"})
-    ledger = site.parent / "state" / "gw.db"
+    ledger = SqliteDatabase(site.parent / "state" / "gw.db")
     run(usage, site)
     steps = iter([{"call_id": "n1"}, {"call_id": "n2", "team": "t"}, None, {"call_id": "n3", "team": "t"}])
 

@@ -13,6 +13,7 @@ from gw.config.load import load
 from gw.control.service import Actor, Service
 from gw.domain.budget import cell_key
 from gw.domain.window import bounds
+from gw.ledger.sqlite import SqliteDatabase
 from gw.ops.state import STATE_FILE, StateFile
 
 NOW_US = 1_792_972_800_000_000  # 2026-10-26 00:00 UTC, a Monday
@@ -47,7 +48,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     config = tmp_path / "config.toml"
     config.write_text(CONFIG)
     (tmp_path / "state").mkdir()
-    service = Service(load(config), tmp_path / "state" / "gw.db", b"")
+    service = Service(load(config), SqliteDatabase(tmp_path / "state" / "gw.db"), b"")
     service.create("team", "red", {}, actor=Actor("ann", "cli"))
     service.create("budget", "red", {"team": "red", "limit_usd": "5", "mode": "soft"}, actor=Actor("ann", "cli"))
     return config

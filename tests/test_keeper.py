@@ -12,24 +12,28 @@ from pathlib import Path
 
 import pytest
 
-from gw import clock, keeper
+from gw import clock, keeper, retain
 from gw.domain.stored import LeftOut
 from gw.keeper import Keeper, KeeperSettings
 from gw.ledger import sqlite
 from gw.ledger.journal import JournalWriter
 from gw.ledger.mover import KeeperBusy, sole_mover
-from gw.ledger.sqlite import SqliteStore, reading
+from gw.ledger.sqlite import SqliteDatabase
 from gw.ledger.status import KeeperStatus, read_status
 from tests.ledger.following import Counting
 from tests.ledger.records import begun, opened, record
+from tests.support.databases import query
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 20
 
 
+def ledger(state_dir: Path) -> SqliteDatabase:
+    return SqliteDatabase(state_dir / "gw.db")
+
+
 def rows(state_dir: Path) -> list[str]:
-    with reading(state_dir / "gw.db") as db:
-        return [] if db is None else [row[0] for row in db.execute("SELECT call_id FROM call ORDER BY rowid")]
+    return [call_id for (call_id,) in query(ledger(state_dir), "SELECT call_id FROM call ORDER BY rowid")]
 
 
 def status(state_dir: Path) -> KeeperStatus:
@@ -48,8 +52,8 @@ async def until(ready: Callable[[], bool]) -> None:
 async def running(state_dir: Path, **settings: object) -> AsyncIterator[None]:
     """A keeper inside the test; drained and gone at the end."""
     stop = asyncio.Event()
-    config = KeeperSettings(state_dir, state_dir / "gw.db", **settings)  # type: ignore[arg-type]
-    task = asyncio.create_task(Keeper(config, SqliteStore(config.database)).run(stop))
+    config = KeeperSettings(state_dir, ledger(state_dir), **settings)  # type: ignore[arg-type]
+    task = asyncio.create_task(Keeper(config, config.database.store()).run(stop))
     try:
         yield
     finally:
@@ -117,9 +121,7 @@ async def test_second_keeper_on_the_same_state_is_refused(tmp_path: Path, monkey
 async def test_keeper_waits_for_a_report_that_holds_the_lock_for_a_moment(tmp_path: Path) -> None:
     with sole_mover(tmp_path):
         stop = asyncio.Event()
-        task = asyncio.create_task(
-            Keeper(KeeperSettings(tmp_path, tmp_path / "gw.db"), SqliteStore(tmp_path / "gw.db")).run(stop)
-        )
+        task = asyncio.create_task(Keeper(KeeperSettings(tmp_path, ledger(tmp_path)), ledger(tmp_path).store()).run(stop))
         await asyncio.sleep(0)
         assert not task.done() and read_status(tmp_path) is None
     await until(lambda: read_status(tmp_path) is not None)
@@ -148,7 +150,7 @@ async def test_hooks_run_again_and_again_and_a_failing_one_stops_nothing(
 async def test_hooks_run_between_two_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a hook reads of the ledger is what the follower was told, though commits run in a thread of their own."""
     monkeypatch.setattr(keeper, "HOOK_EVERY_S", 0.0)
-    follower = Counting(tmp_path / "gw.db")
+    follower = Counting(ledger(tmp_path))
     seen: set[tuple[int, int]] = set()
 
     async def compare() -> None:
@@ -165,7 +167,7 @@ async def test_hooks_run_between_two_commits(tmp_path: Path, monkeypatch: pytest
 
 
 async def test_calls_of_a_worker_that_died_are_settled(tmp_path: Path) -> None:
-    follower = Counting(tmp_path / "gw.db")
+    follower = Counting(ledger(tmp_path))
     writer = JournalWriter(tmp_path / "journal", "5-a")
     async with running(tmp_path, follower=follower, counts=lambda: {"holds_reaped": 7}):
         writer.open_call(opened(1, begun("a")))
@@ -177,7 +179,7 @@ async def test_calls_of_a_worker_that_died_are_settled(tmp_path: Path) -> None:
 
 
 def test_sigterm_drains_the_journals_before_the_end(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.keeping", str(tmp_path), str(tmp_path / "gw.db")]
+    command = [sys.executable, "-m", "tests.keeping", str(tmp_path), f"sqlite:///{tmp_path}/gw.db"]
     child = subprocess.Popen(command, cwd=ROOT)
     try:
         deadline_ns = clock.mono_ns() + PATIENCE_S * 10**9
@@ -216,3 +218,17 @@ async def test_what_is_left_out_is_told_in_the_status(tmp_path: Path) -> None:
         await until(lambda: read_status(tmp_path) is not None)
         told = status(tmp_path)
     assert (told.left_out, told.left_out_hard_budgets, told.config_problem) == (2, 1, "because")
+
+
+async def test_calls_that_have_been_kept_for_long_enough_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retain, "STEADY_NS", 0)
+    monkeypatch.setattr(retain, "PAUSE_NS", 0)
+    writer = JournalWriter(tmp_path / "journal", "0-a")
+    month_us = 31 * 86_400_000_000
+    for months in (0, 1, 3, 14):
+        at_us = clock.wall_us() - months * month_us
+        writer.append(record(f"{months} ago", started_us=at_us, ended_us=at_us, billed_pusd=5000))
+    async with running(tmp_path, retention_months=2):
+        await until(lambda: rows(tmp_path) == ["0 ago", "1 ago"])
+    assert query(ledger(tmp_path), "SELECT SUM(cost_low) FROM spent_earlier") == [(10,)]
+    writer.close()

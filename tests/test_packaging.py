@@ -20,7 +20,8 @@ ROOT = house.ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 DIRECT_MAX = 15
-GROUPS: dict[str, list[str]] = {"core": PROJECT["project"]["dependencies"], **PROJECT["dependency-groups"]}
+EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
+GROUPS: dict[str, list[str]] = {"core": PROJECT["project"]["dependencies"], **EXTRAS, **PROJECT["dependency-groups"]}
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)")
 ENTRY = re.compile(r"^[a-z0-9][a-z0-9.-]*==\S+( ; .+)?( --hash=sha256:[0-9a-f]{64})+$")
 BUILT_FROM = {".pyx", ".pxd", ".c", ".so", ".pyc", ".txt"}
@@ -63,7 +64,7 @@ def test_a_lock_satisfies_its_group(group: str) -> None:
 
 
 def test_the_tests_run_with_the_versions_the_gateway_runs_with() -> None:
-    core = pins(ROOT / "requirements" / "core.txt")
+    core = {package: pin for name in ("core", *EXTRAS) for package, pin in pins(ROOT / "requirements" / f"{name}.txt").items()}
     for lock in LOCKS:
         shared = {package: version for package, version in pins(lock).items() if package in core}
         assert shared == {package: core[package] for package in shared}, lock.name

@@ -8,7 +8,7 @@ from gw.config.model import Config
 from gw.control.service import Actor, Service
 from gw.domain.scope import CallPath
 from gw.errors import Refusal
-from gw.ledger.sqlite import prepare
+from gw.ledger.sqlite import SqliteDatabase
 from gw.ops.pepper import load_pepper
 from gw.ops.state import StateFile, Word
 from gw.publish import Publisher
@@ -38,8 +38,8 @@ class Ground:
         self.write("first")
         self.state_dir = folder / "state"
         self.state_dir.mkdir()
-        self.database = self.state_dir / "gw.db"
-        prepare(self.database)
+        self.database = SqliteDatabase(self.state_dir / "gw.db")
+        self.database.prepare()
         self.state = StateFile(self.state_dir / "state.mm", create=True)
         self.publisher = Publisher(self.state, self.state_dir, self.config, self.database)
         assert self.publisher.check()

@@ -1,7 +1,6 @@
 """Cells say what the ledger says, whatever happens to rules, calls, workers, keepers and the clock, in whatever order."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -15,10 +14,10 @@ from gw.domain.budget import Budget
 from gw.domain.scope import CallPath, Scope
 from gw.domain.tenure import GONE_KEPT_US, budget_key
 from gw.domain.window import LIFETIME, parse_window
-from gw.ledger.sqlite import prepare
+from gw.ledger.sqlite import SqliteDatabase
 from tests.ledger.records import NOON_US
-from tests.ledger.spent import charged
-from tests.spending import Clock, World, empty
+from tests.ledger.spent import charged, empty
+from tests.spending import Clock, World
 
 HOUR_US = 3_600_000_000
 TEAM = Budget("team", Scope("team", "red"), 10**9, parse_window("day"))
@@ -33,10 +32,10 @@ NOBODY = CallPath("", "", "", "", "up", "m", "", "")
 
 
 @pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("spend") / "gw.db"
-    prepare(path)
-    return path
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabase:
+    database = SqliteDatabase(tmp_path_factory.mktemp("spend") / "gw.db")
+    database.prepare()
+    return database
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def world(ledger: Path, now: Clock) -> Iterator[World]:
+def world(ledger: SqliteDatabase, now: Clock) -> Iterator[World]:
     empty(ledger)
     yield World(ledger, now)
 
@@ -61,7 +60,7 @@ class Anything(RuleBasedStateMachine):
     budget has come back while calls of its former time were not yet in the ledger, or where a call runs for a day, a correction
     may be needed for it."""
 
-    ledger: Path
+    ledger: SqliteDatabase
 
     def __init__(self) -> None:
         super().__init__()
@@ -163,6 +162,6 @@ class Anything(RuleBasedStateMachine):
         return one.record.charged_us
 
 
-def test_whatever_happens_cells_show_what_the_rows_say(ledger: Path) -> None:
+def test_whatever_happens_cells_show_what_the_rows_say(ledger: SqliteDatabase) -> None:
     Anything.ledger = ledger
     run_state_machine_as_test(Anything, settings=settings(max_examples=150, stateful_step_count=40, deadline=None))

@@ -1,7 +1,6 @@
 """What becomes of the cells, case by case, when rules, rows, windows and sessions come and go."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from msgspec.structs import astuple, replace
@@ -10,11 +9,11 @@ from gw import clock
 from gw.domain.budget import Budget, cell_key
 from gw.domain.scope import CallPath, Scope
 from gw.domain.window import LIFETIME, bounds, parse_window
-from gw.ledger.sqlite import prepare
+from gw.ledger.sqlite import SqliteDatabase
 from gw.ledger.store import StoreError
 from tests.ledger.records import NOON_US
-from tests.ledger.spent import charged, insert
-from tests.spending import Clock, World, empty
+from tests.ledger.spent import charged, empty, insert
+from tests.spending import Clock, World
 
 HOUR_US = 3_600_000_000
 MONTH_US = 31 * 24 * HOUR_US
@@ -28,10 +27,10 @@ RED = CallPath("c", "red", "anna", "", "up", "m", "", "s1")
 
 
 @pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("spend") / "gw.db"
-    prepare(path)
-    return path
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabase:
+    database = SqliteDatabase(tmp_path_factory.mktemp("spend") / "gw.db")
+    database.prepare()
+    return database
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def world(ledger: Path, now: Clock) -> Iterator[World]:
+def world(ledger: SqliteDatabase, now: Clock) -> Iterator[World]:
     empty(ledger)
     yield World(ledger, now)
 

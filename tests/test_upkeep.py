@@ -1,7 +1,6 @@
 """Cells that are wrong are put right and said; cells that may be busy are left alone; cells that nobody needs are forgotten."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -9,10 +8,11 @@ from gw import clock
 from gw.domain.budget import Budget, cell_key
 from gw.domain.scope import CallPath, Scope
 from gw.domain.window import LIFETIME, bounds, parse_window
-from gw.ledger.sqlite import prepare
+from gw.ledger.sqlite import SqliteDatabase
 from gw.spend import KEPT_US
 from tests.ledger.records import NOON_US
-from tests.spending import Clock, World, empty
+from tests.ledger.spent import empty
+from tests.spending import Clock, World
 
 HOUR_US = 3_600_000_000
 KEPT_H = KEPT_US // HOUR_US
@@ -22,14 +22,14 @@ RED = CallPath(team="red", session="s1")
 
 
 @pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("upkeep") / "gw.db"
-    prepare(path)
-    return path
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabase:
+    database = SqliteDatabase(tmp_path_factory.mktemp("upkeep") / "gw.db")
+    database.prepare()
+    return database
 
 
 @pytest.fixture
-def world(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(ledger: SqliteDatabase, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Red has spent 5 of both budgets."""
     fake = Clock(NOON_US)
     monkeypatch.setattr(clock, "wall_us", fake.wall_us)

@@ -92,7 +92,7 @@ def comment_of(row: Row) -> str:
 
 
 def _note(spec: Spec, value: object) -> str:
-    if isinstance(value, Secret) and value.reference:
+    if isinstance(value, Secret) and value.reference and spec.kind != "storage":
         return "literal" if value.reference == "literal" else "set" if value else "missing"
     return ""
 

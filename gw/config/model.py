@@ -82,17 +82,29 @@ class Storage(Table, frozen=True):
     """Where the ledger is kept."""
 
     url: Annotated[
-        str,
+        Secret,
         about(
-            "Database of the ledger. Relative paths start at this file's directory; four slashes make it absolute.",
+            "Database of the ledger: a SQLite file (relative paths start at this file's directory, four slashes make it "
+            "absolute), or a Postgres database, for which the extra gw[postgres] is needed. One with a password stands behind "
+            "env:NAME or file:PATH.",
             kind="storage",
         ),
-    ] = "sqlite:///.gw/gw.db"
+    ] = Secret("sqlite:///.gw/gw.db", "sqlite:///.gw/gw.db")
+    retention_months: Annotated[
+        int,
+        about(
+            "How many whole months of calls are kept besides the running one (UTC). Older calls go; what budgets have used of "
+            "them stays. 0 keeps all.",
+            unit="months",
+            low=0,
+            high=1200,
+        ),
+    ] = 0
 
     @property
-    def path(self) -> Path:
-        """The database file; absolute after `load`."""
-        return Path(self.url.removeprefix("sqlite:///"))
+    def address(self) -> str:
+        """The whole of it, with its password if it has one; of a SQLite file absolute after `load`."""
+        return self.url.reveal()
 
 
 class Journal(Table, frozen=True):

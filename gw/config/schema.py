@@ -77,7 +77,7 @@ _KIND_TEXT = {
     "path": "path of a file",
     "url": "http or https URL",
     "proxy": "http or https URL, or env:NAME or file:PATH of one",
-    "storage": "sqlite:///path",
+    "storage": "sqlite:///path or postgresql://user@host/name",
     "globs": "list of patterns with * and ?",
     "glob": "a pattern with * and ?",
     "headers": "table of header names and values",

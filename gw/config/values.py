@@ -15,7 +15,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from gw.config.address import HOST, check_url
+from gw.config.address import HOST, check_url, storage_address
 from gw.config.schema import Spec
 from gw.config.secret import MASK, Secret, resolve
 from gw.domain.limit import parse_per
@@ -181,16 +181,16 @@ def _proxy(spec: Spec, raw: object, around: Surroundings) -> Secret:
     return secret
 
 
-def _storage(spec: Spec, raw: object, around: Surroundings) -> str:
+def _storage(spec: Spec, raw: object, around: Surroundings) -> Secret:
+    """Its reference is the address itself, for people to see, unless it stands behind env:NAME or file:PATH."""
     text = _text(spec, raw, around)
-    if text.startswith(("postgres:", "postgresql:")):
-        raise ValueError('only SQLite is supported by this version; write "sqlite:///path/to/gw.db"')
-    path = text.removeprefix("sqlite:///")
-    if path == text or not path or path.endswith("/"):
-        raise ValueError('must be "sqlite:///" and the path of a file')
-    if path == ":memory:" or "?" in path:
-        raise ValueError("must name a file, without options: several processes share it")
-    return f"sqlite:///{around.base / path}"
+    if not text.startswith(("env:", "file:")):
+        address = storage_address(text, around.base)
+        return Secret(address, address)
+    secret = resolve(text, environ=around.environ, base=around.base)
+    if not secret:
+        raise ValueError(secret.reason)
+    return Secret(text, storage_address(secret.reveal(), around.base, password=True))
 
 
 def _globs(spec: Spec, raw: object, around: Surroundings) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from gw.control.http_shapes import moment
 from gw.control.problem import FieldError, Problem, all_invalid, invalid
 from gw.control.service import OVERLAP_S_MAX, Actor, Item, Kind, Service
 from gw.ledger.control import control_version
+from gw.ledger.database import database_of
 
 Entry = dict[str, Any]
 
@@ -35,13 +36,13 @@ class Desk:
         """Over the configuration that is in force now."""
         snapshot = self.host.snapshot
         if self._service is None or self._service[0] is not snapshot:
-            self._service = snapshot, Service(snapshot.file_config, snapshot.config.storage.path, snapshot.pepper)
+            self._service = snapshot, Service(snapshot.file_config, database_of(snapshot.config.storage.address), snapshot.pepper)
         return self._service[1]
 
     def entries(self, kind: Kind, *, revoked: bool) -> list[Entry]:
         """All of a kind, as JSON says it."""
         snapshot = self.host.snapshot
-        now = snapshot.version, control_version(snapshot.config.storage.path), kind, revoked
+        now = snapshot.version, control_version(database_of(snapshot.config.storage.address)), kind, revoked
         if self._listed[0] != now:
             self._listed = now, [entry_of(item) for item in self.service.list(kind, revoked=revoked)]
         return self._listed[1]

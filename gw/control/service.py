@@ -8,7 +8,6 @@ Nothing that leaves this file is a secret, but for the one text of a key that wa
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -37,6 +36,7 @@ from gw.control.items import (
 from gw.domain.key import FormerSecret, KeyRow, digest, mint
 from gw.domain.stored import Definition, Kind, Stored
 from gw.ledger.control import AuditRow, Change, changing, control_version, read_audit, read_stored
+from gw.ledger.store import Database
 
 __all__ = ["Actor", "AuditEntry", "Conflict", "ControlError", "Fields", "InUse", "Invalid", "Item", "Kind", "NotFound"]
 __all__ += ["OVERLAP_S_MAX", "Provisioned", "Service", "Stale"]
@@ -55,7 +55,7 @@ class Service:
     """`config`: of the file alone (`Snapshot.file_config`). All methods raise StoreError where the database cannot be used;
     those that change anything raise ControlError. Methods may be called from any thread, one at a time."""
 
-    def __init__(self, config: Config, database: Path, pepper: bytes) -> None:
+    def __init__(self, config: Config, database: Database, pepper: bytes) -> None:
         self._config = config
         self._database = database
         self._pepper = pepper
@@ -189,7 +189,7 @@ class Service:
     @contextmanager
     def _changing(self, kind: Kind = "key", name: str = "") -> Iterator[tuple[Change, View]]:
         """A transaction, and what there is in it. With a name: no database is made only to say that it is not there."""
-        if name and not self._database.exists():
+        if name and self._database.is_new():
             self._look().found(kind, name)
             raise _provisioned(kind, name)
         with changing(self._database) as change:

@@ -1,25 +1,21 @@
 """What the database defines, and the audit of its changes: definitions, virtual keys, versions.
 
-Written a few times a day by people's commands and by the control API, beside the keeper; SQLite's own lock orders them. Each
-change is one transaction: the rows, the audit row, and the version that the keeper watches. A key's text is in no row, so a
-stolen ledger opens nothing.
+Written a few times a day by people's commands and by the control API, beside the keeper; the database's own lock orders them.
+Each change is one transaction: the rows, the audit row, and the version that the keeper watches. A key's text is in no row, so
+a stolen ledger opens nothing.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import astuple
 
 from gw.domain.key import FormerSecret, KeyRow
 from gw.domain.stored import Definition, Stored
-from gw.ledger.sqlite import prepare, reading
-from gw.ledger.store import StoreError
+from gw.ledger.store import Connection, Database
 
-BUSY_TIMEOUT_S = 10.0
 VERSION = "control_version"
 
 _DEFINITIONS = "SELECT kind, name, fields, version, created_us, updated_us FROM definition ORDER BY created_us, kind, name"
@@ -35,6 +31,7 @@ _PUT = (
     "DO UPDATE SET fields = excluded.fields, version = excluded.version, updated_us = excluded.updated_us"
 )
 _NOTE = "INSERT INTO audit (at_us, actor, via, action, kind, name, before_json, after_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_MOVE = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 _AUDIT = "SELECT id, at_us, actor, via, action, kind, name, before_json, after_json FROM audit"
 
 
@@ -55,7 +52,7 @@ class AuditRow(NamedTuple):
 class Change:
     """One transaction: what is there, and what becomes of it. Nothing is kept unless its block ends without an error."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: Connection) -> None:
         self._db = db
         self.stored = _read(db)
         self.version = self.stored.version + 1  # of everything, once this is kept; for the rows that are put
@@ -85,73 +82,56 @@ class Change:
 
 
 @contextmanager
-def changing(path: Path) -> Iterator[Change]:
-    """The lock is taken before anything is read, so what `stored` says is what the change is made to. Raises StoreError."""
-    prepare(path)
-    try:
-        db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        try:
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("BEGIN IMMEDIATE")
-            change = Change(db)
-            yield change
-            if change.made:
-                db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (VERSION, change.version))
-                db.execute("COMMIT")
-        finally:
-            db.close()  # rolls back what was not committed
-    except sqlite3.Error as error:
-        raise StoreError(f"{path.name}: {error}") from error
+def changing(database: Database) -> Iterator[Change]:
+    """What `stored` says is what the change is made to. Raises StoreError."""
+    with database.changing() as db:
+        change = Change(db)
+        yield change
+        if change.made:
+            db.execute(_MOVE, (VERSION, change.version))
 
 
-def read_stored(path: Path) -> Stored:
+def read_stored(database: Database) -> Stored:
     """Everything as it is now; nothing if there is no database yet. Raises StoreError."""
-    with reading(path) as db:
+    with database.reading() as db:
         return Stored() if db is None else _read(db)
 
 
-def control_version(path: Path) -> int:
+def control_version(database: Database) -> int:
     """Grows with every change; 0 if nothing was ever defined. Cheap enough to ask four times a second. Raises StoreError."""
-    with reading(path) as db:
+    with database.reading() as db:
         return 0 if db is None else _version(db)
 
 
-def read_audit(path: Path, limit: int, before_id: int | None = None, kind: str = "", name: str = "") -> list[AuditRow]:
+def read_audit(database: Database, limit: int, before_id: int | None = None, kind: str = "", name: str = "") -> list[AuditRow]:
     """Newest first. Raises StoreError."""
     wanted = {"id < ?": before_id, "kind = ?": kind or None, "name = ?": name or None}
     given = {condition: value for condition, value in wanted.items() if value is not None}
     where = f" WHERE {' AND '.join(given)}" if given else ""
-    with reading(path) as db:
+    with database.reading() as db:
         if db is None:
             return []
         rows = db.execute(f"{_AUDIT}{where} ORDER BY id DESC LIMIT ?", (*given.values(), limit))  # literals, parameters
         return [AuditRow(*row) for row in rows]
 
 
-def _read(db: sqlite3.Connection) -> Stored:
-    """Of one moment: in a transaction already, or in one of its own."""
-    own = not db.in_transaction
-    if own:
-        db.execute("BEGIN")
+def _read(db: Connection) -> Stored:
     former: dict[str, list[FormerSecret]] = {}
     for known, public_id, until_us in db.execute("SELECT digest, public_id, until_us FROM key_secret ORDER BY until_us, digest"):
         former.setdefault(public_id, []).append(FormerSecret(known, until_us))
-    stored = Stored(
+    return Stored(
         version=_version(db),
         definitions=tuple(Definition(*row) for row in db.execute(_DEFINITIONS)),
         keys=tuple(_key_row(row, former.get(row[0], [])) for row in db.execute(_KEYS)),
     )
-    if own:
-        db.execute("COMMIT")
-    return stored
 
 
-def _version(db: sqlite3.Connection) -> int:
+def _version(db: Connection) -> int:
     found = db.execute("SELECT value FROM meta WHERE name = ?", (VERSION,)).fetchone()
     return int(found[0]) if found else 0
 
 
-def _key_row(row: tuple[str | int, ...], former: list[FormerSecret]) -> KeyRow:
+def _key_row(row: tuple[Any, ...], former: list[FormerSecret]) -> KeyRow:
     values = dict(zip(_KEY_COLUMNS, row, strict=True))
     globs = {name: msgspec.json.decode(str(values[name]), type=tuple[str, ...]) for name in ("models", "upstreams")}
     fields = {**values, **globs, "active": bool(values["active"]), "former": tuple(former)}

@@ -30,6 +30,7 @@ SettleLost = Callable[[CallRecord, int, SegmentHeader], CallRecord]
 
 JOURNAL_DIRECTORY = "journal"
 LOCK_FILE = "keeper.lock"
+CHECK_EVERY_NS = 1_000_000_000  # without any rows: an outage is to be known before there is something to write
 
 _log = logging.getLogger("gw.keeper")
 _header = msgspec.msgpack.Decoder(SegmentHeader)
@@ -109,6 +110,7 @@ class Mover:
         self._follower = follower
         self._rows_max = rows_max
         self._ready = False
+        self._answered_ns = 0  # when the store was last known to be well
 
     async def move(self) -> int:
         """One batch and what follows from it; answers how many frames' worth of work was done, 0 = caught up.
@@ -123,6 +125,9 @@ class Mover:
             self._set_aside(batch.rejected)
             if not batch.empty:
                 await self._commit(batch)
+            elif clock.mono_ns() >= self._answered_ns + CHECK_EVERY_NS:
+                await self._store.check()
+                self._answered_ns = clock.mono_ns()
             settled = await self._settle_ended()
             self.waiting_since_us = 0
             if self._follower is not None and len(batch.rows) + len(batch.opened) < self._rows_max:
@@ -134,6 +139,13 @@ class Mover:
             await self.close()
             raise
         return len(batch.rows) + len(batch.opened) + len(batch.consumed) + settled
+
+    async def retire(self, before_us: int) -> bool:
+        """As the store's, between two commits. Raises StoreError."""
+        if not self._ready:
+            return False
+        async with self.turn:
+            return await self._store.retire(before_us)
 
     async def drain(self) -> None:
         """Moves until the journals hold nothing more. Raises StoreError or OSError."""

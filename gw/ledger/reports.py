@@ -1,21 +1,16 @@
-"""What people and programs ask of the ledger. Read-only connections; the keeper writes on beside them.
+"""What people and programs ask of the ledger. Read-only connections; the keeper writes on beside them. Sums are exact."""
 
-Sums are exact: SQLite's SUM is an int64, which pico-USD fill at 9.2 million dollars, so each amount is added up in two
-halves of 31 and 33 bits and put together in Python. That holds for 2**32 rows.
-"""
-
-from pathlib import Path
-from typing import Literal
+from datetime import date, timedelta
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from gw.domain.call import CallRecord
-from gw.ledger.sqlite import reading
-from gw.ledger.store import COLUMNS
+from gw.ledger.store import COLUMNS, Database, Dialect
+from gw.ledger.sums import count_if, halves, whole
 
 By = Literal["key", "team", "customer", "model", "session", "agent", "upstream", "day", "project", "outcome", "device"]
-HALF_BITS = 31
 DAY_US = 86_400_000_000
 
 # What rows are grouped by. A caller in passthrough has no key: the digest of its own credential stands for it.
@@ -27,7 +22,7 @@ GROUPS: dict[By, str] = {
     "session": "session_id",
     "agent": "agent_id",
     "upstream": "upstream",
-    "day": f"date(ended_us / {DAY_US} * {DAY_US // 1_000_000}, 'unixepoch')",
+    "day": f"ended_us / {DAY_US}",
     "project": "project",
     "outcome": "outcome",
     "device": "device",
@@ -41,6 +36,7 @@ TOKENS = (
     "thinking_tokens",
 )
 MONEY = ("list_pusd", "billed_pusd")
+IS_CALL = "endpoint = 'messages'"
 # Calls whose cost is not what the provider stated: unknown (it counts as 0 in the sums), or from an incomplete answer.
 IS_UNPRICED = "price_version = 'unpriced'"
 IS_ESTIMATED = "usage_source IN ('observed', 'estimated')"
@@ -79,21 +75,18 @@ class UsageRow(Struct, frozen=True):
     billed_pusd: int
 
 
-def usage(path: Path, by: By, since_us: int = 0, until_us: int = 0, filters: Filters | None = None) -> list[UsageRow]:
+def usage(database: Database, by: By, since_us: int = 0, until_us: int = 0, filters: Filters | None = None) -> list[UsageRow]:
     """Calls that ended in [since, until), 0 = open; days in order, everything else by billed cost, dearest first."""
-    where, values = _where(filters or Filters(), since_us, until_us)
-    halves = [half for name in MONEY for half in (f"SUM({name} >> {HALF_BITS})", f"SUM({name} & {2**HALF_BITS - 1})")]
-    calls = ("SUM(endpoint = 'messages')", "SUM(endpoint = 'messages' AND outcome <> 'completed')")
-    doubts = (f"SUM({IS_UNPRICED})", f"SUM({IS_ESTIMATED})")
-    counts = [*calls, *doubts, *(f"SUM({name})" for name in TOKENS)]
-    query = f"SELECT {GROUPS[by]} AS label, {', '.join(counts + halves)} FROM call {where} GROUP BY label"  # noqa: S608 - our own words
-    with reading(path) as db:
+    where, values = _where(database.dialect, filters or Filters(), since_us, until_us)
+    counts = [count_if(term) for term in (IS_CALL, f"{IS_CALL} AND outcome <> 'completed'", IS_UNPRICED, IS_ESTIMATED)]
+    sums = ", ".join([*counts, *map(halves, TOKENS + MONEY)])
+    query = f"SELECT {GROUPS[by]} AS label, {sums} FROM call {where} GROUP BY label"  # noqa: S608 - our own words
+    with database.reading() as db:
         found = db.execute(query, values).fetchall() if db is not None else []
     rows = []
-    for label, *sums in found:
-        *counted, list_high, list_low, billed_high, billed_low = sums
-        counted += [(list_high << HALF_BITS) + list_low, (billed_high << HALF_BITS) + billed_low]
-        row = UsageRow(label, *counted)
+    for label, *figures in found:
+        counted, parts = figures[: len(counts)], figures[len(counts) :]
+        row = UsageRow(_text(by, label), *counted, *map(whole, parts[::2], parts[1::2]))
         if row.calls or row.list_pusd or row.billed_pusd:
             rows.append(row)
     rows.sort(key=lambda row: row.group if by == "day" else (-row.billed_pusd, -row.list_pusd, -row.calls, row.group))
@@ -106,11 +99,12 @@ def total(rows: list[UsageRow]) -> UsageRow:
     return UsageRow("total", *(sum(getattr(row, name) for row in rows) for name in fields))
 
 
-def unpriced_models(path: Path, since_us: int = 0, until_us: int = 0, filters: Filters | None = None) -> list[str]:
+def unpriced_models(database: Database, since_us: int = 0, until_us: int = 0, filters: Filters | None = None) -> list[str]:
     """The models of calls without a price, those with the most calls first."""
-    where, values = _where(filters or Filters(), since_us, until_us)
-    query = f"SELECT {GROUPS['model']} AS label FROM call {where} AND {IS_UNPRICED} GROUP BY label ORDER BY COUNT(*) DESC, label"  # noqa: S608 - our own words
-    with reading(path) as db:
+    where, values = _where(database.dialect, filters or Filters(), since_us, until_us)
+    order = "GROUP BY label ORDER BY COUNT(*) DESC, label"
+    query = f"SELECT {GROUPS['model']} AS label FROM call {where} AND {IS_UNPRICED} {order}"  # noqa: S608 - our own words
+    with database.reading() as db:
         return [label for (label,) in db.execute(query, values)] if db is not None else []
 
 
@@ -125,13 +119,13 @@ def is_estimated(record: CallRecord) -> bool:
 
 
 def logs(
-    path: Path, filters: Filters | None = None, *, since_us: int = 0, until_us: int = 0, limit: int = 50, after: int = -1
+    database: Database, filters: Filters | None = None, *, since_us: int = 0, until_us: int = 0, limit: int = 50, after: int = -1
 ) -> tuple[list[CallRecord], int]:
     """Calls in the order in which they came into the ledger, and the cursor behind the last one.
 
     Without `after`: the newest `limit` ones. With it: the first `limit` that came after that cursor.
     """
-    where, values = _where(filters or Filters(), since_us, until_us)
+    where, values = _where(database.dialect, filters or Filters(), since_us, until_us)
     columns = ", ".join(COLUMNS)
     if after >= 0:
         query = f"SELECT rowid, {columns} FROM call {where} AND rowid > ? ORDER BY rowid LIMIT ?"  # noqa: S608 - our own words
@@ -139,10 +133,9 @@ def logs(
     else:
         query = f"SELECT rowid, {columns} FROM call {where} ORDER BY rowid DESC LIMIT ?"  # noqa: S608 - our own words
         values = [*values, limit]
-    with reading(path) as db:
+    with database.reading() as db:
         if db is None:
             return [], max(after, 0)
-        db.execute("BEGIN")  # the rows and the cursor of one instant
         rows = db.execute(query, values).fetchall()
         newest = db.execute("SELECT MAX(rowid) FROM call").fetchone()[0] or 0
     if after < 0:
@@ -151,9 +144,9 @@ def logs(
     return [_record(row[1:]) for row in rows], max(cursor, after)
 
 
-def any_calls(path: Path) -> bool:
+def any_calls(database: Database) -> bool:
     """Whether the ledger holds anything at all."""
-    with reading(path) as db:
+    with database.reading() as db:
         return db is not None and db.execute("SELECT 1 FROM call LIMIT 1").fetchone() is not None
 
 
@@ -162,8 +155,12 @@ def call_fields(record: CallRecord) -> dict[str, str | int | bool]:
     return asdict(record) | {"unpriced": is_unpriced(record), "estimated": is_estimated(record)}
 
 
-def _where(filters: Filters, since_us: int, until_us: int) -> tuple[str, list[str | int]]:
-    terms, values = ["1"], list[str | int]()
+def _text(by: By, label: Any) -> str:
+    return (date(1970, 1, 1) + timedelta(days=label)).isoformat() if by == "day" else label
+
+
+def _where(dialect: Dialect, filters: Filters, since_us: int, until_us: int) -> tuple[str, list[str | int]]:
+    terms, values = ["TRUE"], list[str | int]()
 
     def add(term: str, *given: str | int) -> None:
         terms.append(term)
@@ -179,9 +176,10 @@ def _where(filters: Filters, since_us: int, until_us: int) -> tuple[str, list[st
         if wanted := getattr(filters, name):
             add(f"{name} = ?", wanted)
     if filters.model:
-        add("(served_model GLOB ? OR requested_model GLOB ?)", filters.model, filters.model)
+        pattern = dialect.pattern(filters.model)
+        add(f"(served_model {dialect.glob} OR requested_model {dialect.glob})", pattern, pattern)
     if filters.error:
-        add("error GLOB ?", filters.error)
+        add(f"error {dialect.glob}", dialect.pattern(filters.error))
     if filters.session:
         add("session_id >= ? AND session_id < ?", filters.session, filters.session + "\U0010ffff")
     return "WHERE " + " AND ".join(terms), values

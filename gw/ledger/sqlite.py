@@ -1,4 +1,4 @@
-"""The ledger in SQLite: one file, one writer (the keeper), any number of readers beside it (WAL).
+"""The ledger in SQLite: one file, one writer of calls (the keeper), any number of readers beside it (WAL).
 
 `synchronous=FULL`: a journal segment is deleted once its rows are committed, so from then on the commit is the only copy;
 with NORMAL the last commits before a power cut would be rolled back after the segment was gone. Measured, it costs
@@ -8,7 +8,7 @@ nothing that matters in batches: one sync per batch of up to 1,000 rows.
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from os import O_CLOEXEC, O_CREAT, O_RDWR, close, open
 from pathlib import Path
 from threading import Event
@@ -16,13 +16,18 @@ from threading import Event
 import aiosqlite
 
 from gw import clock
+from gw.ledger.charged import AT
+from gw.ledger.earlier import keeping
 from gw.ledger.migrate import migrate
-from gw.ledger.store import COLUMNS, Batch, OpenRow, StoreError
+from gw.ledger.store import COLUMNS, Batch, Dialect, OpenRow, StoreError
+from gw.ledger.writing import COUNT, FORGET, OFFSET, OFFSETS, OPEN, OPEN_CALLS, OPEN_CALLS_OF, counts_of, offsets_of
 
 SWITCH_NS = 1_000_000_000  # how long another process may be switching a new database to WAL
 SWITCH_PAUSE_S = 0.02
 BUSY_TIMEOUT_S = 2.0  # how long a statement waits for another writer before the keeper backs off
+CHANGE_TIMEOUT_S = 10.0  # likewise, of a command or a request that changes what is defined
 READ_TIMEOUT_S = 10.0
+RETIRED_MAX = 500  # rows at once: some 10 ms (measured)
 WAL_BYTES_KEPT = 64 << 20
 # Measured at 60,000 rows in batches of 1,000, all indexes: 91-97k rows/s with SQLite's defaults, 101k with these.
 WRITER_PRAGMAS = (
@@ -36,20 +41,6 @@ _INSERT = (
     f"INSERT INTO call ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608 - our own field names
     "ON CONFLICT (call_id) DO NOTHING"
 )
-_OPEN = "INSERT INTO open_call (call_id, boot, header, payload) VALUES (?, ?, ?, ?) ON CONFLICT (call_id) DO NOTHING"
-_OFFSET = (
-    "INSERT INTO journal_segment (name, consumed_bytes, sealed) VALUES (?, ?, ?) "
-    "ON CONFLICT (name) DO UPDATE SET consumed_bytes = excluded.consumed_bytes, sealed = excluded.sealed"
-)
-COUNT = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"
-
-
-def path_of(url: str) -> Path:
-    """`sqlite:///gw.db` -> gw.db, `sqlite:////var/gw.db` -> /var/gw.db. Raises ValueError for any other scheme."""
-    scheme, found, path = url.partition(":///")
-    if scheme != "sqlite" or not found or not path:
-        raise ValueError(f"not a SQLite address: {url!r}; write sqlite:///FILE")
-    return Path(path)
 
 
 def prepare(path: Path) -> None:
@@ -83,9 +74,54 @@ def _to_wal(connection: sqlite3.Connection) -> None:
         Event().wait(SWITCH_PAUSE_S)
 
 
+class SqliteDatabase:
+    """`gw.ledger.store.Database` in one SQLite file."""
+
+    dialect = Dialect(whole_table="NOT INDEXED", glob="GLOB ?", pattern=str)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        return str(self.path.absolute())
+
+    def is_new(self) -> bool:
+        return not self.path.exists()
+
+    def prepare(self) -> None:
+        prepare(self.path)
+
+    def store(self) -> "SqliteStore":
+        return SqliteStore(self.path)
+
+    def reading(self) -> AbstractContextManager[sqlite3.Connection | None]:
+        return reading(self.path)
+
+    @contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        """The lock is taken before anything is read."""
+        self.prepare()
+        try:
+            db = sqlite3.connect(self.path, timeout=CHANGE_TIMEOUT_S, isolation_level=None)
+            try:
+                db.execute("PRAGMA synchronous = FULL")
+                db.execute("BEGIN IMMEDIATE")
+                yield db
+                db.execute("COMMIT")
+            finally:
+                db.close()  # rolls back what was not committed
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path.name}: {error}") from error
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
-    """A read-only connection beside the keeper, or None if the ledger has not been made yet. Raises StoreError."""
+    """A read-only connection beside the keeper with one view of the ledger, or None if that has not been made yet. Raises
+    StoreError."""
     if not path.exists():
         yield None
         return
@@ -93,6 +129,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
         address = f"{path.absolute().as_uri()}?mode=ro"
         connection = sqlite3.connect(address, uri=True, timeout=READ_TIMEOUT_S, isolation_level=None)
         try:
+            connection.execute("BEGIN")
             made = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_migration'").fetchone()
             yield connection if made else None
         finally:
@@ -116,16 +153,14 @@ class SqliteStore:
             async with self._translated() as db:
                 for pragma in WRITER_PRAGMAS:
                     await db.execute(f"PRAGMA {pragma}")
-                still_open = await db.execute("SELECT call_id, boot FROM open_call")
-                self._open = {call_id: boot for call_id, boot in await still_open.fetchall()}
-                rows = await (await db.execute("SELECT name, consumed_bytes FROM journal_segment")).fetchall()
+                self._open = {call_id: boot for call_id, boot in await (await db.execute(OPEN_CALLS)).fetchall()}
+                rows = await (await db.execute(OFFSETS)).fetchall()
         except sqlite3.Error as error:
             raise StoreError(f"{self._path.name}: {error}") from error
         return {name: consumed for name, consumed in rows}
 
     async def commit(self, batch: Batch) -> int:
         closed = [(row[0],) for row in batch.rows if row[0] in self._open]
-        finished = set(batch.finished)
         async with self._translated() as db:
             await db.execute("BEGIN IMMEDIATE")
             duplicates = 0
@@ -135,18 +170,11 @@ class SqliteStore:
             if closed:
                 await db.executemany("DELETE FROM open_call WHERE call_id = ?", closed)
             if batch.opened:
-                await db.executemany(_OPEN, batch.opened.values())
+                await db.executemany(OPEN, batch.opened.values())
             if batch.consumed:
-                await db.executemany(_OFFSET, [(name, at, name in finished) for name, at in batch.consumed.items()])
-            counts = {
-                "duplicate_rows": duplicates,
-                "damaged_stretches": batch.damaged_count,
-                "damaged_bytes": batch.damaged_bytes,
-                "rejected_frames": len(batch.rejected),
-                "lost_calls": batch.lost_count,
-            }
-            if any(counts.values()):
-                await db.executemany(COUNT, [(name, count) for name, count in counts.items() if count])
+                await db.executemany(OFFSET, offsets_of(batch))
+            if counts := counts_of(batch, duplicates):
+                await db.executemany(COUNT, counts)
             await db.execute("COMMIT")
         for (call_id,) in closed:
             del self._open[call_id]
@@ -159,15 +187,36 @@ class SqliteStore:
 
     async def open_calls(self, boot: str) -> list[OpenRow]:
         async with self._translated() as db:
-            query = "SELECT call_id, boot, header, payload FROM open_call WHERE boot = ?"
-            rows = await (await db.execute(query, (boot,))).fetchall()
+            rows = await (await db.execute(OPEN_CALLS_OF, (boot,))).fetchall()
         return [OpenRow(*row) for row in rows]
 
     async def forget(self, segments: list[str]) -> None:
         async with self._translated() as db:
             await db.execute("BEGIN IMMEDIATE")
-            await db.executemany("DELETE FROM journal_segment WHERE name = ?", [(name,) for name in segments])
+            await db.executemany(FORGET, [(name,) for name in segments])
             await db.execute("COMMIT")
+
+    async def retire(self, before_us: int) -> bool:
+        """By the instant at which they were charged, which has an index; it is that of their beginning or soon after.
+
+        Some hundred rows go between two commits, and leave room that new ones take. Tables of months under a view would let a
+        month go at once, and are not slower to read (measured); but each index, column and trigger would have to be made for
+        every one of them, by every migration to come. A file per month ends at SQLite's ten attached files.
+        """
+        oldest = f"SELECT rowid FROM call WHERE {AT} < ? ORDER BY {AT} LIMIT {RETIRED_MAX}"  # noqa: S608 - our own words
+        async with self._translated() as db:
+            found = [rowid for (rowid,) in await (await db.execute(oldest, (before_us,))).fetchall()]
+            if found:
+                these = f"rowid IN ({', '.join(map(str, found))})"
+                await db.execute("BEGIN IMMEDIATE")
+                await db.execute(keeping("call", these))
+                await db.execute(f"DELETE FROM call WHERE {these}")  # noqa: S608 - our own words
+                await db.execute("COMMIT")
+        return len(found) == RETIRED_MAX
+
+    async def check(self) -> None:
+        async with self._translated() as db:
+            await db.execute("SELECT 1 FROM meta LIMIT 1")
 
     async def close(self) -> None:
         if self._db is not None:

@@ -1,10 +1,18 @@
-"""The port to the ledger's database: what the keeper asks of it, whatever stands behind.
+"""The port to the ledger's database: what gw asks of it, whatever stands behind.
 
-A store is written to by one process, the keeper. `commit` is one transaction: the rows, the offsets up to which the
-journals are thereby read, and the calls still open move together or not at all; that makes each frame count exactly once,
-and the primary key on `call_id` makes it harmless to offer a row again besides.
+A `Database` is a place: a SQLite file or a Postgres database (gw.ledger.database makes one of an address). It is read and
+changed by plain SQL that both understand, and it has a `Store`, which one process writes calls through, the keeper.
+
+A store's `commit` is one transaction: the rows, the offsets up to which the journals are thereby read, and the calls still
+open move together or not at all; that makes each frame count exactly once, and the primary key of `call` makes it harmless to
+offer a row again besides.
+
+SQL that both understand: `?` for a parameter, TRUE, CASE, COUNT(*) FILTER, ON CONFLICT; no max() of two values, no sums of
+truth values. What they say differently is in `Dialect`, what sums need in gw.ledger.sums.
 """
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct, field
@@ -17,6 +25,10 @@ COLUMNS: tuple[str, ...] = CallRecord.__struct_fields__
 
 class StoreError(Exception):
     """The database cannot be used now (locked, full, unreachable, broken). The journals keep what it did not take."""
+
+
+class Unreachable(StoreError):
+    """Nobody answers there, or lets gw in, or another gateway has it; later it may be different."""
 
 
 class OpenRow(NamedTuple):
@@ -74,6 +86,75 @@ class Store(Protocol):
         """The files are gone: drop their offsets."""
         ...
 
+    async def retire(self, before_us: int) -> bool:
+        """Calls that began before go, some at a time; what they have used of budgets stays. Whether there is more to do now."""
+        ...
+
+    async def check(self) -> None:
+        """Raises if it could not take a row now."""
+        ...
+
     async def close(self) -> None:
         """Never raises."""
+        ...
+
+
+class Cursor(Protocol):
+    """What came of a statement."""
+
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """SQL in one transaction. Rows are tuples; sums are integers of any size."""
+
+    def execute(self, query: str, values: Sequence[Any] = (), /) -> Cursor: ...
+    def executemany(self, query: str, rows: Iterable[Sequence[Any]], /) -> object: ...
+
+
+class Dialect(NamedTuple):
+    """What the two databases say differently."""
+
+    whole_table: str  # after a table's name: read it from end to end, by no index
+    glob: str  # after a column: it matches the pattern that is the parameter
+    pattern: Callable[[str], str]  # a glob (*, ?, [...]) as that parameter
+
+
+class Database(Protocol):
+    """One ledger. Methods may be called from any thread; they raise StoreError, and Unreachable where nobody answers."""
+
+    @property
+    def name(self) -> str:
+        """For people; without secrets."""
+        ...
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    def is_new(self) -> bool:
+        """Nothing has been made yet."""
+        ...
+
+    def prepare(self) -> None:
+        """Makes what is missing and brings the schema up to date."""
+        ...
+
+    def store(self) -> Store: ...
+
+    def reading(self) -> AbstractContextManager[Connection | None]:
+        """One view of the ledger for all statements of the block; None if none has been made yet. Errors of the database
+        inside the block leave it as StoreError."""
+        ...
+
+    def changing(self) -> AbstractContextManager[Connection]:
+        """One transaction: what is read in it stays true until its end. Kept if the block ends without an error. For what the
+        database defines, not for calls. Errors as in `reading`."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of what is kept between two uses; the next use begins anew. Never raises."""
         ...

@@ -49,9 +49,9 @@ def test_paths_start_at_the_directory_of_the_file(tmp_path: Path) -> None:
     file.write_text('[[upstream]]\nname = "a"\nca_file = "ca.pem"\n')
     config = load(file, {})
     assert config.server.state_dir == file.parent / ".gw"
-    assert config.storage.path == file.parent / ".gw/gw.db"
+    assert config.storage.address == f"sqlite:///{file.parent}/.gw/gw.db"
     assert config.upstream[0].ca_file == str(file.parent / "ca.pem")
-    assert config_of('storage.url = "sqlite:////var/gw.db"').storage.path == Path("/var/gw.db")
+    assert config_of('storage.url = "sqlite:////var/gw.db"').storage.address == "sqlite:////var/gw.db"
 
 
 def test_dates_are_instants_in_utc() -> None:
@@ -210,7 +210,7 @@ def test_variable_overrides_the_file_and_the_file_the_default() -> None:
         ("GW_AUTH_PASSTHROUGH", "maybe", 'must be true or false, not "maybe"'),
         ("GW_SERVER_PING_INTERVAL_S", "inf", "must be a number, not inf"),
         ("GW_JOURNAL_FSYNC", "Always", 'must be one of "none", "interval", "always", not "Always"; did you mean "always"?'),
-        ("GW_STORAGE_URL", "postgresql://x", 'only SQLite is supported by this version; write "sqlite:///path/to/gw.db"'),
+        ("GW_STORAGE_URL", "gw.db", 'must be "sqlite:///" and the path of a file, or "postgresql://" and a database'),
         ("GW_AUTH_PEPPER", "env:ABSENT", "environment variable ABSENT is not set or empty"),
         ("GW_SERVER_PROT", "1", 'unknown variable; did you mean "GW_SERVER_PORT"?'),
     ],

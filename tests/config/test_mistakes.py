@@ -181,9 +181,19 @@ BROKEN: list[tuple[str, str]] = [
     ),
     (
         "[storage]\nurl = 'postgres://u:p@h/db'",
-        'config.toml:2: storage.url: only SQLite is supported by this version; write "sqlite:///path/to/gw.db"',
+        "config.toml:2: storage.url: must not contain a password; put the whole address behind env:NAME or file:PATH",
     ),
-    ("[storage]\nurl = 'gw.db'", 'config.toml:2: storage.url: must be "sqlite:///" and the path of a file'),
+    (
+        "[storage]\nurl = 'postgresql:///db?user=u&password=p'",
+        "config.toml:2: storage.url: must not contain a password; put the whole address behind env:NAME or file:PATH",
+    ),
+    ("[storage]\nurl = 'postgresql:db'", 'config.toml:2: storage.url: must begin with "postgresql://"'),
+    ("[storage]\nurl = 'postgresql://h/d b'", 'config.toml:2: storage.url: must not contain "#" or spaces'),
+    ("[storage]\nurl = 'env:GW_ABSENT'", "config.toml:2: storage.url: environment variable GW_ABSENT is not set or empty"),
+    (
+        "[storage]\nurl = 'gw.db'",
+        'config.toml:2: storage.url: must be "sqlite:///" and the path of a file, or "postgresql://" and a database',
+    ),
     (
         "[storage]\nurl = 'sqlite:///:memory:'",
         "config.toml:2: storage.url: must name a file, without options: several processes share it",

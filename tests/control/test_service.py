@@ -1,22 +1,17 @@
 """The service: every change is judged by the rules of the configuration, over both sources."""
 
-from pathlib import Path
-
 import pytest
 
 from gw.control.service import Conflict, InUse, Invalid, NotFound, Provisioned, Service, Stale
 from gw.ledger.control import control_version
+from gw.ledger.sqlite import SqliteDatabase
+from gw.ledger.store import Database
 from tests.control.defining import ANN, FILE, PEPPER, config_of
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "gw.db"
-
-
-@pytest.fixture
-def service(path: Path) -> Service:
-    return Service(config_of(), path, PEPPER)
+def service(database: Database) -> Service:
+    return Service(config_of(), database, PEPPER)
 
 
 def actions(service: Service) -> list[tuple[str, str, str]]:
@@ -26,14 +21,14 @@ def actions(service: Service) -> list[tuple[str, str, str]]:
 # --- looking ----------------------------------------------------------------------------------------------------------------
 
 
-def test_what_the_file_defines_is_shown_and_makes_no_database(service: Service, path: Path) -> None:
+def test_what_the_file_defines_is_shown_and_makes_no_database(service: Service, database: Database) -> None:
     (item,) = service.list("budget")
     assert (item.kind, item.name, item.source, item.version, item.problem) == ("budget", "all", "config", 0, "")
     assert item.fields["team"] == "*" and item.fields["limit_usd"] == "100" and item.fields["mode"] == "hard"
     assert service.get("key", "ci").fields.keys().isdisjoint({"secret", "secret_hash", "name"})
     with pytest.raises(NotFound, match='there is no team "platfrom"; did you mean "platform"'):
         service.get("team", "platfrom")
-    assert service.audit() == [] and not path.exists()
+    assert service.audit() == [] and not (isinstance(database, SqliteDatabase) and database.path.exists())
 
 
 def test_created_definition_has_every_field_and_stands_behind_the_files(service: Service) -> None:
@@ -46,8 +41,8 @@ def test_created_definition_has_every_field_and_stands_behind_the_files(service:
     assert service.list("budget")[1:] == [budget]
 
 
-def test_list_of_another_process_is_up_to_date(service: Service, path: Path) -> None:
-    other = Service(config_of(), path, PEPPER)
+def test_list_of_another_process_is_up_to_date(service: Service, database: Database) -> None:
+    other = Service(config_of(), database, PEPPER)
     assert other.list("team")[1:] == []
     made = service.create("team", "red", {}, actor=ANN)
     assert other.list("team")[1:] == [made]
@@ -65,12 +60,12 @@ def test_update_changes_what_is_given_and_none_is_the_default(service: Service) 
     assert changed.version == 3 and changed.updated_us >= changed.created_us
 
 
-def test_update_that_changes_nothing_leaves_no_trace(service: Service, path: Path) -> None:
+def test_update_that_changes_nothing_leaves_no_trace(service: Service, database: Database) -> None:
     made = service.create("budget", "b", {"team": "platform", "limit_usd": "5"}, actor=ANN)
     assert service.update("budget", "b", {"limit_usd": "5"}, actor=ANN) == made
     key, _ = service.create_key("anna", {}, actor=ANN)
     assert service.update("key", "anna", {"team": ""}, actor=ANN) == key
-    assert control_version(path) == 2 and len(service.audit()) == 2
+    assert control_version(database) == 2 and len(service.audit()) == 2
 
 
 REFUSED: list[tuple[str, dict[str, object], list[tuple[str, str]]]] = [
@@ -101,13 +96,13 @@ REFUSED: list[tuple[str, dict[str, object], list[tuple[str, str]]]] = [
 
 @pytest.mark.parametrize(("name", "fields", "errors"), REFUSED)
 def test_mistake_is_named_with_its_field_in_the_words_of_the_configuration(
-    service: Service, path: Path, name: str, fields: dict[str, object], errors: list[tuple[str, str]]
+    service: Service, database: Database, name: str, fields: dict[str, object], errors: list[tuple[str, str]]
 ) -> None:
     with pytest.raises(Invalid) as caught:
         service.create("budget", name, fields, actor=ANN)
     assert [field for field, _ in caught.value.errors] == [field for field, _ in errors]
     assert all(said.startswith(begin) for (_, said), (_, begin) in zip(caught.value.errors, errors, strict=True))
-    assert control_version(path) == 0 and service.audit() == []
+    assert control_version(database) == 0 and service.audit() == []
 
 
 def test_change_that_would_put_another_out_of_force_is_refused(service: Service) -> None:
@@ -173,11 +168,11 @@ def test_what_is_referred_to_is_not_deleted_and_says_by_whom(service: Service) -
     assert [item.name for item in service.list("team")] == ["platform"]
 
 
-def test_name_that_the_file_took_over_is_shown_in_both_and_can_be_cleared_away(service: Service, path: Path) -> None:
+def test_name_that_the_file_took_over_is_shown_in_both_and_can_be_cleared_away(service: Service, database: Database) -> None:
     service.create("team", "red", {}, actor=ANN)
     anna, _ = service.create_key("anna", {"team": "red"}, actor=ANN)
     text = f'{FILE}[[team]]\nname = "red"\n[[key]]\nname = "anna"\nsecret_hash = "{"cd" * 32}"\n'
-    later = Service(config_of(text), path, PEPPER)
+    later = Service(config_of(text), database, PEPPER)
     assert [(item.source, item.problem) for item in later.list("team") if item.name == "red"] == [
         ("config", ""),
         ("database", "the configuration file has a team of this name, which is the one in force"),
@@ -193,9 +188,9 @@ def test_name_that_the_file_took_over_is_shown_in_both_and_can_be_cleared_away(s
     assert later.revoke_key(anna.public_id, actor=ANN).revoked_us > 0
 
 
-def test_broken_definition_is_shown_with_its_problem_and_mended_by_an_update(service: Service, path: Path) -> None:
+def test_broken_definition_is_shown_with_its_problem_and_mended_by_an_update(service: Service, database: Database) -> None:
     service.create("budget", "b", {"team": "platform", "limit_usd": "5"}, actor=ANN)
-    later = Service(config_of(FILE.replace("platform", "plat")), path, PEPPER)
+    later = Service(config_of(FILE.replace("platform", "plat")), database, PEPPER)
     assert later.get("budget", "b").problem == 'team: there is no team "platform"; did you mean "plat"?'
     with pytest.raises(Invalid):
         later.update("budget", "b", {"limit_usd": "6"}, actor=ANN)

@@ -10,23 +10,20 @@ from gw.control.service import Actor, Invalid, NotFound, Service, Stale
 from gw.domain.key import digest
 from gw.domain.key import parse as parse_key
 from gw.ledger.control import control_version, read_stored
+from gw.ledger.sqlite import SqliteDatabase
+from gw.ledger.store import Database
 from tests.control.defining import ANN, PEPPER, config_of
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "gw.db"
-
-
-@pytest.fixture
-def service(path: Path) -> Service:
-    return Service(config_of(), path, PEPPER)
+def service(database: Database) -> Service:
+    return Service(config_of(), database, PEPPER)
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------------
 
 
-def test_key_is_made_with_all_its_bounds_and_its_text_is_told_once(service: Service, path: Path) -> None:
+def test_key_is_made_with_all_its_bounds_and_its_text_is_told_once(service: Service, database: Database) -> None:
     fields = {"team": "platform", "models": ["claude-*"], "expires": "2030-01-31", "max_cost_usd": "2.5", "max_tokens": 9}
     item, text = service.create_key("anna", {**fields, "session_limit_usd": "7", "owner": "anna@example.com"}, actor=ANN)
     assert parse_key(text) == (item.public_id, "")
@@ -41,7 +38,7 @@ def test_key_is_made_with_all_its_bounds_and_its_text_is_told_once(service: Serv
         "session_limit_usd": "7",
         "owner": "anna@example.com",
     }
-    (row,) = read_stored(path).keys
+    (row,) = read_stored(database).keys
     assert row.digest == digest(text, PEPPER).hex() and row.version == item.version == 1
     assert service.get("key", "anna") == service.get("key", item.public_id) == item
 
@@ -58,11 +55,11 @@ def test_key_is_made_with_all_its_bounds_and_its_text_is_told_once(service: Serv
         ({"expires": "soon"}, "expires"),
     ],
 )
-def test_key_with_a_mistake_is_not_made(service: Service, path: Path, fields: dict[str, object], field: str) -> None:
+def test_key_with_a_mistake_is_not_made(service: Service, database: Database, fields: dict[str, object], field: str) -> None:
     with pytest.raises(Invalid) as caught:
         service.create_key("anna", fields, actor=ANN)
     assert [one for one, _ in caught.value.errors] == [field]
-    assert read_stored(path).keys == ()
+    assert read_stored(database).keys == ()
 
 
 def test_key_moves_between_teams_and_is_paused_and_resumed(service: Service) -> None:
@@ -75,18 +72,18 @@ def test_key_moves_between_teams_and_is_paused_and_resumed(service: Service) -> 
 
 
 def test_rotation_keeps_name_and_id_and_ends_earlier_secrets(
-    service: Service, path: Path, monkeypatch: pytest.MonkeyPatch
+    service: Service, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gw.clock.wall_us", lambda: 1_000_000_000)
     made, first = service.create_key("anna", {"team": "platform"}, actor=ANN)
     rotated, second = service.rotate_key("anna", overlap_s=3600, actor=ANN, version=made.version)
     assert (rotated.name, rotated.public_id, rotated.fields) == ("anna", made.public_id, made.fields)
     assert rotated.overlap_until_us == 4_600_000_000 and rotated.version > made.version
-    (row,) = read_stored(path).keys
+    (row,) = read_stored(database).keys
     assert row.digest == digest(second, PEPPER).hex()
     assert row.former == ((digest(first, PEPPER).hex(), 4_600_000_000),)
     service.rotate_key("anna", overlap_s=0, actor=ANN)
-    (row,) = read_stored(path).keys
+    (row,) = read_stored(database).keys
     assert {one.until_us for one in row.former} == {1_000_000_000}, "none is good for longer than the last rotation said"
     with pytest.raises(Invalid, match="overlap_s: must be 0 to"):
         service.rotate_key("anna", overlap_s=-1, actor=ANN)
@@ -124,12 +121,12 @@ def test_version_that_is_not_the_present_one_is_stale(service: Service) -> None:
     assert anew.version > 2, "no version stands for two states of one name"
 
 
-def test_of_two_writers_with_one_version_one_is_told(service: Service, path: Path) -> None:
+def test_of_two_writers_with_one_version_one_is_told(service: Service, database: Database) -> None:
     made = service.create("budget", "b", {"team": "platform", "limit_usd": "5"}, actor=ANN)
     gate, stale = threading.Barrier(2), []
 
     def write(usd: str) -> None:
-        other = Service(config_of(), path, PEPPER)
+        other = Service(config_of(), database, PEPPER)
         gate.wait()
         try:
             other.update("budget", "b", {"limit_usd": usd}, actor=Actor(usd, "cli"), version=made.version)
@@ -149,9 +146,9 @@ def test_of_two_writers_with_one_version_one_is_told(service: Service, path: Pat
         gate.reset()
 
 
-def test_writers_of_different_things_lose_nothing(service: Service, path: Path) -> None:
+def test_writers_of_different_things_lose_nothing(service: Service, database: Database) -> None:
     def write(at: int) -> None:
-        other = Service(config_of(), path, PEPPER)
+        other = Service(config_of(), database, PEPPER)
         for round_ in range(5):
             other.create("team", f"t{at}-{round_}", {}, actor=ANN)
 
@@ -160,7 +157,7 @@ def test_writers_of_different_things_lose_nothing(service: Service, path: Path) 
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(service.list("team")) == 21 and control_version(path) == 20
+    assert len(service.list("team")) == 21 and control_version(database) == 20
     assert sorted(item.version for item in service.list("team")) == list(range(21))
 
 
@@ -191,7 +188,8 @@ def test_every_change_is_audited_with_who_before_and_after(service: Service) -> 
     assert all(earlier.at_us <= later.at_us for earlier, later in pairwise(entries))
 
 
-def test_no_secret_is_in_any_byte_of_the_database(service: Service, tmp_path: Path) -> None:
+def test_no_secret_is_in_any_byte_of_the_database(tmp_path: Path) -> None:
+    service = Service(config_of(), SqliteDatabase(tmp_path / "gw.db"), PEPPER)
     texts = [service.create_key("anna", {"owner": "a"}, actor=ANN)[1]]
     texts += [service.rotate_key("anna", overlap_s=60, actor=ANN)[1] for _ in range(2)]
     service.update("key", "anna", {"owner": "b"}, actor=ANN)

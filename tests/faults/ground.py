@@ -3,11 +3,11 @@
 import asyncio
 import http.client
 import json
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 from gw.clock import mono_ns
+from tests.support.databases import query
 from tests.support.gateway import GatewayUnderTest
 
 
@@ -33,11 +33,7 @@ def log(gateway: GatewayUnderTest) -> str:
 
 def open_calls(gateway: GatewayUnderTest) -> int:
     """Calls that the ledger still takes for running."""
-    connection = sqlite3.connect(f"file:{gateway.folder / 'state' / 'gw.db'}?mode=ro", uri=True, timeout=5)
-    try:
-        return int(connection.execute("SELECT COUNT(*) FROM open_call").fetchone()[0])
-    finally:
-        connection.close()
+    return int(query(gateway.database, "SELECT COUNT(*) FROM open_call")[0][0])
 
 
 def _answered(reached: Callable[[], bool]) -> bool:

@@ -31,6 +31,11 @@ BODIES = [
     b"\xef\xbb\xbf{}",
 ]
 
+# Long enough to be read in blocks of 64 bytes.
+_LONG = ("x" * 30 + "\\n\\u00e9\\ud83d\\ude00\\\\" + "é字😀" * 12 + "y" * 70).encode()
+STREAMS += [b"\x00" + _TEXT.replace(b"a", _LONG), b"\x07" + _TEXT.replace(b"a", _LONG * 2) + _DELTA]
+BODIES += [b'{"messages":[{"role":"user","content":"%b"}],"model":"m"}' % (_LONG * 2), b'{"system":"\\u0041%b"}' % _LONG]
+
 WEIGHED = [
     *BODIES,
     b'{"messages":[{"content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}}]}]}',

@@ -1,15 +1,13 @@
 """A follower of the mover that counts the ledger's rows by what it is told, and compares."""
 
-from pathlib import Path
-
-from gw.ledger.sqlite import reading
-from gw.ledger.store import Row
+from gw.ledger.store import Database, Row
+from tests.support.databases import query
 
 
 class Counting:
     """`told`: the call ids in the order of their coming. Fails when its count is not the ledger's."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Database) -> None:
         self.told: list[str] = []
         self.failures = 0
         self.passes: list[int] = []  # how many rows there were at the end of each
@@ -29,6 +27,4 @@ class Counting:
         self.passes.append(self.in_ledger())
 
     def in_ledger(self) -> int:
-        with reading(self._database) as db:
-            assert db is not None
-            return int(db.execute("SELECT COUNT(*) FROM call").fetchone()[0])
+        return int(query(self._database, "SELECT COUNT(*) FROM call")[0][0])

@@ -1,8 +1,8 @@
 """A slow second opinion on what budgets have used: every row against every budget, one by one."""
 
 import sqlite3
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 
 from msgspec.structs import astuple
 
@@ -10,8 +10,12 @@ from gw.domain.budget import Budget, cell_key
 from gw.domain.call import CallRecord
 from gw.domain.scope import CallPath
 from gw.domain.window import bounds
-from gw.ledger.store import COLUMNS
+from gw.ledger.sqlite import SqliteDatabase
+from gw.ledger.store import COLUMNS, Connection, Database
 from tests.ledger.records import record
+
+_NAMES = (*COLUMNS, "rowid")
+_INSERT = f"INSERT INTO call ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))})"
 
 
 def charged(call_id: str, at_us: int, nusd: int, path: CallPath = CallPath(), **changes: object) -> CallRecord:
@@ -22,10 +26,36 @@ def charged(call_id: str, at_us: int, nusd: int, path: CallPath = CallPath(), **
     return record(call_id, **(values | changes))
 
 
-def insert(database: Path, records: Iterable[CallRecord]) -> None:
-    with sqlite3.connect(database) as db:
-        db.executemany(f"INSERT INTO call ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})", map(astuple, records))
-    db.close()
+def insert(database: Database, records: Iterable[CallRecord]) -> None:
+    """Into a ledger that is there; in Postgres the months must be, too (`one_month`)."""
+    with writing(database) as db:
+        (rowid,) = db.execute("SELECT coalesce(max(rowid), 0) FROM call").fetchone()
+        db.executemany(_INSERT, [(*astuple(one), rowid + number) for number, one in enumerate(records, 1)])
+
+
+def empty(database: Database) -> None:
+    with writing(database) as db:
+        db.execute("DELETE FROM call")
+
+
+@contextmanager
+def writing(database: Database) -> Iterator[Connection]:
+    """A transaction that need not survive anything: of SQLite without what makes it safe, which takes most of the time."""
+    if not isinstance(database, SqliteDatabase):
+        with database.changing() as db:
+            yield db
+        return
+    with closing(sqlite3.connect(database.path)) as db:
+        db.execute("PRAGMA synchronous = OFF")
+        yield db
+        db.commit()
+
+
+def one_month(database: Database) -> None:
+    """Whenever calls began, Postgres keeps them in one partition."""
+    if not isinstance(database, SqliteDatabase):
+        with database.changing() as db:
+            db.execute("CREATE TABLE call_whenever PARTITION OF call DEFAULT")
 
 
 def path_of(one: CallRecord) -> CallPath:

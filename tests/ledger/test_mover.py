@@ -8,22 +8,23 @@ from msgspec.structs import replace
 
 from gw.domain.call import CallRecord
 from gw.keeper import flush_all
+from gw.ledger import mover as movers
 from gw.ledger.journal import CLOSE, JournalWriter, SegmentHeader, frame_of, seed_of
 from gw.ledger.mover import KeeperBusy, Mover, sole_mover
-from gw.ledger.sqlite import SqliteStore, reading
-from gw.ledger.store import Batch, StoreError
+from gw.ledger.store import Batch, Database, Store, StoreError
 from tests.ledger.disk import file_size_limit
 from tests.ledger.following import Counting
 from tests.ledger.records import begun, opened, record
+from tests.support.databases import query
 
 
 class Ground:
     """One state directory with its ledger."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, database: Database) -> None:
         self.state_dir = state_dir
         self.journal = state_dir / "journal"
-        self.database = state_dir / "gw.db"
+        self.database = database
         self.settled: list[tuple[str, int, str]] = []
         self.follower = Counting(self.database)
 
@@ -31,8 +32,7 @@ class Ground:
         return JournalWriter(self.journal, worker, segment_bytes_max=segment_bytes_max)
 
     def mover(self, rows_max: int = 3) -> Mover:
-        store = SqliteStore(self.database)
-        return Mover(self.state_dir, store, self.settle_lost, self.follower, rows_max=rows_max)
+        return Mover(self.state_dir, self.database.store(), self.settle_lost, self.follower, rows_max=rows_max)
 
     def settle_lost(self, opened: CallRecord, slot: int, header: SegmentHeader) -> CallRecord:
         self.settled.append((opened.call_id, slot, header.worker))
@@ -40,21 +40,18 @@ class Ground:
 
     def calls(self) -> list[tuple[str, str]]:
         """(call id, outcome), sorted."""
-        with reading(self.database) as db:
-            return [] if db is None else db.execute("SELECT call_id, outcome FROM call ORDER BY call_id").fetchall()
+        return query(self.database, "SELECT call_id, outcome FROM call ORDER BY call_id")
 
     def count(self, table: str) -> int:
-        with reading(self.database) as db:
-            assert db is not None
-            return int(db.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
+        return int(query(self.database, f"SELECT COUNT(*) FROM {table}")[0][0])
 
     def segments(self) -> list[str]:
         return sorted(path.name for path in self.journal.glob("*.gwj"))
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Ground:
-    return Ground(tmp_path / "state")
+def ground(tmp_path: Path, database: Database) -> Ground:
+    return Ground(tmp_path / "state", database)
 
 
 async def test_everything_arrives_and_read_segments_are_freed(ground: Ground) -> None:
@@ -111,13 +108,8 @@ async def test_lost_call_is_settled_exactly_once_even_by_another_keeper(ground: 
     assert ground.settled == [("lost", 17, "4-x")]
     assert ("lost", "stopped") in ground.calls() and ground.count("call") == 22 and ground.count("open_call") == 0
     assert second.moved.lost == 1 and ground.follower.told.count("lost") == 1
-    with reading(ground.database) as db:
-        assert db is not None
-        assert db.execute("SELECT team, billed_pusd, error FROM call WHERE call_id = 'lost'").fetchone() == (
-            "t",
-            5,
-            "worker_died",
-        )
+    found = query(ground.database, "SELECT team, billed_pusd, error FROM call WHERE call_id = 'lost'")
+    assert found == [("t", 5, "worker_died")]
 
 
 async def test_lost_call_that_cannot_be_priced_is_recorded_as_opened(
@@ -134,9 +126,7 @@ async def test_lost_call_that_cannot_be_priced_is_recorded_as_opened(
     await mover.drain()
     await mover.close()
     assert ground.calls() == [("a", "stopped")] and "could not be priced" in caplog.text
-    with reading(ground.database) as db:
-        assert db is not None
-        assert db.execute("SELECT usage_flags FROM call").fetchone() == ("settle_failed",)
+    assert query(ground.database, "SELECT usage_flags FROM call") == [("settle_failed",)]
 
 
 async def test_without_a_settler_open_calls_wait(ground: Ground) -> None:
@@ -144,7 +134,7 @@ async def test_without_a_settler_open_calls_wait(ground: Ground) -> None:
     writer.open_call(opened(1, begun("a")))
     writer.append(record("b"))
     writer.close()
-    await flush_all(ground.state_dir, SqliteStore(ground.database))
+    await flush_all(ground.state_dir, ground.database.store())
     assert ground.calls() == [("b", "completed")] and ground.count("open_call") == 1
     mover = ground.mover()
     await mover.drain()
@@ -152,19 +142,27 @@ async def test_without_a_settler_open_calls_wait(ground: Ground) -> None:
     assert ground.calls() == [("a", "stopped"), ("b", "completed")]
 
 
-class Fragile(SqliteStore):
-    """Fails when told to, before or after the transaction took place."""
+class Fragile:
+    """A store that fails when told to, before or after the transaction took place."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, store: Store) -> None:
         self.plan: list[str] = []
         self.forget_failures = 0
+        self._store = store
+        self.gone = False
+        self.open, self.close, self.retire = store.open, store.close, store.retire
+        self.open_boots, self.open_calls = store.open_boots, store.open_calls
+
+    async def check(self) -> None:
+        if self.gone:
+            raise StoreError("nobody answers")
+        await self._store.check()
 
     async def commit(self, batch: Batch) -> int:
         step = self.plan.pop(0) if self.plan else ""
         if step == "before":
             raise StoreError("disk full")
-        duplicates = await super().commit(batch)
+        duplicates = await self._store.commit(batch)
         if step == "after":
             raise StoreError("connection lost: was it written or not?")
         return duplicates
@@ -173,7 +171,7 @@ class Fragile(SqliteStore):
         if self.forget_failures:
             self.forget_failures -= 1
             raise StoreError("locked")
-        await super().forget(segments)
+        await self._store.forget(segments)
 
 
 async def test_failing_store_loses_nothing_and_doubles_nothing(ground: Ground) -> None:
@@ -182,7 +180,7 @@ async def test_failing_store_loses_nothing_and_doubles_nothing(ground: Ground) -
         writer.open_call(opened(index, begun(f"c{index:02}")))
         writer.append(record(f"c{index:02}"))
     writer.close()
-    store = Fragile(ground.database)
+    store = Fragile(ground.database.store())
     store.plan = ["before", "", "after", "after", "before", "", "", "", "after"]
     store.forget_failures = 2
     mover = Mover(ground.state_dir, store, ground.settle_lost, ground.follower, rows_max=3)
@@ -200,9 +198,22 @@ async def test_failing_store_loses_nothing_and_doubles_nothing(ground: Ground) -
     assert set(ground.follower.passes) == {40}
     assert Counter(call_id for call_id, _ in ground.calls()) == Counter(f"c{index:02}" for index in range(40))
     assert ground.segments() == [] and ground.count("journal_segment") == 0 and ground.count("open_call") == 0
-    with reading(ground.database) as db:
-        assert db is not None
-        assert db.execute("SELECT * FROM meta WHERE name = 'duplicate_rows'").fetchall() == [], "offsets alone are exact"
+    assert query(ground.database, "SELECT * FROM meta WHERE name = 'duplicate_rows'") == [], "offsets alone are exact"
+
+
+async def test_an_outage_is_known_without_any_rows(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Fragile(ground.database.store())
+    mover = Mover(ground.state_dir, store, None, ground.follower)
+    assert await mover.move() == 0
+    store.gone = True
+    assert await mover.move() == 0, "it has just answered"
+    monkeypatch.setattr(movers, "CHECK_EVERY_NS", 0)
+    with pytest.raises(StoreError, match="nobody answers"):
+        await mover.move()
+    assert mover.waiting_since_us > 0 and ground.follower.failures == 1
+    store.gone = False
+    assert await mover.move() == 0 and mover.waiting_since_us == 0
+    await mover.close()
 
 
 async def test_segment_back_from_the_dead_is_known_by_its_ids(ground: Ground) -> None:
@@ -246,5 +257,5 @@ async def test_full_state_disk_does_not_keep_the_journals_from_being_moved(groun
 
 async def test_only_one_may_move(ground: Ground) -> None:
     with sole_mover(ground.state_dir), pytest.raises(KeeperBusy, match=r"a keeper \(pid \d+\) already runs on"):
-        await flush_all(ground.state_dir, SqliteStore(ground.database))
-    assert (await flush_all(ground.state_dir, SqliteStore(ground.database))).rows == 0
+        await flush_all(ground.state_dir, ground.database.store())
+    assert (await flush_all(ground.state_dir, ground.database.store())).rows == 0

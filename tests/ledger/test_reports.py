@@ -1,23 +1,21 @@
 """Sums and lists: exact, filtered, grouped."""
 
-from pathlib import Path
-
 import pytest
 from msgspec.structs import astuple
 
 from gw.domain.call import CallRecord
 from gw.ledger import reports
 from gw.ledger.reports import Filters
-from gw.ledger.sqlite import SqliteStore
-from gw.ledger.store import Batch
+from gw.ledger.sqlite import SqliteDatabase
+from gw.ledger.store import Batch, Database
 from tests.ledger.records import NOON_US, record
 
 DAY_US = 86_400_000_000
 USD = 10**12
 
 
-async def fill(path: Path, *records: CallRecord) -> None:
-    store = SqliteStore(path)
+async def fill(database: Database, *records: CallRecord) -> None:
+    store = database.store()
     await store.open()
     await store.commit(Batch(rows=[astuple(one) for one in records]))
     await store.close()
@@ -28,16 +26,16 @@ def grouped(rows: list[reports.UsageRow]) -> dict[str, tuple[int, int]]:
     return {row.group: (row.calls, row.billed_pusd) for row in rows}
 
 
-def test_no_ledger_yet_is_no_rows(tmp_path: Path) -> None:
-    path = tmp_path / "gw.db"
-    assert reports.usage(path, "team") == [] and reports.logs(path) == ([], 0) and not reports.any_calls(path)
-    assert not path.exists()
+def test_no_ledger_yet_is_no_rows(database: Database) -> None:
+    assert reports.usage(database, "team") == [] and reports.logs(database) == ([], 0) and not reports.any_calls(database)
+    if isinstance(database, SqliteDatabase):
+        assert not database.path.exists()
 
 
-async def test_sums_beyond_sixty_three_bits_are_exact(tmp_path: Path) -> None:
-    path, amount = tmp_path / "gw.db", 2**63 - 1  # 9.2 million dollars in one row
-    await fill(path, *(record(f"c{index}", billed_pusd=amount, list_pusd=amount - index) for index in range(7)))
-    (row,) = reports.usage(path, "team")
+async def test_sums_beyond_sixty_three_bits_are_exact(database: Database) -> None:
+    amount = 2**63 - 1  # 9.2 million dollars in one row
+    await fill(database, *(record(f"c{index}", billed_pusd=amount, list_pusd=amount - index) for index in range(7)))
+    (row,) = reports.usage(database, "team")
     assert row.billed_pusd == 7 * amount and row.list_pusd == 7 * amount - sum(range(7))
     assert reports.total([row, row]).billed_pusd == 14 * amount
 
@@ -58,11 +56,10 @@ async def test_sums_beyond_sixty_three_bits_are_exact(tmp_path: Path) -> None:
         ("device", {"": (4, 15)}),
     ],
 )
-async def test_groups(tmp_path: Path, by: reports.By, expected: dict[str, tuple[int, int]]) -> None:
-    path = tmp_path / "gw.db"
+async def test_groups(database: Database, by: reports.By, expected: dict[str, tuple[int, int]]) -> None:
     key = {"key_id": "id1", "key_name": "ci", "team": "t1", "customer": "acme"}
     await fill(
-        path,
+        database,
         record("a", billed_pusd=1, session_id="s1", **key),
         record("b", billed_pusd=2, session_id="s1", agent_id="a1", **key),
         record("c", billed_pusd=4, session_id="s1", credential="abc"),
@@ -77,7 +74,7 @@ async def test_groups(tmp_path: Path, by: reports.By, expected: dict[str, tuple[
         ),
         record("n", endpoint="count_tokens", team="counted", key_name="counted", session_id="counted"),
     )
-    rows = reports.usage(path, by)
+    rows = reports.usage(database, by)
     assert grouped(rows) == expected
     if by == "day":
         assert [row.group for row in rows] == ["2026-11-01", "2026-11-02"]
@@ -85,39 +82,38 @@ async def test_groups(tmp_path: Path, by: reports.By, expected: dict[str, tuple[
         assert [row.billed_pusd for row in rows] == sorted((row.billed_pusd for row in rows), reverse=True)
 
 
-async def test_only_messages_are_calls_but_no_cost_is_hidden(tmp_path: Path) -> None:
-    path = tmp_path / "gw.db"
-    await fill(path, record("a"), record("b", endpoint="count_tokens"), record("c", endpoint="models", team="x", billed_pusd=3))
-    assert grouped(reports.usage(path, "team")) == {"": (1, 0), "x": (0, 3)}
+async def test_only_messages_are_calls_but_no_cost_is_hidden(database: Database) -> None:
+    await fill(
+        database, record("a"), record("b", endpoint="count_tokens"), record("c", endpoint="models", team="x", billed_pusd=3)
+    )
+    assert grouped(reports.usage(database, "team")) == {"": (1, 0), "x": (0, 3)}
 
 
-async def test_tokens_are_summed_by_class(tmp_path: Path) -> None:
-    path = tmp_path / "gw.db"
+async def test_tokens_are_summed_by_class(database: Database) -> None:
     classes = {name: 10**index for index, name in enumerate(reports.TOKENS)}
-    await fill(path, record("a", **classes), record("b", **classes, outcome="client_gone"))
-    (row,) = reports.usage(path, "team")
+    await fill(database, record("a", **classes), record("b", **classes, outcome="client_gone"))
+    (row,) = reports.usage(database, "team")
     assert [getattr(row, name) for name in reports.TOKENS] == [2 * value for value in classes.values()]
     assert (row.calls, row.failed) == (2, 1)
 
 
-async def test_calls_without_a_price_and_estimates_are_counted_by_group(tmp_path: Path) -> None:
-    path = tmp_path / "gw.db"
+async def test_calls_without_a_price_and_estimates_are_counted_by_group(database: Database) -> None:
     await fill(
-        path,
+        database,
         record("a", team="t", price_version="unpriced", served_model="rare"),
         record("b", team="t", price_version="unpriced", usage_source="observed", served_model="", requested_model="mystery"),
         record("c", team="t", price_version="unpriced", served_model="", requested_model="mystery"),
         record("d", team="u", usage_source="estimated", billed_pusd=1),
         record("e", team="u", usage_source="none", outcome="refused"),
     )
-    first, second = reports.usage(path, "team")
+    first, second = reports.usage(database, "team")
     assert (first.group, first.unpriced, first.estimated) == ("u", 0, 1)
     assert (second.group, second.unpriced, second.estimated) == ("t", 3, 1)
     whole = reports.total([first, second])
     assert (whole.unpriced, whole.estimated) == (3, 2)
-    assert reports.unpriced_models(path) == ["mystery", "rare"]
-    assert reports.unpriced_models(path, filters=Filters(model="rare")) == ["rare"]
-    assert reports.unpriced_models(path, filters=Filters(team="u")) == reports.unpriced_models(tmp_path / "none.db") == []
+    assert reports.unpriced_models(database) == ["mystery", "rare"]
+    assert reports.unpriced_models(database, filters=Filters(model="rare")) == ["rare"]
+    assert reports.unpriced_models(database, filters=Filters(team="u")) == []
 
 
 FILTERS = [
@@ -139,10 +135,9 @@ FILTERS = [
 
 
 @pytest.mark.parametrize(("filters", "expected"), FILTERS)
-async def test_filters(tmp_path: Path, filters: Filters, expected: str) -> None:
-    path = tmp_path / "gw.db"
+async def test_filters(database: Database, filters: Filters, expected: str) -> None:
     await fill(
-        path,
+        database,
         record("a", key_id="id1", key_name="ci", session_id="5e55-1"),
         record(
             "b",
@@ -156,35 +151,32 @@ async def test_filters(tmp_path: Path, filters: Filters, expected: str) -> None:
         ),
         record("c", session_id="5e55-2", project="p", upstream="other"),
     )
-    records, _ = reports.logs(path, filters)
+    records, _ = reports.logs(database, filters)
     assert [one.call_id for one in records] == list(expected)
-    assert sum(row.calls for row in reports.usage(path, "model", filters=filters)) == len(expected)
+    assert sum(row.calls for row in reports.usage(database, "model", filters=filters)) == len(expected)
 
 
-async def test_span_is_half_open_over_the_calls_end(tmp_path: Path) -> None:
-    path = tmp_path / "gw.db"
-    await fill(path, *(record(str(at), ended_us=at) for at in (10, 11, 12)))
-    records, _ = reports.logs(path, since_us=11, until_us=12)
+async def test_span_is_half_open_over_the_calls_end(database: Database) -> None:
+    await fill(database, *(record(str(at), ended_us=at) for at in (10, 11, 12)))
+    records, _ = reports.logs(database, since_us=11, until_us=12)
     assert [one.call_id for one in records] == ["11"]
-    assert sum(row.calls for row in reports.usage(path, "day", 11, 12)) == 1
+    assert sum(row.calls for row in reports.usage(database, "day", 11, 12)) == 1
 
 
-async def test_logs_give_whole_records_newest_last_and_a_cursor(tmp_path: Path) -> None:
-    path = tmp_path / "gw.db"
+async def test_logs_give_whole_records_newest_last_and_a_cursor(database: Database) -> None:
     sent = [record(f"c{index}", stream=bool(index % 2), tags="x,y") for index in range(5)]
-    await fill(path, *sent)
-    records, cursor = reports.logs(path, limit=3)
+    await fill(database, *sent)
+    records, cursor = reports.logs(database, limit=3)
     assert records == sent[2:]
-    assert reports.logs(path, after=cursor) == ([], cursor)
+    assert reports.logs(database, after=cursor) == ([], cursor)
     late = [record(f"d{index}") for index in range(5)]
-    await fill(path, *late)
-    first, cursor = reports.logs(path, limit=2, after=cursor)
-    rest, cursor = reports.logs(path, limit=100, after=cursor)
-    assert first + rest == late and reports.logs(path, after=cursor)[0] == []
+    await fill(database, *late)
+    first, cursor = reports.logs(database, limit=2, after=cursor)
+    rest, cursor = reports.logs(database, limit=100, after=cursor)
+    assert first + rest == late and reports.logs(database, after=cursor)[0] == []
 
 
-async def test_cursor_passes_over_what_the_filter_left_out(tmp_path: Path) -> None:
-    path = tmp_path / "gw.db"
-    await fill(path, record("a", team="t"), record("b"))
-    assert reports.logs(path, Filters(team="t"), limit=0) == ([], 2)
-    assert reports.logs(path, Filters(team="t"), after=0, limit=5)[1] == 2
+async def test_cursor_passes_over_what_the_filter_left_out(database: Database) -> None:
+    await fill(database, record("a", team="t"), record("b"))
+    assert reports.logs(database, Filters(team="t"), limit=0) == ([], 2)
+    assert reports.logs(database, Filters(team="t"), after=0, limit=5)[1] == 2

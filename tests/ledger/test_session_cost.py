@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gw.ledger.session_cost import SessionSum, session_cost
-from gw.ledger.store import StoreError
+from gw.ledger.sqlite import SqliteDatabase
+from gw.ledger.store import Database, StoreError
 from tests.ledger.records import record
 from tests.ledger.test_reports import fill
 
@@ -33,17 +34,17 @@ ROWS = [
     ],
 )
 async def test_a_session_is_the_sum_of_what_its_caller_paid(
-    tmp_path: Path, session: str, who: dict[str, str], expected: SessionSum
+    database: Database, session: str, who: dict[str, str], expected: SessionSum
 ):
-    await fill(tmp_path / "gw.db", *ROWS)
-    assert session_cost(tmp_path / "gw.db", session, **who) == expected
+    await fill(database, *ROWS)
+    assert session_cost(database, session, **who) == expected
 
 
-def test_without_a_ledger_nothing_was_spent(tmp_path: Path):
-    assert session_cost(tmp_path / "gw.db", "s", key_name="anna") == SessionSum(0, 0)
+def test_without_a_ledger_nothing_was_spent(database: Database):
+    assert session_cost(database, "s", key_name="anna") == SessionSum(0, 0)
 
 
 def test_a_ledger_that_cannot_be_read_is_a_named_error(tmp_path: Path):
     (tmp_path / "gw.db").write_bytes(b"not a database, but long enough to be looked at as one" * 100)
     with pytest.raises(StoreError):
-        session_cost(tmp_path / "gw.db", "s", key_name="anna")
+        session_cost(SqliteDatabase(tmp_path / "gw.db"), "s", key_name="anna")

@@ -1,7 +1,6 @@
 """The ledger's sums for budgets, against a slow sum in Python; what they need not read, they do not."""
 
-import sqlite3
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -11,12 +10,15 @@ from msgspec.structs import astuple
 from gw.domain.budget import Budget
 from gw.domain.scope import KINDS, CallPath, Scope
 from gw.domain.window import LIFETIME, bounds, parse_window
+from gw.ledger import charged as sql
 from gw.ledger import spending
 from gw.ledger.spending import SESSION_IDLE_US, Span, accounts_of, charge_of, charges_of, spent
-from gw.ledger.sqlite import prepare
+from gw.ledger.sqlite import SqliteDatabase
+from gw.ledger.store import Database
 from tests.domain.calendars import ZONES, changes
 from tests.ledger.records import NOON_US, record
-from tests.ledger.spent import charged, counted, insert, oracle, path_of
+from tests.ledger.spent import charged, counted, empty, insert, one_month, oracle, path_of
+from tests.support.databases import on_server, query
 
 HOUR_US = 3_600_000_000
 NAMES = ("", "a", "b", "ab")
@@ -63,22 +65,20 @@ def worlds(draw: st.DrawFn) -> tuple[list[Budget], list[object], int]:
     return budgets, rows, at_us
 
 
-@pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("spending") / "gw.db"
-    prepare(path)
-    with sqlite3.connect(path) as db:
-        db.execute("PRAGMA journal_mode = MEMORY")
-        db.execute("PRAGMA synchronous = OFF")
-    db.close()
-    return path
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def ledger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    if request.param == "sqlite":
+        database = SqliteDatabase(tmp_path_factory.mktemp("spending") / "gw.db")
+        database.prepare()
+        yield database
+        return
+    for database in on_server(request.getfixturevalue("server")):
+        one_month(database)
+        yield database
 
 
-def fill(ledger: Path, rows: list) -> None:
-    with sqlite3.connect(ledger) as db:
-        db.execute("PRAGMA synchronous = OFF")
-        db.execute("DELETE FROM call")
-    db.close()
+def fill(ledger: Database, rows: list) -> None:
+    empty(ledger)
     insert(ledger, rows)
 
 
@@ -176,13 +176,14 @@ def test_charges_are_found_by_call_id(ledger, monkeypatch):
 
 
 def test_without_a_ledger_nothing_is_spent(tmp_path):
-    assert spent(tmp_path / "none.db", [Span(SESSIONS, 0, 0)]) == {}
-    assert charges_of(tmp_path / "none.db", ["a"]) == {}
+    none = SqliteDatabase(tmp_path / "none.db")
+    assert spent(none, [Span(SESSIONS, 0, 0)]) == {}
+    assert charges_of(none, ["a"]) == {}
 
 
 def test_a_window_is_read_by_its_index(ledger):
-    with sqlite3.connect(ledger) as db:
-        where = f"{spending._AT} >= 5 AND {spending._AT} < 9 AND {spending._WORST} > 0"
-        plan = db.execute(f"EXPLAIN QUERY PLAN SELECT team, SUM(billed_pusd) FROM call WHERE {where} GROUP BY team").fetchall()
-    db.close()
-    assert "call_charged" in str(plan)
+    fill(ledger, [charged(str(at), NOON_US + at, 1) for at in range(500)])
+    explain = "EXPLAIN QUERY PLAN" if isinstance(ledger, SqliteDatabase) else "EXPLAIN"
+    where = f"{sql.AT} >= {NOON_US + 5} AND {sql.AT} < {NOON_US + 9} AND {sql.WORST} > 0"
+    plan = query(ledger, f"{explain} SELECT team, SUM(billed_pusd) FROM call WHERE {where} GROUP BY team")
+    assert ("call_charged" if isinstance(ledger, SqliteDatabase) else "Index Cond: ((CASE WHEN (charged_us") in str(plan)

@@ -1,6 +1,5 @@
 """A gateway under test: `gw serve` as a child process in front of a fake upstream, and its ledger as rows."""
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -8,14 +7,20 @@ from typing import Any, Self
 
 from gw.clock import mono_ns
 from gw.demo.gateway import Gateway, free_port
+from gw.ledger.sqlite import SqliteDatabase
+from gw.ledger.store import COLUMNS, Database, StoreError
+from tests.support.databases import address_of
 
 Row = dict[str, Any]
 SETTLE_S = 15.0
+OWN_LEDGER = "sqlite:///state/gw.db"
 
 
-def config_text(*, port: int, upstream_url: str, more: str = "", workers: int = 1, upstream: str = "") -> str:
+def config_text(
+    *, port: int, upstream_url: str, more: str = "", workers: int = 1, upstream: str = "", ledger: str = OWN_LEDGER
+) -> str:
     """A small configuration; `upstream` is TOML in the upstream's table, `more` is appended at the end (tables only).
-    State and ledger lie beside the file."""
+    State and, unless `ledger` says otherwise, the ledger lie beside the file."""
     return f"""
 [server]
 port = {port}
@@ -23,7 +28,7 @@ workers = {workers}
 state_dir = "state"
 
 [storage]
-url = "sqlite:///state/gw.db"
+url = "{ledger}"
 
 [[upstream]]
 name = "fake"
@@ -48,13 +53,18 @@ class GatewayUnderTest:
         environ: Mapping[str, str] | None = None,
         workers: int = 1,
         upstream: str = "",
+        database: Database | None = None,
     ) -> None:
+        """`database`: where its ledger is, if not in a file of its own."""
         self.folder = folder
+        self.database = database or SqliteDatabase(folder / "state" / "gw.db")
         self.upstream_key = "sk-ant-upstream-of-the-test"
         port = free_port()
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "config.toml"
-        config.write_text(config_text(port=port, upstream_url=upstream_url, more=more, workers=workers, upstream=upstream))
+        ledger = address_of(database) if database is not None else OWN_LEDGER
+        text = config_text(port=port, upstream_url=upstream_url, more=more, workers=workers, upstream=upstream, ledger=ledger)
+        config.write_text(text)
         secrets = {"GW_TEST_UPSTREAM_KEY": self.upstream_key, **(environ or {})}
         self.process = Gateway(config, port, folder / "gw.log", secrets)
 
@@ -62,22 +72,19 @@ class GatewayUnderTest:
     def base_url(self) -> str:
         return self.process.base_url
 
-    def rows(self, where: str = "1", arguments: Sequence[Any] = ()) -> list[Row]:
-        """Rows of the ledger as they are at this moment, oldest first. `where` is SQL over the columns of `call`."""
-        path = self.folder / "state" / "gw.db"
-        if not path.exists():
-            return []
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+    def rows(self, where: str = "TRUE", arguments: Sequence[Any] = ()) -> list[Row]:
+        """Rows of the ledger as they are at this moment, oldest first. `where` is SQL over the columns of `call`. Raises
+        StoreError."""
         try:
-            connection.row_factory = sqlite3.Row
-            found = connection.execute(f'SELECT * FROM "call" WHERE {where} ORDER BY call_id', tuple(arguments))
-            return [dict(row) for row in found]
-        except sqlite3.OperationalError as error:
+            with self.database.reading() as db:
+                if db is None:
+                    return []
+                query = f"SELECT rowid, {', '.join(COLUMNS)} FROM call WHERE {where} ORDER BY call_id"
+                return [dict(zip(("rowid", *COLUMNS), row, strict=True)) for row in db.execute(query, tuple(arguments))]
+        except StoreError as error:
             if "no such table" in str(error):
                 return []
             raise
-        finally:
-            connection.close()
 
     def poll(self, reached: Callable[[], bool], what: str, timeout_s: float = SETTLE_S) -> None:
         """Wait until `reached()`; fails after the timeout, with the end of the gateway's log."""
@@ -86,7 +93,7 @@ class GatewayUnderTest:
             assert mono_ns() < deadline, f"{what} did not come in {timeout_s:.0f} s\n{self.process.log_end()}"
             self.process.pause()
 
-    def settled(self, enough: Callable[[list[Row]], bool], where: str = "1", arguments: Sequence[Any] = ()) -> list[Row]:
+    def settled(self, enough: Callable[[list[Row]], bool], where: str = "TRUE", arguments: Sequence[Any] = ()) -> list[Row]:
         """Rows once `enough` of them are there; the keeper is a little behind the answers."""
         rows: list[Row] = []
 
