@@ -8,6 +8,7 @@ FAST := $(wildcard gw/_fast/*.pyx gw/_fast/*.pxd gw/_fast/*.h)
 GLUE := $(shell cat gw/_fast/glue.txt) $(wildcard gw/*.pxd gw/*/*.pxd)
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 CONFIG ?= config.toml
+SMOKE = $(V)/bin/python -m bench --smoke --output .benchmarks/smoke.json
 MICRO := -o addopts= -o python_files='bench_*.py' --benchmark-only --benchmark-max-time=0.3 --benchmark-columns=min,median,rounds
 
 # A virtual environment survives neither being moved or copied nor the removal of the Python it was made with.
@@ -28,8 +29,9 @@ run: $(V)/gw ## start the gateway on 127.0.0.1:8080 (CONFIG=config.toml)
 demo: $(V)/gw ## the gateway before a fake Anthropic, sample sessions flowing: no key needed
 	@exec $(V)/bin/gw demo
 
-test: lint $(V)/fuzz ## all that this machine can run; names what was skipped and how to enable it
+test: lint $(V)/fuzz ## all that this machine can run, and bench-smoke; names what was skipped and how to enable it
 	$(V)/bin/python -m pytest $(ARGS)
+	$(if $(ARGS),,$(SMOKE) || $(SMOKE))
 
 lint: $(V)/test ## ruff and mypy
 	$(V)/bin/ruff check .
@@ -40,7 +42,7 @@ bench: $(V)/test ## gw beside nginx, a bare proxy and other gateways: an hour (A
 	$(V)/bin/python -m bench $(ARGS)
 
 bench-smoke: $(V)/test ## some seconds of each: that it all runs, and that no ratio is far off
-	$(V)/bin/python -m bench --smoke $(ARGS)
+	$(SMOKE) $(ARGS)
 
 lock: $(V)/lock ## write requirements/*.txt anew from pyproject.toml, keeping the pins that still fit
 	$(V)/bin/python tools/lock $(ARGS)
