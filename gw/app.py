@@ -87,7 +87,7 @@ class App:
                 return await _reply(send, status, kind, body, head=method == "HEAD")
         known = path in DATA or path in HELLO or path in OPS or path in ME
         refusal = (
-            Refusal("method_not_allowed", f"{method} is not supported on {path}.")
+            Refusal("method_not_allowed", f"{method[:20]} is not supported on {path}.")
             if known
             else Refusal(
                 "unknown_path",

@@ -1,64 +1,17 @@
 """Clients that take their time, take nothing, or leave: they hold nothing for longer than a timeout says, and hinder nobody."""
 
 import asyncio
-import threading
-from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
 
-from gw.clock import mono_ns
 from tests.faults.processes import family
-from tests.flow.client import Wire, call
+from tests.flow.client import Wire
 from tests.flow.stage import prompt
 from tests.hostile.ground import FRESH, KEPT, TALK_S, Ground, heard, statuses
 from tests.hostile.raw import EVENTS, STREAM_HEAD
 from tests.upstream.server import Peer, chunk
 
-HEAD_S = 30.0  # gw.serve: for a request's head, and for the next request on a connection
-LORIS = 300
 MIB = 2**20
-
-
-class Loris:
-    """Connections that send a byte of their head a second, or nothing at all; in a thread of their own. `lives`: seconds."""
-
-    def __init__(self, port: int) -> None:
-        self.lives: list[float] = []
-        self._port = port
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._all()))
-        self._thread.start()
-
-    async def _all(self) -> None:
-        starts = (b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nA: ", b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        await asyncio.gather(*(self._one(starts[at % 3], drips=at % 3 == 0) for at in range(LORIS)))
-
-    async def _one(self, start: bytes, *, drips: bool) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        began_ns = mono_ns()
-        writer.write(start)
-        with suppress(ConnectionError):
-            while mono_ns() - began_ns < 2 * HEAD_S * 1e9:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(1.0):
-                        if not await reader.read(1000):
-                            break
-                if drips:
-                    writer.write(b"b")
-                    await writer.drain()
-        self.lives.append((mono_ns() - began_ns) / 1e9)
-        writer.transport.abort()
-
-    def wait(self) -> None:
-        self._thread.join()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def loris(_ground: Ground) -> Iterator[Loris]:
-    """At work while all other tests of this file run."""
-    one = Loris(_ground.port)
-    yield one
-    one.wait()
 
 
 async def sent(house: Ground, name: str, *, stream: bool = True, model: str = KEPT) -> Wire:
@@ -262,11 +215,3 @@ def test_a_hundred_streams_at_once_each_get_their_own(house: Ground, model: str)
     asyncio.run(main())
     rows = house.gateway.settled(lambda rows: len(rows) >= 100, "session_id LIKE ?", [f"own {model} %"])
     assert {(row["outcome"], row["usage_source"]) for row in rows} == {("completed", "exact")} and len(rows) == 100
-
-
-def test_heads_that_drip_and_connections_that_say_nothing_are_closed_in_time(house: Ground, loris: Loris) -> None:
-    """The last test of this file: they have had their time."""
-    loris.wait()
-    assert len(loris.lives) == LORIS
-    assert min(loris.lives) >= HEAD_S - 1 and max(loris.lives) <= HEAD_S + 3
-    assert asyncio.run(call(house.port, "/healthz", method="GET")).status == 200

@@ -108,6 +108,7 @@ class Lines:
 
     def __init__(self, **options: Any) -> None:
         self.all: list[Line] = []
+        self.greeting = b""  # what the upstream says before it has been asked
         self.pool = Pool()
         self.target = Target.from_url("http://upstream.test", **(TIMES | options))
         self._patch = patch("gw.upstream.pool.dial", self._dial)
@@ -116,6 +117,8 @@ class Lines:
         line = Line(connection)
         self.all.append(line)
         connection.connection_made(line)
+        if self.greeting:
+            line.feed(self.greeting)
 
     def request(self, body: bytes | list[bytes] = b"{}", method: bytes = b"POST") -> "asyncio.Task[Response]":
         return asyncio.ensure_future(self.pool.request(self.target, method, b"/v1/messages", b"a: b\r\n", body))

@@ -229,6 +229,20 @@ def test_a_lie_about_chunks_ends_the_body_where_it_stands(name: str) -> None:
     play(main)
 
 
+@pytest.mark.parametrize("greeting", [REAL, b"H", b"\r\n", b"220 mail.example ESMTP\r\n"])
+def test_an_answer_ahead_of_the_request_is_no_answer(greeting: bytes) -> None:
+    async def main() -> None:
+        async with Lines() as lines:
+            lines.greeting = greeting
+            response, _, error = await outcome(lines.request())
+            assert response is None and error is not None
+            assert (error.kind, error.sent, lines.last.sent, lines.last.closed) == ("reset", False, b"", True)
+            lines.greeting = b""
+            await answered(lines, b"next")
+
+    play(main)
+
+
 def header_bomb(count: int, size: int = 1) -> bytes:
     return OK + b"".join(b"X-%d: %b\r\n" % (at, b"y" * size) for at in range(count - 1)) + BODY
 
