@@ -158,9 +158,9 @@ class Call:
 
     @property
     def longest_ns(self) -> int:
-        """What a slow upload and the upstream's total timeout together can explain."""
-        total_s = self.deployment.target.total_timeout_s if self.deployment is not None else 0
-        return int((UPLOAD_MAX_S + total_s) * 1_000_000_000)
+        """What a slow upload can explain, or, from then on that it is `sent`, the upstream's total timeout."""
+        longest_s = self.deployment.target.total_timeout_s if self.sent and self.deployment is not None else UPLOAD_MAX_S
+        return int(longest_s * 1_000_000_000)
 
     def read(self) -> Reading:
         """What is known of the response at this moment."""

@@ -17,7 +17,7 @@ class Watch:
     __slots__ = ("_call", "_future", "_receive", "_task", "_timer")
 
     def __init__(self, call: "Call", receive: Receive, task: "asyncio.Task[None]") -> None:
-        self._call = call
+        self._call: Call | None = call
         self._receive = receive
         self._task = task
         self._timer: asyncio.TimerHandle | None = None
@@ -32,12 +32,12 @@ class Watch:
         future.add_done_callback(self._seen)
 
     def _seen(self, future: Any) -> None:
-        if future.cancelled():
+        call = self._call
+        if future.cancelled() or call is None:
             return
         if future.exception() is None and future.result()["type"] == "http.request":
             self._arm()
             return
-        call = self._call
         call.client_gone = True
         server = call.snapshot.config.server
         if server.on_client_gone == "drain" and call.endpoint == "messages":
@@ -50,3 +50,4 @@ class Watch:
         self._future.cancel()
         if self._timer is not None:
             self._timer.cancel()
+        self._call = None  # it holds this watch: together they would wait for the garbage collector

@@ -14,7 +14,7 @@ cdef class Worker:
     cdef public Governor governor
     cdef public JournalWriter journal
     cdef public Snapshot snapshot
-    cdef public dict running, _seen_ns
+    cdef public dict running, _seen
     cdef public str boot, name, _id_prefix
     cdef public long long _serial, _failed_version, _overdue_ns
     cdef public int _in_flight_at

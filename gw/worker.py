@@ -61,7 +61,7 @@ class Worker:
         self._id_prefix = self._prefix()
         self._failed_version = 0
         self._overdue_ns = 0
-        self._seen_ns: dict[Call, int] = {}  # when a look at the running calls first found this one
+        self._seen: dict[Call, tuple[bool, int]] = {}  # since when looks at the running calls have found this one (un)sent
         self._ticker: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -216,8 +216,12 @@ class Worker:
 
     def _leave_overdue(self, now_ns: int) -> None:
         """A client that neither sends nor takes bytes could hold its call beyond all timeouts, which are the upstream's."""
-        self._seen_ns = {call: self._seen_ns.get(call, now_ns) for call in self.running}
-        for call, since_ns in self._seen_ns.items():
+        before = self._seen
+        self._seen = {}
+        for call in self.running:
+            sent, since_ns = before.get(call, (call.sent, now_ns))
+            self._seen[call] = (call.sent, since_ns if sent == call.sent else now_ns)
+        for call, (_, since_ns) in self._seen.items():
             if now_ns - since_ns > call.longest_ns:
                 call.client_gone = True
                 self.running[call].cancel()

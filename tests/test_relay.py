@@ -1,6 +1,7 @@
 """Streams behind a server whose `send` takes a message at once, as Granian's does: events are passed on where they arrive."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ import pytest
 from gw.demo import answers
 from gw.demo.exchange import Pause, Reply, Request
 from gw.domain.call import CallRecord
+from gw.relay import Stream
+from gw.settle import Call
+from gw.watch import Watch
 from tests.flow.stage import prompt
 from tests.support.one_worker import Client, OneWorker, scope
 
@@ -196,3 +200,25 @@ async def test_the_gateway_may_stop_at_any_moment(house: OneWorker) -> None:
         if record.outcome != "completed":
             assert record.error == "draining" and b"restarting" in client.body
     assert outcomes >= {"refused", "stopped"}
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["whole", "left"])
+async def test_nothing_of_a_call_waits_for_the_garbage_collector(house: OneWorker, leaves: bool) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        client = Server(prompt())
+        task = begin(house, client)
+        async with asyncio.timeout(5):
+            while not any(call.watch for call in house.worker.running):
+                house.worker._watch_running()
+                await asyncio.sleep(0)
+        if leaves:
+            client.leave()
+        await finished(house, task)
+        del task, client
+        await asyncio.sleep(0)
+        left = [type(one).__name__ for one in gc.get_objects() if isinstance(one, Call | Stream | Watch)]
+        assert left == []
+    finally:
+        gc.enable()

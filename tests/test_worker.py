@@ -52,14 +52,14 @@ async def test_a_client_that_never_sends_its_body_is_let_go(house: OneWorker) ->
     house.assert_nothing_is_left()
 
 
-async def test_a_running_call_has_the_upstreams_total_timeout_on_top(house: OneWorker) -> None:
+async def test_a_call_that_was_sent_has_the_upstreams_total_timeout_from_then_on(house: OneWorker) -> None:
     client = Client(prompt("[play:silent-before 30]"))
     task = asyncio.ensure_future(house.app(scope(), client.receive, client.send))
     async with asyncio.timeout(5):
         while not house.upstream.calls_started:
             await asyncio.sleep(0.01)
     began = mono_ns()
-    limit = (UPLOAD_MAX_S + 3600) * NS_PER_S
+    limit = 3600 * NS_PER_S
     house.worker._leave_overdue(began)
     house.worker._leave_overdue(began + limit)
     assert not task.cancelling()
@@ -68,6 +68,33 @@ async def test_a_running_call_has_the_upstreams_total_timeout_on_top(house: OneW
         await task
     (record,) = house.new_records()
     assert (record.outcome, record.usage_source) == ("client_gone", "estimated")
+
+
+async def test_what_its_upload_took_is_not_counted_against_a_call_that_was_sent(house: OneWorker) -> None:
+    client = Client(prompt("[play:silent-before 30]"))
+    uploaded = asyncio.Event()
+
+    async def receive() -> dict[str, object]:
+        await uploaded.wait()
+        return await client.receive()
+
+    task = asyncio.ensure_future(house.app(scope(), receive, client.send))
+    await asyncio.sleep(0)
+    began = mono_ns()
+    house.worker._leave_overdue(began)
+    uploaded.set()
+    async with asyncio.timeout(5):
+        while not house.upstream.calls_started:
+            await asyncio.sleep(0.01)
+    sent = began + UPLOAD_MAX_S * NS_PER_S
+    for moment in (sent, sent + 3600 * NS_PER_S):
+        house.worker._leave_overdue(moment)
+        assert not task.cancelling()
+    house.worker._leave_overdue(sent + 3600 * NS_PER_S + 1)
+    async with asyncio.timeout(2):
+        await task
+    (record,) = house.new_records()
+    assert record.outcome == "client_gone"
 
 
 @pytest.mark.parametrize(
