@@ -9,7 +9,6 @@ GLUE := $(shell cat gw/_fast/glue.txt) $(wildcard gw/*.pxd gw/*/*.pxd)
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 CONFIG ?= config.toml
 SMOKE = $(V)/bin/python -m bench --smoke --output .benchmarks/smoke.json
-MICRO := -o addopts= -o python_files='bench_*.py' --benchmark-only --benchmark-max-time=0.3 --benchmark-columns=min,median,rounds
 
 # A virtual environment survives neither being moved or copied nor the removal of the Python it was made with.
 ifneq ($(shell cat $(V)/created 2>/dev/null && $(V)/bin/python -c 'print("runs")' 2>/dev/null),$(CURDIR) runs)
@@ -38,7 +37,7 @@ lint: $(V)/test ## ruff and mypy
 	$(V)/bin/mypy
 
 bench: $(V)/test ## gw beside nginx, a bare proxy and other gateways: an hour (ARGS="small --rounds 3": less)
-	$(if $(ARGS),,$(V)/bin/python -m pytest $(MICRO) bench/micro)
+	$(if $(ARGS),,$(V)/bin/python -m bench.micro)
 	$(V)/bin/python -m bench $(ARGS)
 
 bench-smoke: $(V)/test ## some seconds of each: that it all runs, and that no ratio is far off

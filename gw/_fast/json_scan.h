@@ -286,7 +286,10 @@ static inline const uint8_t *gw_literal(gw_owner *owner, const uint8_t *p, const
     json->state = GW_LITERAL;
     json->literal = rest;
     (void)gw_on_value(owner, p, kind);
-    return gw_go_on(owner, p + 1, end);
+    const size_t size = strlen(rest);
+    if ((size_t)(end - p) <= size || memcmp(p + 1, rest, size) != 0) return gw_go_on(owner, p + 1, end);
+    json->state = GW_NEXT;
+    return p + 1 + size;
 }
 
 /* Reads a number or a literal; the state is GW_FAILED where none begins. */

@@ -5,7 +5,8 @@ costs one dictionary hit and a few multiplications. Which id prices a call: the 
 the client's suffix `[1m]`); the served model's only where that one is unknown; iterations by their own rules (lines.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec.structs import astuple
@@ -193,12 +194,7 @@ class PriceBook:
         if exact_pusd is not None:
             return _charged(plan, exact_pusd)
 
-        def plan_of(other: str) -> Plan:
-            """Of a model that the response names."""
-            provider, upstream, region, model, key, team = where
-            found = self._plan((provider, upstream, region, beside(normal(model), other.lower()), key, team), at_us)
-            return self._fallback if found.listed is None and self._fallback is not None else found
-
+        plan_of = partial(self._beside, where, at_us)  # no function of its own: that would be a cycle for each call
         flags: tuple[str, ...] = ()
         if plan.listed is None:
             plan = plan_of(reading.model) if reading.model else self._fallback or plan
@@ -209,12 +205,12 @@ class PriceBook:
         if is_free(reading):
             return Priced(0, 0, price_version=plan.version, flags=(*flags, "refusal_free"))
 
-        listed = bill(reading, plan.listed, lambda other: plan_of(other).listed, batch=batch)
+        listed = bill(reading, plan.listed, partial(_listed, plan_of), batch=batch)
         tools_pusd = listed.searches * plan.search_pusd
         list_split = cost(listed.lines, tools_pusd=tools_pusd)
         billed, split = listed, list_split
         if self._overrides:  # an advisor's model may have one where the request's has none
-            billed = bill(reading, plan.billed, lambda other: plan_of(other).billed, batch=batch)
+            billed = bill(reading, plan.billed, partial(_billed, plan_of), batch=batch)
             split = cost(billed.lines, tools_pusd=tools_pusd)
         return Priced(
             list_split.total_pusd,
@@ -229,6 +225,12 @@ class PriceBook:
             ";".join((plan.version, *billed.models)),
             tuple(dict.fromkeys((*flags, *billed.flags))),
         )
+
+    def _beside(self, where: Where, at_us: int, other: str) -> Plan:
+        """Of a model that the response names."""
+        provider, upstream, region, model, key, team = where
+        found = self._plan((provider, upstream, region, beside(normal(model), other.lower()), key, team), at_us)
+        return self._fallback if found.listed is None and self._fallback is not None else found
 
     def _plan(self, where: Where, at_us: Number) -> Plan:
         plan: Plan | None = self._plans.get(where)
@@ -300,6 +302,14 @@ def _plain(plan: Plan, reading: Reading) -> Priced | None:
         pa, pb, pc, pd, pe = pa * num // den, pb * num // den, pc * num // den, pd * num // den, pe * num // den
         other = billed - pa - pb - pc - pd - pe - tools
     return Priced(listed, billed, pa, pb, pc, pd, pe, tools, other, plan.version, plan.flags)
+
+
+def _listed(plan_of: Callable[[str], Plan], model: str) -> PriceCard | None:
+    return plan_of(model).listed
+
+
+def _billed(plan_of: Callable[[str], Plan], model: str) -> PriceCard | None:
+    return plan_of(model).billed
 
 
 def _charged(plan: Plan, exact_pusd: int) -> Priced:
