@@ -46,7 +46,7 @@ def closed_loop(contender: Contender, kind: Kind, *, connections: int, seconds: 
         await load.run()
         return load
 
-    load: ClosedLoop = on_load_core(work)
+    load: ClosedLoop = on_load_core(work, punctual=False)
     total = load.total()
     figures = figures_of(load) | watch.end(requests=total.answered, events=total.events)
     return Once(figures, histograms(load), failures=failures(total))

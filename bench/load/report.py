@@ -114,7 +114,10 @@ def _scenario(name: str, scenario: Scenario, series: dict[str, Series]) -> str:
             if key in measured.histograms
         }
         parts.append(_figure(title, percentile_plot(f"{title}: {name}", found)))
+    scheduled = any("due" in measured.median for measured in scenario.contenders.values())
     for figure, title in PLOTTED.items():
+        if figure == "rps" and scheduled:
+            continue  # an open loop: the rate is the schedule's, not the contender's
         values = {
             series[who]: measured.median[figure]
             for who, measured in scenario.contenders.items()

@@ -12,7 +12,7 @@ import click
 
 from bench.load import contenders, results, scenarios, targets, units
 from bench.load.contender import ContenderFailed, cores
-from bench.load.ground import PRIORITY, Collected, Ground, Options, say
+from bench.load.ground import Collected, Ground, Options, say
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 ROUNDS, SMOKE_ROUNDS = 5, 2
@@ -110,7 +110,7 @@ def machine() -> dict[str, str]:
         "cpu": cpu_model(),
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "placing": f"contenders on core {first}; generator (priority {PRIORITY} if allowed), upstream, keeper on core {second}",
+        "placing": f"contenders on core {first}; generator (SCHED_FIFO where allowed), upstream and keeper on core {second}",
         "load": " ".join(f"{value:.2f}" for value in os.getloadavg()),
     }
 

@@ -13,6 +13,8 @@ COLUMNS = {
     "p999_us": "p99.9",
     "added_p50_us": "added p50",
     "added_p99_us": "added p99",
+    "ttfb_p50_us": "first byte p50",
+    "ttfb_p99_us": "p99",
     "added_ttfb_p50_us": "added first byte p50",
     "added_ttfb_p99_us": "p99",
     "delay_p50_us": "event delay p50",

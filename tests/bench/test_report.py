@@ -191,6 +191,13 @@ def test_times_and_money_are_exact_where_they_can_be() -> None:
     assert [usd(text) for text in ("0", "1", "4299750000000000", "x", "٣")] == ["0", "0.000000000001", "4,299.75", "x", "٣"]
 
 
+def test_the_rate_of_a_schedule_is_not_shown_as_a_contenders_own() -> None:
+    closed = Scenario("what", 5.0, {"bare": measured(5), "gw": measured(9)})
+    opened = Scenario("what", 5.0, {"bare": measured(5, due=100), "gw": measured(9, due=100)})
+    pages = [report.html(Results("", {}, {}, {"small": one}, [], [])) for one in (closed, opened)]
+    assert ["Requests answered per second" in page for page in pages] == [True, False]
+
+
 def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
     targets = [Target("a", "1", word, 0.0, 1.0, ok=ok) for word, ok in (("2", True), ("0", False), ("not measured", False))]
     results = Results("2026-11-21T08:30:00Z", {}, {}, {}, targets, [])
