@@ -88,7 +88,7 @@ async def test_locked_database_is_waited_for_and_said_once(tmp_path: Path, caplo
     writer = JournalWriter(tmp_path / "journal", "0-a")
     async with running(tmp_path):
         writer.append(record("a"))
-        await until(lambda: rows(tmp_path) == ["a"])
+        await until(lambda: rows(tmp_path) == ["a"] and read_status(tmp_path) is not None)
         other = sqlite3.connect(tmp_path / "gw.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         for index in range(50):

@@ -127,6 +127,7 @@ class Target:
 def tls_context(ca_file: str | Path | None = None, *, verify: bool = True, system: bool = False) -> SSLContext:
     """A client's context: TLS 1.2 or later, HTTP/1.1 only. Trusts the system, or `ca_file` instead (`system`: or both)."""
     context = ssl.create_default_context(cafile=ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # not all builds of Python say so by themselves
     if ca_file and system:
         context.load_default_certs()
     if not verify:
