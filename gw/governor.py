@@ -22,7 +22,6 @@ from gw.domain.limit import LimitKind, usd_units
 from gw.domain.money import PUSD_PER_NUSD
 from gw.domain.scope import CallPath
 from gw.domain.settled import Settled
-from gw.domain.standing import Standing
 from gw.errors import Refusal
 from gw.settle import Call, Who, columns_of
 from gw.wire import budgets as say
@@ -300,9 +299,6 @@ class Governor:
             least, most = self.gate.standing(half, tightest), self.gate.standing(half, fullest)
             steady = path.said[words] = say.steady_headers(least, most, percent, native=native)
         return [say.remaining_header(remaining), *steady]
-
-    def standings(self, call: Call) -> list[Standing]:
-        return self.gate.standings(call.hold.path) if call.hold is not None else []
 
     # --- at its end -------------------------------------------------------------------------------------------------------
 

@@ -263,11 +263,6 @@ def _who(call: Call, frame: Frame) -> None:
         call.who_columns = frame.since(start)
 
 
-def who_of(call: Call) -> Who:
-    """The columns of WHO by name."""
-    return Who._make(columns_of(call))
-
-
 def columns_of(call: Call) -> tuple[str, ...]:
     """From key_id to requested_model: they are known once the call is planned, and kept from then on."""
     if call.who is not None:
