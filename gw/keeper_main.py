@@ -10,8 +10,10 @@ from pathlib import Path
 from gw import clock
 from gw.config.load import ConfigError, load
 from gw.config.model import Config
+from gw.courier_main import duties_of
 from gw.domain.stored import LeftOut
 from gw.keeper import KeeperSettings, run
+from gw.ledger import errand
 from gw.ledger.database import database_of
 from gw.ledger.mover import KeeperBusy
 from gw.ledger.store import Database, Row, StoreError
@@ -28,6 +30,8 @@ from gw.upkeep import Upkeep
 log = logging.getLogger("gw.keeper")
 
 SYNC_RETRY_US = 15 * 60 * 1_000_000
+ERRANDS_EVERY_US = 1_000_000
+UNPRESSING_US = 60_000_000  # after the start: for duties that a short-lived gateway need not have a courier for
 
 
 class Duties:
@@ -36,7 +40,10 @@ class Duties:
     def __init__(
         self, state: StateFile, state_dir: Path, config_path: Path | None, published: Published | None, database: Database
     ) -> None:
+        self._state = state
         self._state_dir = state_dir
+        self._database = database
+        self._errands_due_us = 0
         self._publisher = Publisher(state, state_dir, config_path, database)
         if published is not None:
             self._publisher.adopt(published, Snapshot(published))
@@ -114,6 +121,25 @@ class Duties:
             log.info("snapshot %d is in force", self._publisher.snapshot.version)
         self._heed()
 
+    async def want_courier(self) -> None:
+        """Tells the supervisor once there is work for a courier; from then on there is one."""
+        now_us = clock.wall_us()
+        if self._state.words[Word.COURIER_WANTED] or now_us < self._errands_due_us:
+            return
+        self._errands_due_us = now_us + ERRANDS_EVERY_US
+        snapshot = self.lost.snapshot
+        duties = duties_of(snapshot.config) if snapshot is not None else []
+        settled = now_us - self._state.words[Word.STARTED_US] > UNPRESSING_US
+        if any(duty.pressing or settled for duty in duties) or self._errands_wait():
+            self._state.words[Word.COURIER_WANTED] = now_us
+
+    def _errands_wait(self) -> bool:
+        try:
+            with self._database.reading() as db:
+                return db is not None and errand.waiting(db)
+        except StoreError:
+            return False  # then nobody could perform them either
+
     async def sync_prices(self) -> None:
         snapshot = self.lost.snapshot
         pricing = snapshot.config.pricing if snapshot is not None else None
@@ -152,7 +178,7 @@ async def keep(state_dir: Path, config_path: Path | None, published: Published |
         left_out=duties.left_out,
         counts=duties.counts,
         retention_months=config.storage.retention_months,
-        on_tick=(duties.publish, duties.keep_cells, duties.sync_prices, end_if_orphaned),
+        on_tick=(duties.publish, duties.keep_cells, duties.sync_prices, duties.want_courier, end_if_orphaned),
     )
     await run(settings)
 

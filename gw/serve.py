@@ -1,4 +1,5 @@
-"""`gw serve`: the supervisor. Prepares the state directory, then keeps N workers and one keeper alive until told to stop.
+"""`gw serve`: the supervisor. Prepares the state directory, then keeps N workers, a keeper and, once there is anything for it
+to do, a courier alive until told to stop.
 
 Granian's process server spawns the workers; its loop is replaced by one that restarts whatever dies (with back-off),
 drains before stopping, and forwards SIGHUP to the keeper, who reloads. The supervisor itself serves nothing.
@@ -8,10 +9,7 @@ All children are forked by its main thread and end with it (gw.ops.process).
 import fcntl
 import logging
 import os
-import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,6 +20,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from gw import clock
+from gw.attendant import Attendant
 from gw.config.load import ConfigError
 from gw.config.model import Config
 from gw.ledger.mover import KeeperBusy
@@ -37,7 +36,6 @@ POLL_S = 0.1
 QUICK_DEATH_NS = 2_000_000_000  # a worker that lives less than this may be failing to start
 QUICK_DEATHS_MAX = 10  # in a row, before any worker has come up: then starting is given up
 RESPAWN_PAUSE_NS = (50_000_000, 1_000_000_000)  # first and longest, by the number of quick deaths in a row
-KEEPER_PAUSE_NS = 1_000_000_000  # from one start of the keeper to the next
 HUNG_POLLS = 300  # looks at a worker's standing timer (30 s, not counting time in which the whole gateway was suspended)
 STOP_GRACE_S = 5  # after the drain deadline, for calls to be closed and recorded
 NS_PER_S = 1_000_000_000
@@ -73,36 +71,18 @@ class Supervisor(MPServer):
         self.gw_config = config
         self.gw_config_path = config_path
         self.gw_state = state
-        self.keeper: subprocess.Popen[bytes] | None = None
+        path = str(config_path or "")
+        self.keeper = Attendant("keeper", "gw.keeper_main", path, 30, "its journals are kept for the next start")
+        self.courier = Attendant("courier", "gw.courier_main", path, 15, "the next start takes up what it had in hand")
         self.gave_up = False
-        self._keeper_due_ns = 0
         self._dead: set[int] = set()  # workers to be started again, by index
         self._quick_deaths = 0
         self._respawn_due_ns = 0
         self._standing: dict[int, tuple[int, int]] = {}  # pid -> last heartbeat, looks at it since
         self._complaint = ""
-        self.on_startup(self.start_keeper)
-        self.on_shutdown(self.stop_keeper)
-
-    def start_keeper(self) -> None:
-        command = [sys.executable, "-m", "gw.keeper_main", str(self.gw_config_path or "")]
-        self._keeper_due_ns = clock.mono_ns() + KEEPER_PAUSE_NS
-        try:
-            with signals_held():
-                self.keeper = subprocess.Popen(command, start_new_session=True)  # Ctrl-C in the terminal is not for it
-        except OSError as error:
-            log.error("the keeper cannot be started now: %s", error)
-
-    def stop_keeper(self) -> None:
-        """The workers are gone: the keeper writes what their journals hold, then ends."""
-        if self.keeper is None:
-            return
-        self.keeper.send_signal(signal.SIGTERM)
-        try:
-            self.keeper.wait(30)
-        except subprocess.TimeoutExpired:
-            log.error("the keeper did not finish in 30 s; its journals are kept for the next start")
-            self.keeper.kill()
+        self.on_startup(self.keeper.start)
+        self.on_shutdown(self.keeper.stop)  # the workers are gone: it writes what their journals hold, then ends
+        self.on_shutdown(self.courier.stop)
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         spawn: Any = super()._spawn_workers
@@ -117,8 +97,7 @@ class Supervisor(MPServer):
                 break
             if self.reload_signal:
                 self.reload_signal = False
-                if self.keeper is not None:
-                    self.keeper.send_signal(signal.SIGHUP)
+                self.keeper.reload()
             self._keep_state_file()
             self._kill_hung()
             self._bury_dead()
@@ -126,10 +105,9 @@ class Supervisor(MPServer):
                 log.critical("workers end as soon as they start; giving up. The lines above say why.")
                 self.gave_up = True
                 break
-            if (self.keeper is None or self.keeper.poll() is not None) and clock.mono_ns() >= self._keeper_due_ns:
-                if self.keeper is not None:
-                    log.error("the keeper ended (exit code %s); starting another", self.keeper.returncode)
-                self.start_keeper()
+            self.keeper.look()
+            if self.gw_state.words[Word.COURIER_WANTED]:
+                self.courier.look()
         self._drain()
 
     def _keep_state_file(self) -> None:

@@ -72,6 +72,7 @@ CATCH_ALL: dict[tuple[str, str], str] = {
     ("gw/pipeline.py", "handle"): "a bug costs its call, never the worker, and is recorded",
     ("gw/worker.py", "Worker.settle"): "a bug in pricing must not cost the record",
     ("gw/keeper.py", "*"): "supervises foreign code: the ledger goes on without it",
+    ("gw/courier.py", "*"): "supervises foreign code: the other duties go on",
     ("gw/ledger/mover.py", "*"): "supervises foreign code: a failure there must not keep a call out of the ledger",
 }
 

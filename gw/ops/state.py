@@ -56,6 +56,7 @@ class Word:
     SNAPSHOT_VERSION = 3  # written by the supervisor before the first worker, then by the keeper
     DRAINING = 4  # written by the supervisor: 0, or the wall time in us at which draining began
     DRAIN_DEADLINE_NS = 5  # running calls are stopped at this monotonic time, the same for all processes of a host
+    COURIER_WANTED = 6  # written by the keeper: 0, or the wall time in us since when there is work for a courier
 
 
 class Own:

@@ -1,0 +1,49 @@
+"""The courier process, and who appoints what it does. The modules named here import nothing heavy before a duty runs."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from gw.config.load import ConfigError
+from gw.config.model import Config
+from gw.courier import Appoint, Courier, CourierBusy, Desk, Duty, Performer, run
+from gw.ledger.database import database_of
+from gw.ledger.store import StoreError
+from gw.ops.process import configure_logging, die_with_supervisor
+from gw.ops.state import STATE_FILE, StateFile
+from gw.snapshot import config_of, read
+
+log = logging.getLogger("gw.courier")
+
+APPOINT: tuple[Appoint, ...] = ()
+ERRANDS: Mapping[str, Performer] = {}
+
+
+def duties_of(config: Config) -> list[Duty]:
+    """What a courier would do for this configuration."""
+    return [duty for appoint in APPOINT for duty in appoint(config)]
+
+
+def main() -> int:
+    """Ends on SIGTERM; Ctrl-C is the supervisor's to handle."""
+    die_with_supervisor(signal.SIGTERM)
+    state_dir = Path(os.environ["GW_STATE_DIR"])
+    configure_logging("info")
+    try:
+        published = read(state_dir)
+        config = config_of(published)
+        configure_logging(config.server.log_level)
+        desk = Desk(state_dir, StateFile(state_dir / STATE_FILE), database_of(config.storage.address), published)
+        asyncio.run(run(Courier(desk, APPOINT, ERRANDS)))
+    except (CourierBusy, ConfigError, StoreError, OSError, ValueError) as error:
+        log.error("the courier ends: %s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
