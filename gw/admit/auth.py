@@ -86,6 +86,13 @@ class Authenticator:
             raise EndedKey("expired_key", message, account)
         return account
 
+    def holder(self, key_digest: bytes, now_us: int) -> Account:
+        """Of the virtual key with this digest, which was shown before. Raises Refusal if it may be used no more."""
+        account = self._keys.get(key_digest)
+        if account is None or not account.active or (account.expires_us and account.expires_us <= now_us):
+            raise Refusal("revoked_key", "The virtual key that was signed in with may be used no more. Sign in again.")
+        return account
+
     def _lookup(self, text: bytes) -> Account:
         key = text.decode("latin-1")
         parsed = parse(key)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
+from gw.admit.auth import Authenticator
 from gw.config.model import Config
 from gw.domain.budget_book import BudgetBook
 from gw.ops.state import StateFile
@@ -34,6 +35,8 @@ class Served(Protocol):
     def published(self) -> Origin: ...
     @property
     def pepper(self) -> bytes: ...
+    @property
+    def authenticator(self) -> Authenticator: ...
     @property
     def budget_book(self) -> BudgetBook: ...
 

@@ -21,10 +21,11 @@ from gw import clock
 from gw.config.values import nearest
 from gw.control.auth import Guard
 from gw.control.host import Host
-from gw.control.http_answer import NO_STORE, Answer, Ask, json_answer
+from gw.control.http_answer import NO_STORE, Answer, Ask, Client, json_answer
 from gw.control.http_items import Desk
 from gw.control.http_operations import OPERATIONS, Operation
 from gw.control.problem import MEDIA_TYPE, Problem, invalid
+from gw.control.session import Principal
 from gw.ledger.store import StoreError
 
 THREADS = 1  # requests wait for each other rather than for the calls that share the processor
@@ -51,8 +52,8 @@ class ControlApi:
 
     def __init__(self, host: Host, environ: Mapping[str, str] = os.environ) -> None:
         self._host = host
-        self._desk = Desk(host)
         self._guard = Guard(host.state_dir, environ)
+        self._desk = Desk(host, self._guard)
         self._threads = ThreadPoolExecutor(THREADS, "gw-api")
         self._open = 0
         self._routes = _routes()
@@ -74,10 +75,14 @@ class ControlApi:
 
     async def _answer(self, request: Request) -> Answer:
         found = self._find(request)
+        principal = None
+        address = request.client.host if request.client else ""
         if isinstance(found, Problem) or not found.public:
-            actor = self._guard.admit(request.headers, request.client.host if request.client else "", clock.mono_ns())
-        else:
-            actor = ""
+            keys = not isinstance(found, Problem) and found.keys
+            changes = request.method not in ("GET", "HEAD")
+            principal = self._guard.admit(
+                request.headers, address, clock.mono_ns(), self._host, keys=keys, changes=changes
+            )
         if isinstance(found, Problem):  # what there is and what not is no stranger's business
             raise found
         if self._open >= OPEN_MAX:
@@ -85,7 +90,7 @@ class ControlApi:
         self._open += 1
         try:
             body = await _body(request) if request.method in METHODS_WITH_BODY else b""
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._perform, found, request, body, actor)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._perform, found, request, body, principal)
         finally:
             self._open -= 1
 
@@ -101,16 +106,20 @@ class ControlApi:
             return operations[method]
         return Problem("unknown_path")
 
-    def _perform(self, operation: Operation, request: Request, body: bytes, actor: str) -> Answer:
+    def _perform(self, operation: Operation, request: Request, body: bytes, principal: Principal | None) -> Answer:
         """In a thread of ours."""
+        address = request.client.host if request.client else ""
+        session = self._guard.session(request.headers, self._host)
         ask = Ask(
             path={name: _decoded(value) for name, value in request.path_params.items()},
             query=_query(request, operation),
             body=body,
             if_match=request.headers.get("if-match", ""),
             if_none_match=request.headers.get("if-none-match", ""),
-            actor=actor,
+            actor=principal.actor if principal is not None else "",
             now_us=clock.wall_us(),
+            principal=principal,
+            client=Client(address, _is_secure(request), session),
         )
         try:
             return operation.perform(self._desk, ask)
@@ -143,6 +152,11 @@ def _routes() -> list[tuple[Route, dict[str, Operation]]]:
 
 def _unused(_: Request) -> Response:
     raise AssertionError("routes are matched here, never called")
+
+
+def _is_secure(request: Request) -> bool:
+    """Whoever ends TLS in front of gw says so."""
+    return "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", ""))
 
 
 def _allowed(operations: Mapping[str, Operation]) -> str:

@@ -5,8 +5,18 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
+from gw.control.session import Principal, Session
+
 JSON = "application/json"
 NO_STORE = {"cache-control": "no-store"}
+
+
+class Client(Struct, frozen=True):
+    """Where a request came from."""
+
+    address: str = ""
+    secure: bool = False  # it came by TLS, as far as anybody said
+    session: Session | None = None  # of its cookie
 
 
 class Ask(Struct, frozen=True):
@@ -19,6 +29,8 @@ class Ask(Struct, frozen=True):
     if_none_match: str = ""
     actor: str = ""
     now_us: int = 0
+    principal: Principal | None = None  # None: nobody who is known, at an operation that is public
+    client: Client = Client()
 
 
 class Answer(Struct, frozen=True):

@@ -9,6 +9,7 @@ from gw.config.budget_model import Increase
 from gw.config.schema import specs
 from gw.config.values import nearest
 from gw.control import http_listing, service
+from gw.control.auth import Guard
 from gw.control.host import Host
 from gw.control.http_answer import NO_STORE, Answer, Ask, json_answer
 from gw.control.http_body import checked, json_object
@@ -26,8 +27,9 @@ Entry = dict[str, Any]
 class Desk:
     """What operations work with; one per worker."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, guard: Guard) -> None:
         self.host = host
+        self.guard = guard
         self._service: tuple[object, Service] | None = None
         self._listed: tuple[tuple[object, ...], list[Entry]] = ((), [])  # the list asked for last: pages of it follow each other
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from gw.config.budget_model import Increase
-from gw.control import http_items, http_listing, http_views
+from gw.control import http_items, http_listing, http_session, http_views
 from gw.control.http_answer import Answer, Ask, json_answer
 from gw.control.http_docs import page
 from gw.control.http_items import Perform
@@ -297,7 +297,46 @@ DOCS = (
     ),
 )
 
+SESSION = (
+    Operation(
+        method="POST",
+        path="/api/session",
+        id="sign_in",
+        tag="Gateway",
+        summary="Sign in a browser",
+        description="With the admin token or a virtual key; the answer sets a cookie. A virtual key sees only what is its own.",
+        body=Body("SessionNew"),
+        answer="SignedIn",
+        problems=("admin_token_wrong", "virtual_key_wrong", *WRITE),
+        public=True,
+        perform=http_session.sign_in,
+    ),
+    Operation(
+        method="GET",
+        path="/api/session",
+        id="get_session",
+        tag="Gateway",
+        summary="Who is signed in",
+        answer="SignedIn",
+        problems=("signed_out", "virtual_key_wrong", "invalid"),
+        keys=True,
+        perform=http_session.signed_in,
+    ),
+    Operation(
+        method="DELETE",
+        path="/api/session",
+        id="sign_out",
+        tag="Gateway",
+        summary="Sign out",
+        status=204,
+        problems=("invalid",),
+        public=True,
+        perform=http_session.sign_out,
+    ),
+)
+
 OPERATIONS: tuple[Operation, ...] = (
+    *SESSION,
     *(operation for kind in PLURALS for operation in _of_kind(kind)),
     *KEY_ACTIONS,
     *INCREASES,
@@ -327,8 +366,9 @@ def _schemas() -> dict[str, Schema]:
     schemas["Rotation"] = closed({"overlap_s": overlap}, [])
     schemas["Nothing"] = closed({}, [])
     schemas["IncreaseNew"] = table_schema(Increase)
+    schemas["SessionNew"] = http_session.SESSION_NEW
     schemas["OpenApi"] = {"type": "object", "required": ["openapi", "info", "paths"]}
-    views = (AccountView, AuditPage, ConfigView, StatusView)
+    views = (AccountView, AuditPage, ConfigView, StatusView, http_session.SignedIn)
     return {**schemas, **msgspec.json.schema_components(views, ref_template=REF)[1]}
 
 

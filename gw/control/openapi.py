@@ -56,6 +56,7 @@ class Described(Struct, frozen=True, kw_only=True):
     conditional: bool = False  # answers 304 to If-None-Match
     problems: tuple[str, ...] = ()
     public: bool = False
+    keys: bool = False  # whoever shows a virtual key may ask, too, and gets what is its own
 
 
 def document(operations: Iterable[Described], schemas: dict[str, Schema], tags: dict[str, str]) -> dict[str, Any]:

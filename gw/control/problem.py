@@ -35,6 +35,11 @@ PROBLEMS: dict[str, Kind] = {
         "A virtual key cannot administer",
         "Send the admin token instead. What a key may spend itself stands at /api/me.",
     ),
+    "virtual_key_wrong": Kind(401, "Not a virtual key that may be used", "Copy the key that you were given again, whole."),
+    "csrf_missing": Kind(
+        403, "Not asked by a page of this gateway", "Reload the page; a program sends the admin token as a header, not a cookie."
+    ),
+    "signed_out": Kind(401, "Nobody is signed in", "Sign in with the admin token or a virtual key."),
     "locked_out": Kind(
         429, "Too many wrong tokens", "Wait as long as Retry-After says, then send the right token; until then none is looked at."
     ),

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,8 @@ SECOND = 1_000_000_000
 def bearer(token: str, **more: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}", **more}
 
+HOST: Any = None  # is asked only for keys and sessions
+
 
 @pytest.fixture
 def guard(tmp_path: Path) -> Guard:
@@ -24,7 +27,7 @@ def guard(tmp_path: Path) -> Guard:
 
 def refused(guard: Guard, headers: dict[str, str], address: str = "192.0.2.1", now_ns: int = 0) -> Problem:
     with pytest.raises(Problem) as raised:
-        guard.admit(headers, address, now_ns)
+        guard.admit(headers, address, now_ns, HOST)
     return raised.value
 
 
@@ -52,8 +55,8 @@ def test_nobody_is_let_in_but_who_shows_the_token(guard: Guard, headers: dict[st
 
 
 def test_the_token_lets_in_and_the_scheme_may_be_written_in_any_case(guard: Guard) -> None:
-    assert guard.admit(bearer(TOKEN), "192.0.2.1", 0) == "admin token (192.0.2.1)"
-    assert guard.admit({"authorization": f"bearer  {TOKEN} "}, "", 0) == "admin token (unknown address)"
+    assert guard.admit(bearer(TOKEN), "192.0.2.1", 0, HOST).actor == "admin token (192.0.2.1)"
+    assert guard.admit({"authorization": f"bearer  {TOKEN} "}, "", 0, HOST).actor == "admin token (unknown address)"
 
 
 ACTORS = [
@@ -82,9 +85,9 @@ def test_after_some_wrong_tokens_an_address_is_not_listened_to_for_ever_longer(g
         now_ns += waits[-1] * SECOND
         assert refused(guard, bearer("gwa_wrong"), now_ns=now_ns).slug == "admin_token_wrong"
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 256]
-    assert guard.admit(bearer(TOKEN), "192.0.2.2", now_ns), "another address is not meant"
+    assert guard.admit(bearer(TOKEN), "192.0.2.2", now_ns, HOST), "another address is not meant"
     now_ns += 256 * SECOND
-    assert guard.admit(bearer(TOKEN), "192.0.2.1", now_ns)
+    assert guard.admit(bearer(TOKEN), "192.0.2.1", now_ns, HOST)
     assert refused(guard, bearer("gwa_wrong"), now_ns=now_ns).slug == "admin_token_wrong", "the right token clears the count"
 
 
@@ -92,14 +95,14 @@ def test_requests_without_a_token_or_with_a_key_lock_nobody_out(guard: Guard) ->
     for _ in range(100):
         refused(guard, {})
         refused(guard, bearer("gwk_abcdefghijkl_secret"))
-    assert guard.admit(bearer(TOKEN), "192.0.2.1", 0)
+    assert guard.admit(bearer(TOKEN), "192.0.2.1", 0, HOST)
 
 
 def test_one_who_moves_within_a_network_of_ipv6_is_still_the_same(guard: Guard) -> None:
     for at in range(FREE_TRIES):
         refused(guard, bearer("gwa_wrong"), f"2001:db8::{at:x}")
     assert refused(guard, bearer(TOKEN), "2001:db8::ffff:1").slug == "locked_out"
-    assert guard.admit(bearer(TOKEN), "2001:db8:0:1::1", 0)
+    assert guard.admit(bearer(TOKEN), "2001:db8:0:1::1", 0, HOST)
 
 
 def test_what_is_remembered_of_addresses_is_bounded(guard: Guard) -> None:
