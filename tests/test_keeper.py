@@ -33,7 +33,7 @@ def ledger(state_dir: Path) -> SqliteDatabase:
 
 
 def rows(state_dir: Path) -> list[str]:
-    return [call_id for (call_id,) in query(ledger(state_dir), "SELECT call_id FROM call ORDER BY rowid")]
+    return [call_id for (call_id,) in query(ledger(state_dir), "SELECT call_id FROM call ORDER BY seq")]
 
 
 def status(state_dir: Path) -> KeeperStatus:

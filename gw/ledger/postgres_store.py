@@ -19,6 +19,7 @@ from psycopg import AsyncConnection
 from gw.ledger import months
 from gw.ledger.earlier import keeping
 from gw.ledger.postgres import SCHEMA, SESSION, WRITING, PostgresDatabase, WholeNumber, placeholders, translated, unreachable
+from gw.ledger.sequence import GIVEN, RAISE
 from gw.ledger.store import COLUMNS, Batch, OpenRow, Row, StoreError, Unreachable
 from gw.ledger.writing import COUNT, FORGET, OFFSET, OFFSETS, OPEN, OPEN_CALLS, OPEN_CALLS_OF, counts_of, offsets_of
 
@@ -26,11 +27,11 @@ ANSWER_S = 30.0  # longest wait for one transaction
 CHECK_S = 3.0
 RETIRE_S = 900.0  # for the sums of a month
 
-_NAMES = ", ".join((*COLUMNS, "rowid"))
+_NAMES = ", ".join((*COLUMNS, "seq"))
 _STAGE = "CREATE TEMPORARY TABLE arriving (LIKE call) ON COMMIT DELETE ROWS"
 _COPY = f"COPY arriving ({_NAMES}) FROM STDIN".encode()
 _INSERT = (
-    f"INSERT INTO call ({_NAMES}) SELECT {_NAMES} FROM arriving ORDER BY rowid "  # noqa: S608 - our own field names
+    f"INSERT INTO call ({_NAMES}) SELECT {_NAMES} FROM arriving ORDER BY seq "  # noqa: S608 - our own field names
     "ON CONFLICT (call_id, started_us) DO NOTHING"
 ).encode()
 _PARTITIONS = "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'call'::regclass"
@@ -47,7 +48,7 @@ class PostgresStore:
         self._db: Connection | None = None
         self._open: dict[str, str] = {}  # call id -> boot, as in open_call: spares a DELETE for each call that was never there
         self._months: set[int] = set()  # that have a partition
-        self._rowid = 0  # of the latest row
+        self._seq = 0  # the highest that was given
 
     async def open(self) -> dict[str, int]:
         await asyncio.to_thread(self._database.prepare)
@@ -65,7 +66,8 @@ class PostgresStore:
                 raise Unreachable("Postgres: another gateway writes to this ledger; each needs one of its own") from error
             await db.execute(_STAGE)
             self._months = {month for (name,) in await rows(db, _PARTITIONS) if (month := months.month_in(name)) is not None}
-            self._rowid = (await rows(db, "SELECT coalesce(max(rowid), 0) FROM call"))[0][0]
+            given = await rows(db, GIVEN)
+            self._seq = given[0][0] if given else 0
             self._open = {call_id: boot for call_id, boot in await rows(db, OPEN_CALLS)}
             return {name: consumed for name, consumed in await rows(db, OFFSETS)}
 
@@ -98,17 +100,19 @@ class PostgresStore:
             if counts := counts_of(batch, duplicates):
                 await many(db, COUNT, counts)
         self._months |= made
-        self._rowid += len(offered)
+        self._seq += len(offered)
         return duplicates
 
     async def _insert(self, db: Connection, offered: list[Row]) -> int:
         """Answers how many were there."""
         async with db.cursor() as cursor:
             async with cursor.copy(_COPY) as copy:
-                for rowid, row in enumerate(offered, self._rowid + 1):
-                    await copy.write_row((*row, rowid))
+                for seq, row in enumerate(offered, self._seq + 1):
+                    await copy.write_row((*row, seq))
             await cursor.execute(_INSERT)
-            return len(offered) - cursor.rowcount
+            duplicates = len(offered) - cursor.rowcount
+            await cursor.execute(placeholders(RAISE), (self._seq + len(offered),))
+            return duplicates
 
     def open_boots(self) -> set[str]:
         return set(self._open.values())

@@ -19,6 +19,7 @@ from gw import clock
 from gw.ledger.charged import AT
 from gw.ledger.earlier import keeping
 from gw.ledger.migrate import migrate
+from gw.ledger.sequence import GIVEN, RAISE
 from gw.ledger.store import COLUMNS, Batch, Dialect, OpenRow, StoreError
 from gw.ledger.writing import COUNT, FORGET, OFFSET, OFFSETS, OPEN, OPEN_CALLS, OPEN_CALLS_OF, counts_of, offsets_of
 
@@ -38,7 +39,7 @@ WRITER_PRAGMAS = (
 )
 
 _INSERT = (
-    f"INSERT INTO call ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608 - our own field names
+    f"INSERT INTO call ({', '.join(COLUMNS)}, seq) VALUES ({', '.join('?' * len(COLUMNS))}, ?) "  # noqa: S608 - our own field names
     "ON CONFLICT (call_id) DO NOTHING"
 )
 
@@ -145,6 +146,7 @@ class SqliteStore:
         self._path = path
         self._db: aiosqlite.Connection | None = None
         self._open: dict[str, str] = {}  # call id -> boot, as in open_call: spares a DELETE for each call that was never there
+        self._seq = 0  # the highest that was given
 
     async def open(self) -> dict[str, int]:
         await asyncio.to_thread(prepare, self._path)
@@ -155,6 +157,8 @@ class SqliteStore:
                     await db.execute(f"PRAGMA {pragma}")
                 self._open = {call_id: boot for call_id, boot in await (await db.execute(OPEN_CALLS)).fetchall()}
                 rows = await (await db.execute(OFFSETS)).fetchall()
+                given = await (await db.execute(GIVEN)).fetchone()
+                self._seq = 0 if given is None else given[0]
         except sqlite3.Error as error:
             raise StoreError(f"{self._path.name}: {error}") from error
         return {name: consumed for name, consumed in rows}
@@ -165,8 +169,9 @@ class SqliteStore:
             await db.execute("BEGIN IMMEDIATE")
             duplicates = 0
             if batch.rows:
-                inserted = await db.executemany(_INSERT, batch.rows)
+                inserted = await db.executemany(_INSERT, ((*row, seq) for seq, row in enumerate(batch.rows, self._seq + 1)))
                 duplicates = len(batch.rows) - inserted.rowcount
+                await db.execute(RAISE, (self._seq + len(batch.rows),))
             if closed:
                 await db.executemany("DELETE FROM open_call WHERE call_id = ?", closed)
             if batch.opened:
@@ -176,6 +181,7 @@ class SqliteStore:
             if counts := counts_of(batch, duplicates):
                 await db.executemany(COUNT, counts)
             await db.execute("COMMIT")
+        self._seq += len(batch.rows)
         for (call_id,) in closed:
             del self._open[call_id]
         for call_id, row in batch.opened.items():

@@ -62,7 +62,7 @@ def judged(gateway: GatewayUnderTest, upstream: UpstreamThread, load: Load) -> N
     print(f"\n{tally(load.seen)}\n{verdict.line()}")
     assert not verdict.wrong, f"{len(verdict.wrong)} breaches, the first: {verdict.wrong[0]}"
     assert len(rows) == len(load.seen) == verdict.exact and open_calls(gateway) == 0
-    by_worker = sorted(rows, key=lambda row: (row["worker"], row["rowid"]))
+    by_worker = sorted(rows, key=lambda row: (row["worker"], row["seq"]))
     for _, of_one in groupby(by_worker, key=lambda row: row["worker"]):
         ended = [row["ended_us"] for row in of_one]
         assert ended == sorted(ended)

@@ -14,7 +14,7 @@ from gw.ledger.sqlite import SqliteDatabase
 from gw.ledger.store import COLUMNS, Connection, Database
 from tests.ledger.records import record
 
-_NAMES = (*COLUMNS, "rowid")
+_NAMES = (*COLUMNS, "seq")
 _INSERT = f"INSERT INTO call ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))})"
 
 
@@ -29,8 +29,8 @@ def charged(call_id: str, at_us: int, nusd: int, path: CallPath = CallPath(), **
 def insert(database: Database, records: Iterable[CallRecord]) -> None:
     """Into a ledger that is there; in Postgres the months must be, too (`one_month`)."""
     with writing(database) as db:
-        (rowid,) = db.execute("SELECT coalesce(max(rowid), 0) FROM call").fetchone()
-        db.executemany(_INSERT, [(*astuple(one), rowid + number) for number, one in enumerate(records, 1)])
+        (seq,) = db.execute("SELECT coalesce(max(seq), 0) FROM call").fetchone()
+        db.executemany(_INSERT, [(*astuple(one), seq + number) for number, one in enumerate(records, 1)])
 
 
 def empty(database: Database) -> None:

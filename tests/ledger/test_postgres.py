@@ -175,7 +175,7 @@ async def test_each_month_has_its_own_partition_whatever_the_clock_said(database
     await store.commit(rows(record("again", started_us=NOON_US)))
     found = [name for (name,) in query(database, MONTHS)]
     assert found == ["call_2026_10", "call_2026_11", "call_2026_12", *EDGES]
-    assert query(database, "SELECT call_id FROM call_2026_11 ORDER BY rowid") == [("1",), ("again",)]
+    assert query(database, "SELECT call_id FROM call_2026_11 ORDER BY seq") == [("1",), ("again",)]
     assert len(reports.logs(database)[0]) == 7
     await store.close()
 
@@ -283,7 +283,7 @@ async def test_a_server_that_was_killed_is_found_again(cluster: Cluster) -> None
     database._refused = (0, "")
     await store.open()
     assert await store.commit(rows(record("a"), record("b"))) == 1
-    assert query(database, "SELECT call_id FROM call ORDER BY rowid") == [("a",), ("b",)]
+    assert query(database, "SELECT call_id FROM call ORDER BY seq") == [("a",), ("b",)]
     await store.close()
     database.close()
 

@@ -75,7 +75,7 @@ async def test_ledger_is_its_owners_alone(store: SqliteStore, tmp_path: Path) ->
 def test_table_has_the_records_fields_in_order_and_kind(tmp_path: Path) -> None:
     prepare(tmp_path / "gw.db")
     columns = [(row[1], row[2]) for row in query(tmp_path / "gw.db", "PRAGMA table_info(call)")]
-    assert columns == [(field.name, "TEXT" if field.type is str else "INTEGER") for field in fields(CallRecord)]
+    assert columns == [(field.name, "TEXT" if field.type is str else "INTEGER") for field in fields(CallRecord)] + [("seq", "INTEGER")]
 
 
 def test_field_appended_to_the_record_becomes_a_column(tmp_path: Path) -> None:

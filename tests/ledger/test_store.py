@@ -108,7 +108,7 @@ async def test_rows_keep_the_order_in_which_they_came(store: Store, database: Da
     await store.close()
     await store.open()
     await store.commit(rows(record("last", started_us=0)))
-    assert [name for (name,) in query(database, "SELECT call_id FROM call ORDER BY rowid")] == [*names, "last"]
+    assert [name for (name,) in query(database, "SELECT call_id FROM call ORDER BY seq")] == [*names, "last"]
 
 
 async def test_a_store_that_answers_is_said_to_be_well(store: Store) -> None:

@@ -79,8 +79,8 @@ class GatewayUnderTest:
             with self.database.reading() as db:
                 if db is None:
                     return []
-                query = f"SELECT rowid, {', '.join(COLUMNS)} FROM call WHERE {where} ORDER BY call_id"
-                return [dict(zip(("rowid", *COLUMNS), row, strict=True)) for row in db.execute(query, tuple(arguments))]
+                query = f"SELECT seq, {', '.join(COLUMNS)} FROM call WHERE {where} ORDER BY call_id"
+                return [dict(zip(("seq", *COLUMNS), row, strict=True)) for row in db.execute(query, tuple(arguments))]
         except StoreError as error:
             if "no such table" in str(error):
                 return []
