@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from gw.domain.call import CallRecord
+from gw.ledger.sequence import highest
 from gw.ledger.store import COLUMNS, Database, Dialect
 from gw.ledger.sums import count_if, halves, whole
 
@@ -128,16 +129,16 @@ def logs(
     where, values = _where(database.dialect, filters or Filters(), since_us, until_us)
     columns = ", ".join(COLUMNS)
     if after >= 0:
-        query = f"SELECT rowid, {columns} FROM call {where} AND rowid > ? ORDER BY rowid LIMIT ?"  # noqa: S608 - our own words
+        query = f"SELECT seq, {columns} FROM call {where} AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - our own words
         values = [*values, after, limit]
     else:
-        query = f"SELECT rowid, {columns} FROM call {where} ORDER BY rowid DESC LIMIT ?"  # noqa: S608 - our own words
+        query = f"SELECT seq, {columns} FROM call {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608 - our own words
         values = [*values, limit]
     with database.reading() as db:
         if db is None:
             return [], max(after, 0)
         rows = db.execute(query, values).fetchall()
-        newest = db.execute("SELECT MAX(rowid) FROM call").fetchone()[0] or 0
+        newest = highest(db)
     if after < 0:
         rows.reverse()
     cursor = rows[-1][0] if len(rows) == limit and after >= 0 else newest
