@@ -10,6 +10,9 @@ from _pytest.terminal import TerminalReporter
 from tests.support.databases import cluster, database, server  # noqa: F401 - fixtures of many suites
 
 FORBID = os.environ.get("GW_TEST_FORBID_SKIP") == "1"
+# Suites that stay in one process each where several run the tests (`-n`): they wait more than they work, and load the machine
+# as they need it. They begin first, since they take longest.
+TOGETHER = ("tests/faults/", "tests/e2e/")
 
 
 def _skipped(config: pytest.Config) -> dict[str, list[str]]:
@@ -21,6 +24,18 @@ def _skipped(config: pytest.Config) -> dict[str, list[str]]:
             _, _, reason = report.longrepr
             by_reason[reason.removeprefix("Skipped: ")].append(report.nodeid)
     return by_reason
+
+
+def _group(item: pytest.Item) -> str:
+    """What is run in one process: a suite of TOGETHER, else a file."""
+    path = item.nodeid.split("::")[0]
+    return next((suite for suite in TOGETHER if path.startswith(suite)), path)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: TOGETHER.index(_group(item)) if _group(item) in TOGETHER else len(TOGETHER))
 
 
 @pytest.hookimpl(trylast=True)

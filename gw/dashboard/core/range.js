@@ -1,0 +1,46 @@
+// The time range that views are asked for: a preset that moves with the clock, or two fixed moments. It stands in the address bar.
+import { param, setParams } from "./router.js";
+
+/** name -> what people read, hours back from now (0: from the start of the day or month). */
+export const PRESETS = {
+  "1h": "Last hour",
+  "24h": "Last 24 hours",
+  today: "Today",
+  "7d": "Last 7 days",
+  "30d": "Last 30 days",
+  month: "This month",
+  "90d": "Last 90 days",
+};
+export const DEFAULT = "7d";
+const HOUR_MS = 3_600_000;
+const BACK_MS = { "1h": HOUR_MS, "24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS, "30d": 720 * HOUR_MS, "90d": 2160 * HOUR_MS };
+
+/** @returns {{name: string, label: string, from: string, to: string}} moments in ISO, `to` "" for now; whole minutes, so that
+ * the same question is asked in the same words. */
+export function range() {
+  const from = param("from");
+  if (from) return { name: "custom", label: "Chosen range", from, to: param("to") };
+  const name = param("range") in PRESETS ? param("range") : DEFAULT;
+  return { name, label: PRESETS[name], from: new Date(start(name)).toISOString(), to: "" };
+}
+
+/** @param {string} name */
+function start(name) {
+  const now = new Date();
+  if (name === "today") return new Date(now.getFullYear(), now.getMonth(), now.getDate()).getTime();
+  if (name === "month") return new Date(now.getFullYear(), now.getMonth(), 1).getTime();
+  return Math.floor((now.getTime() - BACK_MS[name]) / 60_000) * 60_000;
+}
+
+/** @param {string} name */
+export const choose = (name) => setParams({ range: name === DEFAULT ? "" : name, from: "", to: "" });
+
+/** @param {string} from @param {string} to moments in ISO */
+export const chooseBetween = (from, to) => setParams({ range: "", from, to });
+
+/** The bucket in which a range of this length is drawn. @param {string} from @param {string} to */
+export function bucketOf(from, to) {
+  const length = (to ? Date.parse(to) : Date.now()) - Date.parse(from);
+  if (length <= 72 * HOUR_MS) return "hour";
+  return length <= 100 * 24 * HOUR_MS ? "day" : "week";
+}

@@ -1,0 +1,42 @@
+// The chooser of the time range.
+import { html, useState } from "../core/html.js";
+import { ZONE } from "../core/format.js";
+import { PRESETS, choose, chooseBetween, range } from "../core/range.js";
+import { Dialog } from "./dialog.js";
+import { Field } from "./form.js";
+
+export function RangePicker() {
+  const { name } = range();
+  const [open, setOpen] = useState(false);
+  const turn = (event) => (event.currentTarget.value === "custom" ? setOpen(true) : choose(event.currentTarget.value));
+  return html`<select class="input" style=${{ width: "auto" }} aria-label="Time range" value=${name} onChange=${turn}>
+      ${Object.entries(PRESETS).map(([key, title]) => html`<option key=${key} value=${key}>${title}</option>`)}
+      <option value="custom">Chosen range…</option>
+    </select>
+    ${open && html`<${Between} onClose=${() => setOpen(false)} />`}`;
+}
+
+/** A moment as <input type="datetime-local"> wants it. @param {string} iso */
+function local(iso) {
+  const moment = new Date(iso);
+  return new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+/** @param {{onClose: () => void}} props */
+function Between({ onClose }) {
+  const now = range();
+  const [from, setFrom] = useState(local(now.from));
+  const [to, setTo] = useState(local(now.to || new Date().toISOString()));
+  const wrong = from && to && from >= to ? "ends before it begins" : "";
+  const take = () => {
+    if (wrong || !from || !to) return;
+    chooseBetween(new Date(from).toISOString(), new Date(to).toISOString());
+    onClose();
+  };
+  const actions = html`<button type="button" class="button" onClick=${onClose}>Cancel</button>
+    <button type="button" class="button first" onClick=${take}>Show it</button>`;
+  return html`<${Dialog} title="Time range" onClose=${onClose} actions=${actions}>
+    <${Field} label="From" type="datetime-local" value=${from} onInput=${setFrom} />
+    <${Field} label="To" type="datetime-local" value=${to} onInput=${setTo} wrong=${wrong} hint=${`In your time zone, ${ZONE}.`} />
+  </${Dialog}>`;
+}
