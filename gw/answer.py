@@ -7,7 +7,7 @@ import zlib
 import orjson
 from msgspec.structs import replace
 
-from gw._fast import amount_text
+from gw._fast import amount_text, found_in
 from gw.domain.call import Outcome
 from gw.domain.money import usd_text
 from gw.domain.usage import Reading
@@ -16,7 +16,7 @@ from gw.ops.metrics import RELAY, SETTLE, timing_text
 from gw.settle import Call
 from gw.upstream.errors import UpstreamError
 from gw.upstream.response import Response
-from gw.wire.anthropic import error_slug, read_error, read_message
+from gw.wire.anthropic import COUNT_MAX, error_slug, read_error
 from gw.wire.asgi import Send
 from gw.wire.headers import TIMING, Answer
 from gw.worker import Worker
@@ -46,6 +46,8 @@ async def relay_whole(worker: Worker, call: Call, response: Response, answer: An
     outcome, error = _judge(call, response.status, answer, body)
     call.laps.lap(SETTLE)
     call.response_bytes = len(body)
+    if call.account.stores_content:
+        worker.content.whole(call.call_id, body, answer.encoding)
     if call.client_gone:
         worker.settle(call, "client_gone", error)
         return
@@ -87,12 +89,15 @@ def _judge(call: Call, status: int, answer: Answer, body: bytes) -> tuple[Outcom
         return "completed", ""
     call.first_token_us = call.first_byte_us
     ttl = call.peek.ttl if call.peek is not None else 0
-    call.reading = read_message(plain, ttl) if plain is not None else Reading(garbled=True)
-    if call.reading.started:
-        return "completed", ""
-    if call.reading.error_type:
-        return "upstream_error", error_slug(call.reading.error_type, status)
-    call.reading = replace(call.reading, text_bytes=len(body if plain is None else plain))
+    if plain is not None:
+        found = call.found = found_in(plain, ttl)
+        found.cap(COUNT_MAX)
+        if found.started:
+            return "completed", ""
+        if found.error_type:
+            return "upstream_error", error_slug(found.error_type, status)
+    reading = call.read() if plain is not None else Reading(garbled=True)
+    call.reading = replace(reading, text_bytes=len(body if plain is None else plain))
     if b"json" not in answer.content_type:
         call.billed = False  # a page of some proxy, not an answer of the provider
     return "upstream_error", "upstream_garbled"

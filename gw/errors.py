@@ -20,6 +20,7 @@ class Kind(NamedTuple):
 REFUSALS: dict[str, Kind] = {
     # the request
     "invalid_json": Kind(400, "invalid_request_error", None),
+    "request_incomplete": Kind(400, "invalid_request_error", None),
     "duplicate_key": Kind(400, "invalid_request_error", None),
     "invalid_field": Kind(400, "invalid_request_error", None),
     "body_too_large": Kind(413, "request_too_large", None),

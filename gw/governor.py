@@ -94,6 +94,7 @@ class Governor:
 
     async def wait(self, call: Call, waiting: Waiting) -> None:
         """Until what others have set aside comes back, `budgets.wait_s` at most. Raises Refusal."""
+        self._block.waits(1)
         try:
             call.hold = await self._queue(call, waiting)
         except BaseException as error:
@@ -101,6 +102,8 @@ class Governor:
             if isinstance(error, Blocked):
                 raise self.refusal(call, error) from None
             raise
+        finally:
+            self._block.waits(-1)
 
     def _unread(self, call: Call, rules: PathRules) -> None:
         """The shared state has no room for an account of this call. Raises Refusal, unless nothing forbids that it goes on all
@@ -108,7 +111,8 @@ class Governor:
         hard = _hard(rules)
         if (hard or rules.limits) and call.snapshot.config.budgets.unreadable == "refuse":
             raise say.unreadable_refusal(call.call_id, hard)
-        log.error("call %s is charged to no budget: the shared state is full", call.call_id)
+        call.charged_us = 0  # no rule has charged it: the keeper does, from its record
+        log.error("call %s is left to the keeper to charge: the shared state is full", call.call_id)
 
     def _estimate(self, call: Call, plain: bytes, rules: PathRules) -> Estimate:
         """Raises Refusal if the key's own bounds forbid the call, or if a hard budget cannot know its cost."""
@@ -325,8 +329,10 @@ class Governor:
             charge_debts(hold.path, units, clock.mono_ns())
         if record.usage_source == "exact" and call.weight is not None:
             who = columns_of(call)
+            found = call.last_word()
+            usage = found if found is not None and not found.iterations else call.read().usage
             self._estimator.learn(
-                call.weight, call.read().usage, who[MODEL], call.account.key_id, who[SESSION], who[AGENT], call.charged_us
+                call.weight, usage, who[MODEL], call.account.key_id, who[SESSION], who[AGENT], call.charged_us
             )
 
 

@@ -26,6 +26,7 @@ from gw.wire.asgi import Receive, Scope, Send
 from gw.wire.body import PEEK_MESSAGES, read_body, readable
 from gw.wire.headers import VALUE_MAX, Sent, read_request, text_of
 from gw.wire.refusals import refusal_answer
+from gw.wire.trace import TRACEPARENT, with_own_span
 from gw.worker import Worker
 
 log = logging.getLogger("gw.pipeline")
@@ -81,9 +82,11 @@ async def _serve(worker: Worker, call: Call, scope: Scope, receive: Receive, sen
     body, plain, model = b"", b"", None
     if call.endpoint != "models":
         whole = await read_body(receive, sent.content_length, snapshot.body_bytes_max)
-        if whole is None:
+        if whole is None and sent.content_length >= 0:
             call.client_gone = True
             raise asyncio.CancelledError
+        if whole is None:  # chunks that are none, or a client that left: the server does not say which
+            raise Refusal("request_incomplete", "The request body broke off before its end. Send it again, whole.")
         body = whole
         call.body_bytes = len(body)
         call.laps.skip()
@@ -107,10 +110,16 @@ async def _serve(worker: Worker, call: Call, scope: Scope, receive: Receive, sen
         call.laps.lap(ADMIT)
     # 6 prepare
     head = _head(sent, deployment, call.own_credential)
+    if snapshot.propagates:
+        head = with_own_span(head, call.values.get(TRACEPARENT, b""), call.call_id)
     path = request_path(call.endpoint, scope["query_string"])
+    if call.account.stores_content and call.endpoint == "messages":
+        worker.content.request(call.call_id, call.account, call.session_id, call.started_us, plain, snapshot.config.content)
     # 7, 8 forward; 9, 10 settle and record
     method = b"GET" if call.endpoint == "models" else b"POST"
-    await forward(worker, call, _new(Outgoing, (method, path, head, body)), receive, send)
+    forwarding = forward(worker, call, _new(Outgoing, (method, path, head, body)), receive, send)
+    body = plain = whole = b""  # it may be large, and the answer long
+    await forwarding
 
 
 def _peek(call: Call, plain: bytes) -> str:

@@ -76,6 +76,8 @@ class Stream:
             self._decoded = Decoded(self._tap, answer.encoding)
             self._feed = self._decoded.feed
         call, response = self._call, self._response
+        if call.account.stores_content:
+            self._feed = self._worker.content.beside(call.call_id, self._feed, answer.encoding)
         try:
             if not call.client_gone:
                 call.status = response.status

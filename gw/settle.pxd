@@ -5,9 +5,10 @@ cimport cython
 from gw._fast.frame cimport Frame as Frame_
 from gw._fast.jsonpeek cimport Peek as Peek_
 from gw._fast.laps cimport Laps as Laps_
+from gw._fast.usage cimport Found as Found_
 from gw.admit.hold cimport Hold
 from gw.domain.settled cimport Settled
-from gw.pricing.book cimport Terms
+from gw.pricing.book cimport Bill, Terms
 from gw.snapshot cimport Deployment, Snapshot
 
 
@@ -19,6 +20,7 @@ cdef class Call:
     cdef public Hold hold
     cdef public Laps_ laps
     cdef public Peek_ peek
+    cdef public Found_ found
     cdef public Snapshot snapshot
     cdef public Terms terms
     cdef public tuple who
@@ -28,9 +30,17 @@ cdef class Call:
     cdef public int slot, second_slot, status, upstream_status, retries
     cdef public bint own_credential, sent, billed, client_gone, stopping, ticked
 
+    @cython.locals(found=Found_)
+    cpdef Found_ last_word(self)
+
 
 cpdef opened(Call call, Frame_ frame)
+@cython.locals(found=Found_, bill=Bill)
 cpdef Settled settled(Call call, Frame_ frame, str outcome, str error)
+cdef Settled plain(Call call, Frame_ frame, Found_ found, Bill bill, str outcome, str error)
+@cython.locals(done=Settled)
+cdef Settled _begun(Call call, Frame_ frame, str outcome, str error, str source)
+cdef _ended(Call call, Frame_ frame, Settled done)
 cpdef Settled unpriced(Call call, Frame_ frame, str outcome, str error)
 cpdef Settled closed(Call call, Frame_ frame, reading, str source, priced, str outcome, str error)
 cpdef tuple columns_of(Call call)

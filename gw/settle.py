@@ -11,22 +11,24 @@ import orjson
 from msgspec.structs import astuple
 
 from gw import __version__, clock
-from gw._fast import Frame, Laps, Peek, Tap, Weight, shown
+from gw._fast import Found, Frame, Laps, Peek, Tap, Weight, shown
 from gw.admit.hold import Hold
 from gw.domain.account import Account
 from gw.domain.call import WHO, CallRecord, Endpoint, OpenCall, Outcome
 from gw.domain.estimate import complete
 from gw.domain.price import Priced
 from gw.domain.settled import Settled
+from gw.domain.trace import parent_of
 from gw.domain.usage import Iteration, Reading, Usage
 from gw.ledger.journal import CLOSE, OPEN
 from gw.ops.metrics import RELAY
-from gw.pricing.book import UNPRICED, Terms
+from gw.pricing.book import UNPRICED, Bill, Terms
 from gw.snapshot import Deployment, Snapshot
 from gw.watch import Watch
-from gw.wire.anthropic import reading_from_tap
+from gw.wire.anthropic import COUNT_MAX, reading_of
 from gw.wire.asgi import Receive
 from gw.wire.headers import TAGS_MAX, text_of
+from gw.wire.trace import TRACEPARENT
 
 NOTHING = Reading()
 NO_PRICE = Priced(0, 0, 0, 0, 0, 0, 0, 0, 0, "", ())
@@ -38,6 +40,7 @@ UPLOAD_MAX_S = 600
 OPEN_COLUMNS = len(OpenCall.__struct_fields__)
 CLOSE_COLUMNS = len(CallRecord.__struct_fields__)
 WHO_COLUMNS = len(WHO)
+NO_TRACE = ("", "", 0)
 AMOUNTS = 9  # of Priced: list, billed, and the billed split
 
 
@@ -65,48 +68,12 @@ class Call:
     """Everything known of one client request so far."""
 
     __slots__ = (
-        "account",
-        "billed",
-        "body_bytes",
-        "budget",
-        "call_id",
-        "charged_us",
-        "client_gone",
-        "deployment",
-        "device",
-        "endpoint",
-        "first_byte_us",
-        "first_token_us",
-        "hold",
-        "laps",
-        "own_credential",
-        "peek",
-        "reading",
-        "receive",
-        "record",
-        "response_bytes",
-        "retries",
-        "second_slot",
-        "sent",
-        "session_id",
-        "shadowed",
-        "slot",
-        "snapshot",
-        "started_us",
-        "status",
-        "stopping",
-        "tap",
-        "terms",
-        "ticked",
-        "upstream_request_id",
-        "upstream_status",
-        "values",
-        "watch",
-        "weight",
-        "who",
-        "who_columns",
-        "worker",
-    )
+        "account", "billed", "body_bytes", "budget", "call_id", "charged_us", "client_gone", "deployment", "device",
+        "endpoint", "first_byte_us", "first_token_us", "found", "hold", "laps", "own_credential", "peek", "reading",
+        "receive", "record", "response_bytes", "retries", "second_slot", "sent", "session_id", "shadowed", "slot",
+        "snapshot", "started_us", "status", "stopping", "tap", "terms", "ticked", "upstream_request_id",
+        "upstream_status", "values", "watch", "weight", "who", "who_columns", "worker",
+    )  # fmt: skip
 
     def __init__(self, call_id: str, endpoint: Endpoint, snapshot: Snapshot, worker: str) -> None:
         self.call_id = call_id
@@ -132,7 +99,8 @@ class Call:
         self.session_id = ""
         self.peek: Peek | None = None
         self.tap: Tap | None = None
-        self.reading: Reading | None = None  # set by a whole answer; a stream's is asked of the tap
+        self.found: Found | None = None  # what a whole answer said; a stream's is asked of the tap
+        self.reading: Reading | None = None  # set by what knows better
         self.slot = -1
         self.second_slot = -1  # of a call that holds twice
         self.weight: Weight | None = None  # of a call that budgets are held to
@@ -166,7 +134,19 @@ class Call:
         """What is known of the response at this moment."""
         if self.reading is not None:
             return self.reading
-        return reading_from_tap(self.tap) if self.tap is not None else NOTHING
+        if self.found is not None:
+            return reading_of(self.found)
+        return reading_of(self.tap.found()) if self.tap is not None else NOTHING
+
+    def last_word(self) -> Found | None:
+        """What the response has said at its end. None: it has not, or not in so many words."""
+        if self.reading is None and self.found is None and self.tap is not None:
+            found = self.tap.found()
+            found.cap(COUNT_MAX)
+            self.found = found if found.final_usage else None
+        if self.reading is not None or self.found is None or not self.found.final_usage or self.found.garbled:
+            return None
+        return self.found
 
 
 def opened(call: Call, frame: Frame) -> None:
@@ -184,12 +164,17 @@ def opened(call: Call, frame: Frame) -> None:
     _who(call, frame)
     frame.text(__version__)
     frame.number(call.charged_us)
-    frame.integer(call.snapshot.published_us)
+    frame.integer(call.snapshot.published_us if call.charged_us else 0)
     frame.integer(call.hold.at_most_nusd if call.hold is not None else 0)
 
 
 def settled(call: Call, frame: Frame, outcome: Outcome, error: str) -> Settled:
     """Writes the call's final record: priced once, from the best reading there is."""
+    found = call.last_word() if call.billed else None
+    if found is not None and call.terms is not None and not found.error_type:
+        bill = call.snapshot.book.bill(call.terms, found)
+        if bill is not None:
+            return plain(call, frame, found, bill, outcome, error)
     reading = call.read()
     refused = bool(reading.error_type) and not reading.started  # an error in place of an answer: providers charge nothing for it
     if refused or not call.billed:
@@ -210,13 +195,68 @@ def closed(  # noqa: PLR0917 - compiled, it is a C function
     call: Call, frame: Frame, reading: Reading, source: str, priced: Priced, outcome: str, error: str
 ) -> Settled:
     """Writes the columns of CallRecord, in its order; tests/test_settle.py names each."""
+    done = _begun(call, frame, outcome, error, source)
+    frame.shown(reading.model, MODEL_MAX)
+    frame.flag(call.peek.stream if call.peek is not None else False)
+    frame.shown(reading.stop_reason, WORD_MAX)
+    _usage(done, frame, reading.usage)
+    frame.text(source)
+    frame.text(flags_of(reading, priced))
+    _price(done, frame, priced)
+    _ended(call, frame, done)
+    return done
+
+
+def plain(  # noqa: PLR0917 - as closed
+    call: Call, frame: Frame, found: Found, bill: Bill, outcome: str, error: str
+) -> Settled:
+    """As `closed`, of almost every call: exact, at flat rates. tests/test_settle.py: the bytes are the same."""
+    done = _begun(call, frame, outcome, error, "exact")
+    frame.shown(found.model, MODEL_MAX)
+    frame.flag(call.peek.stream if call.peek is not None else False)
+    frame.shown(found.stop_reason, WORD_MAX)
+    done.input_tokens, done.output_tokens = found.input_tokens, found.output_tokens
+    done.cache_read_tokens, done.cache_write_5m_tokens = found.cache_read_tokens, found.cache_write_5m_tokens
+    done.cache_write_1h_tokens = found.cache_write_1h_tokens
+    frame.number(found.input_tokens)
+    frame.number(found.output_tokens)
+    frame.number(found.cache_read_tokens)
+    frame.number(found.cache_write_5m_tokens)
+    frame.number(found.cache_write_1h_tokens)
+    frame.number(found.thinking_tokens)
+    frame.number(found.web_search_requests)
+    frame.number(found.web_fetch_requests)
+    frame.number(found.code_execution_requests)
+    frame.shown(found.service_tier, WORD_MAX)
+    frame.shown(found.speed, WORD_MAX)
+    frame.shown(found.inference_geo, WORD_MAX)
+    frame.text(orjson.dumps(found.iterations).decode() if found.iterations else "")
+    frame.text("exact")
+    flags = (*bill.flags, "ttl_assumed") if found.ttl_assumed else bill.flags
+    frame.text(",".join(flags) if flags else "")
+    done.list_pusd = done.billed_pusd = bill.billed_pusd
+    frame.number(bill.billed_pusd)
+    frame.number(bill.billed_pusd)
+    frame.number(bill.input_pusd)
+    frame.number(bill.output_pusd)
+    frame.number(bill.cache_read_pusd)
+    frame.number(bill.cache_write_5m_pusd)
+    frame.number(bill.cache_write_1h_pusd)
+    frame.number(bill.tools_pusd)
+    frame.number(0)
+    frame.text(bill.version)
+    _ended(call, frame, done)
+    return done
+
+
+def _begun(call: Call, frame: Frame, outcome: str, error: str, source: str) -> Settled:
+    """The columns before the answer's."""
     done = Settled(call.endpoint, outcome, error)
     done.usage_source = source
     done.started_us = call.started_us
     done.first_token_us = call.first_token_us
     done.ended_us = max(clock.wall_us(), call.started_us)  # the wall clock may go backwards, a call may not
     done.retries = call.retries
-    peek = call.peek
     frame.begin(CLOSE, CLOSE_COLUMNS)
     frame.text(call.call_id)
     frame.text(call.endpoint)
@@ -228,13 +268,11 @@ def closed(  # noqa: PLR0917 - compiled, it is a C function
     frame.number(call.status)
     frame.text(error)
     _who(call, frame)
-    frame.shown(reading.model, MODEL_MAX)
-    frame.flag(peek.stream if peek is not None else False)
-    frame.shown(reading.stop_reason, WORD_MAX)
-    _usage(done, frame, reading.usage)
-    frame.text(source)
-    frame.text(flags_of(reading, priced))
-    _price(done, frame, priced)
+    return done
+
+
+def _ended(call: Call, frame: Frame, done: Settled) -> None:
+    """The columns behind the price."""
     frame.number(call.upstream_status)
     frame.text(call.upstream_request_id)
     frame.number(call.retries)
@@ -246,9 +284,13 @@ def closed(  # noqa: PLR0917 - compiled, it is a C function
     frame.integer(call.snapshot.published_us if call.charged_us else 0)
     frame.text(call.budget)
     frame.text(call.shadowed)
-    guessed = source in ("observed", "estimated")
+    guessed = done.usage_source in ("observed", "estimated")
     frame.integer(call.hold.at_most_nusd if guessed and call.hold is not None else 0)
-    return done
+    sent = call.values.get(TRACEPARENT)
+    trace_id, span_id, flags = parent_of(sent) if sent is not None else NO_TRACE
+    frame.text(trace_id)
+    frame.text(span_id)
+    frame.number(flags)
 
 
 def _who(call: Call, frame: Frame) -> None:

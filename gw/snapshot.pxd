@@ -18,4 +18,4 @@ cdef class Snapshot:
     cdef public bytes prices_key, pepper
     cdef public PriceBook book
     cdef public Authenticator authenticator
-    cdef public bint governed, key_needs_price, passthrough_needs_price
+    cdef public bint governed, key_needs_price, passthrough_needs_price, propagates

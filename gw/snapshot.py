@@ -100,7 +100,9 @@ class Snapshot:
         kept = before.deployments if before is not None and same else None
         self.deployments: tuple[Deployment, ...] = kept or tuple(map(Deployment, config.upstream))
         opened = accounts(file, config, published.stored, published.left_out, pepper)
-        self.authenticator = Authenticator(opened, pepper, passthrough=config.auth.passthrough)
+        self.authenticator = Authenticator(
+            opened, pepper, passthrough=config.auth.passthrough, stores_content=config.content.store == "all"
+        )
         self.device = Device(pepper)
         self.budget_book: BudgetBook = budget_book_of(config)
         self.governed = bool(self.budget_book.budgets or self.budget_book.limits)
@@ -108,6 +110,7 @@ class Snapshot:
         self.body_bytes_max = config.server.body_bytes_max
         self.key_needs_price = config.pricing.unknown_model in ("", "deny")
         self.passthrough_needs_price = config.pricing.unknown_model == "deny"
+        self.propagates = config.otel.propagate
 
 
 def config_of(published: Published) -> Config:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gw import clock
 from gw.config.load import ConfigError
+from gw.content.spool import DIRECTORY, ContentSpool
 from gw.domain.call import Endpoint, Outcome
 from gw.errors import Refusal
 from gw.governor import Governor
@@ -55,6 +56,7 @@ class Worker:
             fsync_interval_ms=journal.fsync_interval_ms,
         )
         self.pool = Pool()
+        self.content = ContentSpool(state_dir / DIRECTORY, self.name)
         self.governor = Governor(self)
         self.running: dict[Call, asyncio.Task[None]] = {}
         self._serial = 0
@@ -84,6 +86,7 @@ class Worker:
             self._ticker.cancel()
         await self._stop_running()
         await self.pool.close()
+        self.content.close()
         try:
             self.journal.close()
         except JournalError as error:
@@ -112,6 +115,8 @@ class Worker:
             call.watch.close()
         self.block.give_slot(call.slot)
         self.block.give_slot(call.second_slot)
+        if call.account.stores_content:
+            self.content.end(call.call_id)
         if call.endpoint == "messages":
             observe_overhead(self.block.counters, call.laps)
         self._words[self._in_flight_at] = len(self.running)

@@ -11,7 +11,7 @@ from gw.demo import answers
 from gw.demo.exchange import Chunk, Pause, Reply, Request
 from gw.domain.call import CallRecord
 from tests.flow.stage import MODEL, prompt
-from tests.support.one_worker import Client, OneWorker, scope
+from tests.support.one_worker import Client, OneWorker, declared, scope
 
 
 @pytest.fixture(params=["cancel", "drain"])
@@ -52,7 +52,7 @@ async def test_a_client_may_leave_at_any_moment(house: OneWorker, stream: bool) 
     outcomes, paid = set(), 0
     for moment in MOMENTS:
         client = Client(prompt(stream=stream), pieces=3)
-        task = asyncio.ensure_future(house.app(scope(), client.receive, client.send))
+        task = asyncio.ensure_future(house.app(declared(client), client.receive, client.send))
         await watched(house, task, moment)
         client.leave()
         await finished(house, task)
@@ -63,6 +63,18 @@ async def test_a_client_may_leave_at_any_moment(house: OneWorker, stream: bool) 
     await house.upstream_empty()
     assert house.upstream.calls_started <= paid, "what reached the upstream is paid for"
     assert len(outcomes) > 2, outcomes
+
+
+async def test_a_body_of_chunks_that_breaks_off_is_refused(house: OneWorker) -> None:
+    """The server does not say whether the client has left or sends chunks that are none: who is there is told."""
+    client = Client(prompt(), pieces=2)
+    task = asyncio.ensure_future(house.app(scope(), client.receive, client.send))
+    await turns(2)
+    client.leave()
+    await finished(house, task)
+    record = await the_one_record(house)
+    assert (record.outcome, record.error, record.status, record.usage_source) == ("refused", "request_incomplete", 400, "none")
+    assert client.messages[0]["status"] == 400 and json.loads(client.body)["error"]["type"] == "invalid_request_error"
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from gw.relay import Stream
 from gw.settle import Call
 from gw.watch import Watch
 from tests.flow.stage import prompt
-from tests.support.one_worker import Client, OneWorker, scope
+from tests.support.one_worker import Client, OneWorker, declared
 
 WORDS = 60
 MOMENTS = [*range(0, 40), *range(40, 120, 4)]
@@ -87,7 +88,7 @@ async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
 
 
 def begin(house: OneWorker, client: Client) -> "asyncio.Task[None]":
-    return asyncio.ensure_future(house.app(scope(), client.receive, client.send))
+    return asyncio.ensure_future(house.app(declared(client), client.receive, client.send))
 
 
 async def finished(house: OneWorker, task: "asyncio.Task[None]") -> CallRecord:
@@ -184,6 +185,29 @@ async def test_a_client_may_leave_at_any_moment(house: OneWorker, full: bool) ->
     await house.upstream_empty()
     assert house.upstream.calls_started <= paid, "what reached the upstream is paid for"
     assert "client_gone" in outcomes
+
+
+async def test_a_request_body_is_let_go_while_its_answer_streams(house: OneWorker) -> None:
+    body = prompt() + b" " * 100_000
+    before = sys.getrefcount(body)
+    client = Server(body)
+    task = begin(house, client)
+    while len(client.messages) < 2:
+        await asyncio.sleep(0)
+    assert not task.done() and sys.getrefcount(body) == before
+    assert (await finished(house, task)).outcome == "completed"
+
+
+async def test_a_bug_where_an_event_arrives_is_the_call_s_and_named_so(house: OneWorker) -> None:
+    client = Server(prompt())
+
+    def broken(message: Any) -> None:
+        if len(client.messages) == 5:
+            raise ZeroDivisionError("of the test")
+
+    client.on_send = broken
+    record = await finished(house, begin(house, client))
+    assert (record.outcome, record.error, record.usage_source) == ("gw_error", "gw_error", "observed")
 
 
 async def test_the_gateway_may_stop_at_any_moment(house: OneWorker) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
 from gw import __version__, settle
-from gw._fast import Frame, Tap, peek
+from gw._fast import Frame, Tap, found_in, peek
 from gw.admit.hold import Hold
 from gw.domain.account import Account
 from gw.domain.call import WHO, CallRecord, OpenCall
@@ -21,6 +21,7 @@ from gw.ledger.journal import decode, scan
 from gw.pricing.book import NO_PLAN, PriceBook, Terms
 from gw.settle import MODEL_MAX, WORD_MAX, Call, Who
 from gw.snapshot import Deployment, Snapshot
+from gw.wire.anthropic import COUNT_MAX, read_message
 from gw.wire.headers import TAGS_MAX, VALUE_MAX
 
 USAGE = Usage(11, 12, 13, 14, 15, 16, 17, 18, 19, "tier", "fast", "us", (Iteration("message", "m", 1, 2, 3, 4, 5, 6),), True)
@@ -28,8 +29,10 @@ READING = Reading(USAGE, started=True, finished=True, final_usage=True, model="s
 PRICED = Priced(21, 22, 23, 24, 25, 26, 27, 28, 29, "version", ("unpriced",))
 
 
+BOOK = PriceBook.load()
 TERMS = Terms(("", "", "", "", "", ""), NO_PLAN)
 NO_PATH: Any = None
+TRACED = {"trace_id": "0a" * 16, "parent_span_id": "0b" * 8, "trace_flags": 1}
 
 
 class Place(Deployment):
@@ -65,6 +68,7 @@ def call() -> Call:
         b"x-claude-code-prompt-id": b"prompt",
         b"x-gw-project": b"project",
         b"x-gw-tags": b"a=1",
+        b"traceparent": b"00-" + b"0a" * 16 + b"-" + b"0b" * 8 + b"-01",
     }
     one.terms = TERMS
     one.device, one.session_id = "device", "session"
@@ -181,6 +185,7 @@ def test_each_column_says_what_its_name_says() -> None:
         "budget": "small",
         "shadowed": "strict",
         "at_most_nusd": 0,
+        **TRACED,
     }
 
 
@@ -227,6 +232,65 @@ def test_whatever_the_values_the_frame_is_the_record_of_the_format(
     assert record.input_tokens == (reading.usage.input_tokens if source == "exact" else 0)
     one.who = one.who_columns = None
     assert opened(one).record().team == word
+
+
+KINDS = st.sampled_from(["", "standard", "fast", "priority", "us", "global"])
+ENTRY = st.fixed_dictionaries({"type": st.sampled_from(["message", "compaction"]), "input_tokens": st.integers(0, 9)})
+ANSWER_USAGE = st.fixed_dictionaries(
+    {"input_tokens": st.integers(0, 2**31), "output_tokens": st.integers(0, 2**27 - 1)},
+    optional={
+        "cache_read_input_tokens": st.integers(0, 2**27),
+        "cache_creation_input_tokens": st.integers(0, 9_000),
+        "server_tool_use": st.fixed_dictionaries({"web_search_requests": st.integers(0, 2**27 - 1)}),
+        "service_tier": KINDS,
+        "speed": KINDS,
+        "inference_geo": KINDS,
+        "iterations": st.lists(ENTRY, max_size=2),
+    },
+)
+
+
+@pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-sonnet-4-5", "unheard-of"])
+@given(usage=ANSWER_USAGE, stop=st.sampled_from(["end_turn", "refusal"]), ttl=st.sampled_from([0, 5, 60]))
+def test_what_an_answer_says_in_so_many_words_is_recorded_as_any_other(model: str, usage: Any, stop: str, ttl: int) -> None:
+    """The short way from the answer to the record, and the long way by the nouns: the same row, to the pico-dollar."""
+    body = json.dumps(
+        {"type": "message", "id": "m", "model": "served", "content": [], "stop_reason": stop, "usage": usage}
+    ).encode()
+    short, long = call(), call()
+    for one in (short, long):
+        one.snapshot.book = BOOK
+        one.terms = BOOK.terms("anthropic", "upstream", "", model, "", "", one.started_us)
+        one.billed = True
+    short.found = found_in(body, ttl)
+    short.found.cap(COUNT_MAX)
+    long.reading = read_message(body, ttl)
+    one, other = settled(short, "completed", ""), settled(long, "completed", "")
+    same = {"started_us": 0, "first_byte_us": 0, "first_token_us": 0, "ended_us": 0}
+    assert replace(one, **same) == replace(other, **same)
+
+
+def test_the_last_word_of_a_stream_takes_the_short_way_too() -> None:
+    one = call()
+    one.snapshot.book = BOOK
+    one.terms = BOOK.terms("anthropic", "upstream", "", "claude-opus-5-5", "", "", one.started_us)
+    one.billed, one.tap = True, Tap()
+    one.tap.feed(b'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":7}}}\n\n')
+    assert one.last_word() is None
+    one.tap.feed(b'event: message_delta\ndata: {"type":"message_delta","delta":{},"usage":{"output_tokens":3}}\n\n')
+    found = one.last_word()
+    assert found is not None and BOOK.bill(one.terms, found) is not None
+    record = settled(one, "completed", "")
+    assert (record.usage_source, record.input_tokens, record.output_tokens) == ("exact", 7, 3)
+    assert record.billed_pusd == record.input_pusd + record.output_pusd > 0
+
+
+def test_a_call_that_no_rule_has_charged_says_so_before_it_is_sent_and_after() -> None:
+    """Then whoever keeps the cells charges it, from its row."""
+    one = call()
+    assert (opened(one).rules_us, settled(one, "completed", "").rules_us) == (6, 6)
+    one.charged_us = 0
+    assert (opened(one).rules_us, settled(one, "completed", "").rules_us) == (0, 0)
 
 
 def test_the_amounts_of_a_price_are_the_first_fields_of_both() -> None:

@@ -3,8 +3,6 @@
 import os
 from typing import TYPE_CHECKING
 
-from gw._fast.fields import Weight
-
 if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
     from gw._fast.append import append
     from gw._fast.bucket import NEVER, Buckets, Limit, Limits, buckets_bytes
@@ -32,8 +30,9 @@ if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
     from gw._fast.jsonpeek import Peek, peek
     from gw._fast.laps import Laps
     from gw._fast.usage import DONE, ERROR, FIRST_TOKEN, OBSERVED_BYTES, USAGE, Found, Tap, found_in, observed_from, read_message
-    from gw._fast.weigh import weigh
+    from gw._fast.weigh import Weight, weigh
 else:
+    from gw._fast.fields import Weight
     from gw._fast.ref.append import append
     from gw._fast.ref.bucket import NEVER, Buckets, Limit, Limits, buckets_bytes
     from gw._fast.ref.cells import (

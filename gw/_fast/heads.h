@@ -43,6 +43,7 @@ static const gw_header GW_OF_REQUESTS[] = {
     GW_HEADER("x-claude-code-agent-id", GW_H_TELL),
     GW_HEADER("x-claude-code-parent-agent-id", GW_H_TELL),
     GW_HEADER("x-claude-code-prompt-id", GW_H_TELL),
+    GW_HEADER("traceparent", GW_H_TELL),
 };
 static const gw_header GW_OF_ANSWERS[] = {
     GW_HOP_BY_HOP,

@@ -1,11 +1,9 @@
 """What a request body can make the provider do: one pass of C over the bytes. The C and its rules are in weigh.h."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.ref cimport Py_INCREF
-from cpython.tuple cimport PyTuple_SET_ITEM
 from libc.stdint cimport int64_t, uint8_t
 
-from gw._fast.fields import Weight
+from gw._fast.fields import Weight as Named
 
 
 cdef extern from "weigh.h" nogil:
@@ -32,34 +30,48 @@ cdef extern from "weigh.h" nogil:
     int gw_weigh_body(gw_weigh *found, const uint8_t *body, int64_t size) noexcept
 
 
-cdef extern from "Python.h":
-    ctypedef struct PyTypeObject:
-        object (*tp_alloc)(PyTypeObject *, Py_ssize_t)
+cdef class Weight:
+    _fields = Named._fields
+
+    def __init__(self, *args, **kwargs):
+        (
+            self.text_bytes, self.bound_bytes, self.images, self.documents, self.document_bytes, self.blocks, self.tools,
+            self.defined_tools, self.server_tools, self.searches_cap, self.advisor_uses, self.fallbacks, self.compaction,
+            self.references, self.output_cap, self.ttl, self.fast, self.geo,
+        ) = Named(*args, **kwargs)
+
+    def __iter__(self):
+        return iter((
+            self.text_bytes, self.bound_bytes, self.images, self.documents, self.document_bytes, self.blocks, self.tools,
+            self.defined_tools, self.server_tools, self.searches_cap, self.advisor_uses, self.fallbacks, self.compaction,
+            self.references, self.output_cap, self.ttl, self.fast, self.geo,
+        ))
+
+    def __eq__(self, other):
+        return tuple(self) == tuple(other) if isinstance(other, (Weight, Named)) else NotImplemented
+
+    def __hash__(self):
+        return hash(tuple(self))
+
+    def __repr__(self):
+        return repr(Named(*self))
+
+    def _replace(self, **kwargs):
+        return Weight(*Named(*self)._replace(**kwargs))
 
 
-cdef enum:
-    FIELDS = 18
-
-assert len(Weight._fields) == FIELDS
-
-
-cdef inline void put(object weight, Py_ssize_t at, object value):
-    Py_INCREF(value)  # the tuple takes it over
-    PyTuple_SET_ITEM(weight, at, value)
-
-
-def weigh(bytes body not None):
+cpdef Weight weigh(bytes body):
     cdef gw_weigh w
+    if body is None:
+        raise TypeError("a body is bytes, not None")
     cdef Py_ssize_t size = PyBytes_GET_SIZE(body)
     if not gw_weigh_body(&w, <const uint8_t *>PyBytes_AS_STRING(body), size):
         raise ValueError("the body is not one JSON object")
-    cdef int64_t[FIELDS] fields = [
-        w.text_bytes, size - w.media_bytes, w.images, w.documents, w.document_bytes, w.blocks, w.tools, w.defined_tools,
-        w.server_tools, w.searches_cap, w.advisor_uses, w.fallbacks, w.compaction, w.references, w.output_cap, w.ttl, w.fast, w.geo,
-    ]
-    cdef PyTypeObject *kind = <PyTypeObject *>Weight
-    cdef object weight = kind.tp_alloc(kind, FIELDS)  # as tuple.__new__ does, without the tuple that it would copy
-    cdef Py_ssize_t i
-    for i in range(FIELDS):
-        put(weight, i, fields[i])
+    cdef Weight weight = Weight.__new__(Weight)
+    weight.text_bytes, weight.bound_bytes = w.text_bytes, size - w.media_bytes
+    weight.images, weight.documents, weight.document_bytes = w.images, w.documents, w.document_bytes
+    weight.blocks, weight.tools, weight.defined_tools, weight.server_tools = w.blocks, w.tools, w.defined_tools, w.server_tools
+    weight.searches_cap, weight.advisor_uses, weight.fallbacks = w.searches_cap, w.advisor_uses, w.fallbacks
+    weight.compaction, weight.references, weight.output_cap = w.compaction, w.references, w.output_cap
+    weight.ttl, weight.fast, weight.geo = w.ttl, w.fast, w.geo
     return weight

@@ -4,7 +4,7 @@
 cdef class Authenticator:
     cdef public object _keys
     cdef public bytes _pepper
-    cdef public bint _passthrough
+    cdef public bint _passthrough, _stores_content
     cdef public dict _by_text, _by_credential
 
     cpdef authenticate(self, bytes gw_key, bytes api_key, bytes authorization, long long now_us)

@@ -38,10 +38,14 @@ class EndedKey(Refusal):
 class Authenticator:
     """Built per snapshot. `authenticate` raises Refusal (401) and nothing else."""
 
-    def __init__(self, keys: Mapping[bytes, Account], pepper: bytes, *, passthrough: bool) -> None:
+    def __init__(
+        self, keys: Mapping[bytes, Account], pepper: bytes, *, passthrough: bool, stores_content: bool = False
+    ) -> None:
+        """`stores_content`: of calls without a virtual key."""
         self._keys = keys  # key digest -> account
         self._pepper = pepper
         self._passthrough = passthrough
+        self._stores_content = stores_content
         self._by_text: dict[bytes, Account] = {}  # texts already digested, so that the hot path is one dict lookup
         self._by_credential: dict[bytes, Account] = {}
 
@@ -111,7 +115,8 @@ class Authenticator:
     def _credential(self, text: bytes) -> Account:
         account = self._by_credential.get(text)
         if account is None:
-            account = Account(credential=blake2b(text, key=self._pepper, digest_size=8).hexdigest())
+            credential = blake2b(text, key=self._pepper, digest_size=8).hexdigest()
+            account = Account(credential=credential, stores_content=self._stores_content)
             if len(text) <= TEXT_MAX:
                 if len(self._by_credential) >= CACHE_MAX:
                     self._by_credential.clear()

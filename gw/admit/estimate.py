@@ -15,7 +15,7 @@ where it knows less it guesses higher. Nothing here is ever billed.
 from collections import OrderedDict
 from typing import NamedTuple
 
-from gw._fast.fields import Weight
+from gw._fast import Found, Weight
 from gw.domain.estimate import Scale, scale_of
 from gw.domain.money import PUSD_PER_NUSD
 from gw.domain.tariff import Rung, Tariff, rung_at
@@ -60,10 +60,12 @@ MODELS_MAX = 1_024  # clients choose model names
 PAIRS_MAX = 4_096  # of key and model
 SESSION_US = 24 * 3_600_000_000
 MINUTE_US = 60_000_000
+SMALL_PUSD = 1 << 62
 
 
 Number = int  # compiled, a C integer: estimate.pxd
 Flag = bool
+Amount = int  # of any size
 _new = tuple.__new__  # past the keyword handling of a NamedTuple's class: a tenth of a microsecond
 
 
@@ -78,16 +80,33 @@ class Estimate(NamedTuple):
     bytes_per_token: int  # of output text: how a stream is counted while it runs
 
 
-# Plain tuples: each call makes one of both, and one with names would cost it ten times as much.
-Seen = tuple[int, int, int, int, int, int]
-"""The last exact usage of one prefix: tokens of the prompt, of these in the provider's cache since, bytes of text, tokens of
-what is not text (as guessed then), until when the cache is warm, when it was seen (both us)."""
+class Seen:
+    """The last exact usage of one prefix."""
 
-Habit = tuple[int, int, bool]
-"""What the calls of a key with a model have in common: their mean output, shifted; which part of the prompt was in the cache
-where nothing was known of it (prefixes that sessions share); whether the last one was billed for data residency."""
+    __slots__ = ("at_us", "cached", "moved_us", "prompt", "rest", "text", "warm_until_us")
 
-START: Habit = (OUTPUT_START << OUTPUT_SHIFT, 0, False)
+    def __init__(self) -> None:
+        self.prompt = 0  # its tokens
+        self.cached = 0  # of these in the provider's cache since
+        self.text = 1  # bytes
+        self.rest = 0  # tokens of what is not text, as guessed then
+        self.warm_until_us = 0  # until when the cache is warm
+        self.at_us = 0  # when it was seen
+        self.moved_us = 0  # when it became the one that was used last
+
+
+class Habit:
+    """What the calls of a key with a model have in common."""
+
+    __slots__ = ("cached", "geo_us", "output")
+
+    def __init__(self) -> None:
+        self.output = OUTPUT_START << OUTPUT_SHIFT  # the mean, shifted
+        self.cached = 0  # which part of a prompt was in the cache where nothing was known of it (prefixes that sessions share)
+        self.geo_us = False  # the last one was billed for data residency
+
+
+UNKNOWN = Habit()
 Prefix = tuple[str, str, str, str, int]  # key, model, session, agent, tools: what differs in one shares no cached prefix
 
 
@@ -103,32 +122,26 @@ class Estimator:
         self, tariff: Tariff, weight: Weight, model: str, key: str, session: str, agent: str, at_us: Number
     ) -> Estimate:
         """`model` is the id sent upstream; `session` and `agent` "" where there is none. Call it once, when admitting."""
-        # Taken apart at once, here and below: half the time of asking the tuple for each field.
-        (
-            text, _, images, documents, _, blocks, tools, defined, servers, searches, advisors, _, _, references,
-            cap, ttl, fast, geo,
-        ) = weight  # fmt: skip
+        text, tools, cap, ttl, geo = weight.text_bytes, weight.tools, weight.output_cap, weight.ttl, weight.geo
         scale = scale_of(model)
         window, _, _, bytes_per_token = scale
         worst_pusd = most_pusd(tariff, weight, scale)
-        rest = BLOCK_TOKENS * blocks
-        if tools:
-            rest += TOOLS_TOKENS + DEFINED_TOOL_TOKENS * defined
-        if images or documents:
-            rest += _media_tokens(weight)
-        mean, cached, geo_us = self._habits.get((key, model), START)
+        rest = _rest_tokens(weight)
+        habit = self._habits.get((key, model))
+        if habit is None:
+            habit = UNKNOWN
         seen = self._seen.get((key, model, session, agent, tools)) if session else None
         ratio = self._ratios.get(model) or RATIO_START[bytes_per_token]
         if seen is None:
             prompt = (text * ratio >> RATIO_SHIFT) + rest
-            warm = prompt * cached // CACHED_WHOLE
+            warm = prompt * habit.cached // CACHED_WHOLE
         else:
-            prompt, warm = _grown(seen, text, rest, ratio, at_us, references > 0)
+            prompt, warm = _grown(seen, text, rest, ratio, at_us, weight.references > 0)
         prompt = prompt if prompt < window else window
-        output = mean >> OUTPUT_SHIFT
+        output = habit.output >> OUTPUT_SHIFT
         if 0 <= cap < output:
             output = cap
-        rungs = tariff.usual_fast if fast else tariff.usual
+        rungs = tariff.usual_fast if weight.fast else tariff.usual
         # A prompt just below a step may turn out to be above it.
         rung = rungs[0] if len(rungs) == 1 else rung_at(rungs, prompt + prompt // 10)
         _, input_rate, output_rate, read_rate, write_5m_rate, write_1h_rate = rung
@@ -136,61 +149,70 @@ class Estimator:
         warm = warm if warm < prompt else prompt
         pusd = warm * read_rate + (prompt - warm) * rate + output * output_rate
         slice_pusd = SLICE_TOKENS * output_rate
-        if servers:
+        if weight.server_tools:
             pusd += SERVER_TOOL_TOKENS * rate
-            if advisors:
+            if weight.advisor_uses:
                 pusd += prompt * input_rate + ADVICE_TOKENS * output_rate
-        if geo == 2 or (geo_us and not geo):
+        if geo == 2 or (habit.geo_us and not geo):
             pusd, slice_pusd = pusd * tariff.geo_num // tariff.geo_den, slice_pusd * tariff.geo_num // tariff.geo_den
-        if searches:
+        if weight.searches_cap:
             pusd += tariff.search_pusd
         pusd = pusd if pusd < worst_pusd else worst_pusd
         return _new(
             Estimate,
             (
-                -(-pusd // PUSD_PER_NUSD),
-                -(-worst_pusd // PUSD_PER_NUSD),
+                nusd(pusd),
+                nusd(worst_pusd),
                 prompt,
                 output,
-                -(-slice_pusd // PUSD_PER_NUSD),
+                nusd(slice_pusd),
                 bytes_per_token,
             ),
         )
 
     def learn(  # noqa: PLR0917 - as above
-        self, weight: Weight, usage: Usage, model: str, key: str, session: str, agent: str, at_us: Number
+        self, weight: Weight, usage: Usage | Found, model: str, key: str, session: str, agent: str, at_us: Number
     ) -> None:
         """After a call whose usage is exact. `weight` is that of its body."""
         prompt, cached = _last_prompt(usage)
         prefix = (key, model, session, agent, weight.tools)
-        known = bool(session) and prefix in self._seen
-        self._learn_habit(key, model, usage, not known)
+        seen = self._seen.get(prefix) if session else None
+        self._learn_habit(key, model, usage, seen is None)
         if not prompt:
             return
         rest = _rest_tokens(weight)
         plain = not (weight.images or weight.documents or weight.references or weight.server_tools or weight.compaction)
         if plain and weight.text_bytes >= RATIO_BYTES_MIN:
             self._learn_ratio(model, ((prompt - rest) << RATIO_SHIFT) // weight.text_bytes)
-        if session:
-            # What is cached without a mark in the body (other providers do) lives for minutes.
-            warm_until_us = at_us + (weight.ttl or 5) * MINUTE_US if cached else 0
-            self._seen[prefix] = (prompt, cached, weight.text_bytes or 1, rest, warm_until_us, at_us)
-            if known:
-                self._seen.move_to_end(prefix)
-            else:
-                self._forget_some(at_us)
+        if not session:
+            return
+        known = seen is not None
+        if seen is None:
+            seen = self._seen[prefix] = Seen()
+            seen.moved_us = at_us
+        # What is cached without a mark in the body (other providers do) lives for minutes.
+        seen.prompt, seen.cached, seen.text, seen.rest = prompt, cached, weight.text_bytes or 1, rest
+        seen.warm_until_us = at_us + (weight.ttl or 5) * MINUTE_US if cached else 0
+        seen.at_us = at_us
+        if not known:
+            self._forget_some(at_us)
+        elif at_us - seen.moved_us >= MINUTE_US:
+            seen.moved_us = at_us
+            self._seen.move_to_end(prefix)
 
-    def _learn_habit(self, key: str, model: str, usage: Usage, unknown: Flag) -> None:
+    def _learn_habit(self, key: str, model: str, usage: Usage | Found, unknown: Flag) -> None:
         pair = (key, model)
-        output, cached, _ = self._habits.get(pair, START)
-        output += min(usage.output_tokens, OUTPUT_MAX) - (output >> OUTPUT_SHIFT)
-        reads = usage.cache_read_tokens
+        habit = self._habits.get(pair)
+        if habit is None:
+            habit = self._habits[pair] = Habit()
+            if len(self._habits) > PAIRS_MAX:
+                del self._habits[next(iter(self._habits))]
+        output, reads = usage.output_tokens, usage.cache_read_tokens
+        habit.output += (output if output < OUTPUT_MAX else OUTPUT_MAX) - (habit.output >> OUTPUT_SHIFT)
         prompt = usage.input_tokens + reads + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
         if unknown and prompt:
-            cached += (reads * CACHED_WHOLE // prompt - cached) // CACHED_NEWS
-        self._habits[pair] = (output, cached, usage.inference_geo == "us")
-        if len(self._habits) > PAIRS_MAX:
-            del self._habits[next(iter(self._habits))]
+            habit.cached += (reads * CACHED_WHOLE // prompt - habit.cached) // CACHED_NEWS
+        habit.geo_us = usage.inference_geo == "us"
 
     def _learn_ratio(self, model: str, sample: Number) -> None:
         sample = min(max(sample, RATIO_MIN), RATIO_MAX)
@@ -204,32 +226,31 @@ class Estimator:
         sessions = self._seen
         for _ in range(2):
             oldest = next(iter(sessions))
-            if len(sessions) > SESSIONS_MAX or sessions[oldest][-1] + SESSION_US < at_us:
+            if len(sessions) > SESSIONS_MAX or sessions[oldest].at_us + SESSION_US < at_us:
                 del sessions[oldest]
 
 
 def most_pusd(tariff: Tariff, weight: Weight, scale: Scale) -> int:
     """The most that a call with this body can be billed, pico-USD."""
-    (
-        _, most, images, documents, _, blocks, tools, defined, servers, _, _, fallbacks, compaction, references, cap, ttl,
-        fast, geo,
-    ) = weight  # fmt: skip
+    most, images, documents, tools = weight.bound_bytes, weight.images, weight.documents, weight.tools
+    cap, ttl = weight.output_cap, weight.ttl
     window, image_max, page_max, _ = scale
-    most += BLOCK_TOKENS_MAX * blocks
+    most += BLOCK_TOKENS_MAX * weight.blocks
     if tools:
-        most += TOOLS_TOKENS_MAX + TOOL_TOKENS_MAX * tools + DEFINED_TOOL_TOKENS_MAX * defined
+        most += TOOLS_TOKENS_MAX + TOOL_TOKENS_MAX * tools + DEFINED_TOOL_TOKENS_MAX * weight.defined_tools
     if images or documents:
         most += image_max * images + PAGES_MAX * page_max * documents
-    prompt = window if references or most > window else most
+    prompt = window if weight.references or most > window else most
     output = OUTPUT_MAX if cap < 0 else cap if cap < window else window
-    if servers or fallbacks or compaction:
-        return _most_of_many(tariff, weight, window, OTHERS_WINDOW if references else min(most, OTHERS_WINDOW), prompt, output)
-    rungs = tariff.dearest_fast if fast else tariff.dearest
+    if weight.server_tools or weight.fallbacks or weight.compaction:
+        others = OTHERS_WINDOW if weight.references else min(most, OTHERS_WINDOW)
+        return _most_of_many(tariff, weight, window, others, prompt, output)
+    rungs = tariff.dearest_fast if weight.fast else tariff.dearest
     rung = rungs[0] if len(rungs) == 1 else rung_at(rungs, prompt)
     _, input_rate, output_rate, _, write_5m_rate, write_1h_rate = rung
     rate = input_rate if not ttl else write_5m_rate if ttl == 5 else write_1h_rate
     pusd = prompt * rate + output * output_rate
-    return pusd if geo == 1 else -(-pusd * tariff.geo_num // tariff.geo_den)
+    return pusd if weight.geo == 1 else -(-pusd * tariff.geo_num // tariff.geo_den)
 
 
 def _most_of_many(  # noqa: PLR0917 - tokens as most_pusd found them
@@ -272,25 +293,29 @@ def _grown(  # noqa: PLR0917 - compiled, it is a C function
 ) -> tuple[int, int]:
     """(tokens of the prompt, of these at most in the cache) of a body with this text and `rest`, after one that was seen.
     `continued`: the provider may hold the conversation, and the body only what is new."""
-    prompt, cached, seen_text, seen_rest, warm_until_us, _ = seen
-    more = text - seen_text
+    prompt, cached = seen.prompt, seen.cached
+    more = text - seen.text
     if more >= 0:
         prompt += more * ratio >> RATIO_SHIFT
-        if rest > seen_rest:
-            prompt += rest - seen_rest
+        if rest > seen.rest:
+            prompt += rest - seen.rest
     elif continued:
         prompt += (text * ratio >> RATIO_SHIFT) + rest
     else:
-        prompt = prompt * text // seen_text
+        prompt = prompt * text // seen.text
     # A body that lost more than an eighth was compacted or began anew: of its prefix little is left.
-    kept = continued or more * 8 >= -seen_text
-    return prompt, cached if kept and at_us < warm_until_us else 0
+    kept = continued or more * 8 >= -seen.text
+    return prompt, cached if kept and at_us < seen.warm_until_us else 0
 
 
 def _rest_tokens(weight: Weight) -> Number:
     """What is not text."""
-    tools = TOOLS_TOKENS + DEFINED_TOOL_TOKENS * weight.defined_tools if weight.tools else 0
-    return BLOCK_TOKENS * weight.blocks + tools + _media_tokens(weight)
+    rest = BLOCK_TOKENS * weight.blocks
+    if weight.tools:
+        rest += TOOLS_TOKENS + DEFINED_TOOL_TOKENS * weight.defined_tools
+    if weight.images or weight.documents:
+        rest += _media_tokens(weight)
+    return rest
 
 
 def _media_tokens(weight: Weight) -> int:
@@ -298,10 +323,10 @@ def _media_tokens(weight: Weight) -> int:
     return IMAGE_TOKENS * weight.images + PAGE_TOKENS * pages
 
 
-def _last_prompt(usage: Usage) -> tuple[int, int]:
+def _last_prompt(usage: Usage | Found) -> tuple[int, int]:
     """(tokens, of these now in the cache) of the last prompt: where the provider prompted more than once, the sums of the
     usage are none."""
-    for entry in reversed(usage.iterations):
+    for entry in reversed(usage.iterations if isinstance(usage, Usage) else ()):
         if entry.type in ("message", "fallback_message"):
             cached = entry.cache_read_tokens + max(
                 entry.cache_write_tokens, entry.cache_write_5m_tokens + entry.cache_write_1h_tokens
@@ -309,3 +334,11 @@ def _last_prompt(usage: Usage) -> tuple[int, int]:
             return entry.input_tokens + cached, cached
     cached = usage.cache_read_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
     return usage.input_tokens + cached, cached
+
+
+def nusd(pusd: Amount) -> int:
+    """Rounded up."""
+    if pusd >= SMALL_PUSD:
+        return -(-pusd // PUSD_PER_NUSD)
+    small: Number = pusd  # compiled, a C integer, as almost every amount fits into one
+    return (small + PUSD_PER_NUSD - 1) // PUSD_PER_NUSD

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec.structs import astuple
 
+from gw._fast import Found
 from gw.domain.money import round_half_even
 from gw.domain.price import Ladder, PriceCard, Priced, Rates, cost
 from gw.domain.tariff import Rung, Tariff
@@ -25,6 +26,9 @@ from gw.pricing.tariff import dearest_claude, tariff_of
 
 Number = int  # compiled, a C integer: book.pxd
 
+# Below these, six products with counts below 2^COUNT_BITS add up to less than 2^63: 2,147 USD for a million tokens, 17 USD for
+# a thousand searches.
+RATE_MAX, SEARCH_MAX = 1 << 31, 1 << 34
 PLANS_MAX = 4096  # clients choose model names, so plans are bounded: when full, it starts anew
 UNPRICED = "unpriced"
 
@@ -43,16 +47,23 @@ class Plan:
         "billed_rates",
         "den",
         "flags",
+        "flat",
         "from_us",
+        "input_rate",
         "list_rates",
         "listed",
         "num",
+        "output_rate",
+        "read_rate",
         "same",
         "search_pusd",
+        "search_rate",
         "stepped",
         "tariff",
         "until_us",
         "version",
+        "write_1h_rate",
+        "write_5m_rate",
     )
 
     def __init__(self, listed: PriceCard | None, billed: PriceCard | None, version: str, from_us: int, until_us: int) -> None:
@@ -62,6 +73,7 @@ class Plan:
         self.from_us = from_us
         self.until_us = until_us
         self.same = billed is listed
+        self.flat = False
         self.flags: tuple[str, ...] = ()
         self.search_pusd = 0
         self.tariff: Tariff | None = None  # what tokens may cost before the call is made; set once, with the plan
@@ -73,6 +85,32 @@ class Plan:
         self.list_rates = _five(listed.standard.base)
         self.billed_rates = _five(billed.standard.base)
         self.search_pusd = listed.web_search_pusd
+        # The same as C integers, where nothing changes a rate and no product can be too large for one.
+        rates = (*self.billed_rates, self.search_pusd)
+        small = max(self.billed_rates) < RATE_MAX and self.search_pusd < SEARCH_MAX
+        self.flat = self.same and not self.stepped and self.num == self.den and small
+        if self.flat:
+            (self.input_rate, self.output_rate, self.read_rate, self.write_5m_rate, self.write_1h_rate, self.search_rate) = rates
+
+
+class Bill:
+    """The price of an answer as almost all are, at flat rates: as Priced has it, each amount below 2^63."""
+
+    __slots__ = (
+        "billed_pusd", "cache_read_pusd", "cache_write_1h_pusd", "cache_write_5m_pusd", "flags", "input_pusd", "output_pusd",
+        "tools_pusd", "version",
+    )  # fmt: skip
+
+    def __init__(self, version: str, flags: tuple[str, ...]) -> None:
+        self.version = version
+        self.flags = flags
+        self.input_pusd = 0
+        self.output_pusd = 0
+        self.cache_read_pusd = 0
+        self.cache_write_5m_pusd = 0
+        self.cache_write_1h_pusd = 0
+        self.tools_pusd = 0
+        self.billed_pusd = 0
 
 
 class Terms:
@@ -189,6 +227,35 @@ class PriceBook:
             if priced is not None:
                 return priced
         return self._general(terms.plan, terms.where, reading, at_us, batch=batch, exact_pusd=exact_pusd)
+
+    def bill(self, terms: Terms, found: Found) -> Bill | None:
+        """As `charge`, of an answer with nothing but tokens and searches of one message, at flat rates. None: it is another."""
+        plan = terms.plan
+        a, b, c = found.input_tokens, found.output_tokens, found.cache_read_tokens
+        d, e, searches = found.cache_write_5m_tokens, found.cache_write_1h_tokens, found.web_search_requests
+        if (
+            not plan.flat
+            or (a | b | c | d | e | searches) >> COUNT_BITS
+            or found.code_execution_requests
+            or (found.iterations and (len(found.iterations) > 1 or found.iterations[0][0] != "message"))
+            or found.stop_reason == "refusal"
+            or found.speed not in PLAIN_SPEEDS
+            or found.inference_geo not in PLAIN_GEOS
+            or found.service_tier not in PLAIN_TIERS
+        ):
+            return None
+        bill = Bill(plan.version, plan.flags)
+        bill.input_pusd = a * plan.input_rate
+        bill.output_pusd = b * plan.output_rate
+        bill.cache_read_pusd = c * plan.read_rate
+        bill.cache_write_5m_pusd = d * plan.write_5m_rate
+        bill.cache_write_1h_pusd = e * plan.write_1h_rate
+        bill.tools_pusd = searches * plan.search_rate
+        bill.billed_pusd = (
+            bill.input_pusd + bill.output_pusd + bill.cache_read_pusd + bill.cache_write_5m_pusd + bill.cache_write_1h_pusd
+            + bill.tools_pusd
+        )  # fmt: skip
+        return bill
 
     def _general(self, plan: Plan, where: Where, reading: Reading, at_us: int, *, batch: bool, exact_pusd: int | None) -> Priced:
         if exact_pusd is not None:

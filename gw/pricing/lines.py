@@ -60,6 +60,8 @@ def bill(reading: Reading, card: PriceCard, card_of: CardOf, *, batch: bool) -> 
     usage, flags = _bounded(reading.usage)
     maker = _Maker(usage, card, card_of, batch=batch)
     if any(entry.type == "fallback_message" for entry in usage.iterations):
+        if reading.stop_reason == "refusal" and reading.content_empty:
+            maker.flag("refusal_free")  # of the last attempt: its row would not say otherwise that it had no content
         for entry in _billed_attempts(reading, usage.iterations):
             maker.add(entry, entry.model, extra=entry.type != "message", executor=entry.type != "advisor_message")
     else:

@@ -23,7 +23,8 @@ class Response:
 
     `reused`: came over a pooled connection. `retries`: 1 if a stale pooled connection was replaced on the way.
     `taker`: called when bytes have come while a `wait` waits, unless with them the body is whole. It may take them by
-    `read_nowait`; if it says False, or raises, the wait ends. Not to be built by callers. Exactly one task may read.
+    `read_nowait`; if it says False the wait ends, and if it raises, the wait raises that. Not to be built by callers.
+    Exactly one task may read.
     """
 
     __slots__ = (
@@ -145,12 +146,13 @@ class Response:
         """More of the body is there: the taker may have it; else, and for what it leaves to be done, the reader goes on."""
         if self.waiter is None or self.waiter.done():
             return
-        taken = False
         try:
             taken = self.taker is not None and self.taker()
-        finally:
-            if not taken:
-                self.wake()
+        except Exception as bug:  # noqa: BLE001 - the reader's own: it is raised there, and the connection goes on
+            self.waiter.set_exception(bug)
+            return
+        if not taken:
+            self.wake()
 
     def _take(self) -> bytes:
         chunks = self.chunks

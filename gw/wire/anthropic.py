@@ -11,6 +11,11 @@ _WORD = re.compile(r"[A-Za-z0-9_]{1,48}")
 COUNT_MAX = (1 << 27) - 1  # no response has 134 million tokens: beyond it a figure is garbage, which must not spoil every sum
 
 
+def reading_of(found: _fast.Found) -> Reading:
+    """The nouns of what was found."""
+    return _reading(found.fields())
+
+
 def _reading(fields: Fields) -> Reading:
     # All by name: to slice and splice the tuple costs three times as much, and every call pays it.
     (a, b, c, d, e, f, g, h, i, tier, speed, geo, entries, assumed) = fields[:14]

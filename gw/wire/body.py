@@ -20,7 +20,8 @@ READABLE = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}  # deflate as RFC 9110 h
 
 
 async def read_body(receive: Receive, declared: int, limit: int) -> bytes | None:
-    """The whole body; None if the client left before its end. Raises Refusal body_too_large (413)."""
+    """The whole body; None if it ended before its end: the client left, or sent chunks that are none (the server does not say
+    which). Raises Refusal body_too_large (413)."""
     if declared > limit:
         raise too_large(limit)
     message = await receive()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gw._fast.fields import Weight
 from gw._fast.ref import weigh as pure
+from gw._fast.weigh import Weight
 from gw._fast.weigh import weigh as compiled_weigh
 
 NOTHING = Weight(**dict.fromkeys(Weight._fields, 0))._replace(output_cap=-1)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from gw._fast.fields import Weight
+from gw._fast import Weight
 from gw.domain.tariff import Tariff
 from gw.pricing.book import PriceBook
 

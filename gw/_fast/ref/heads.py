@@ -42,6 +42,7 @@ ROLES: dict[bytes, int] = {
     b"x-claude-code-agent-id": TELL,
     b"x-claude-code-parent-agent-id": TELL,
     b"x-claude-code-prompt-id": TELL,
+    b"traceparent": TELL,
 }
 
 
