@@ -17,7 +17,9 @@ from gw.ledger import errand
 from gw.ledger.database import database_of
 from gw.ledger.mover import KeeperBusy
 from gw.ledger.store import Database, Row, StoreError
+from gw.live.hub import Hub
 from gw.lost import LostCalls
+from gw.metering import Metering
 from gw.ops.process import configure_logging, die_with_supervisor, orphaned
 from gw.ops.state import STATE_FILE, StateFile, Word
 from gw.pricing.sync import SyncError, sync_once
@@ -52,8 +54,11 @@ class Duties:
             self._publisher.check()
         assert self._publisher.snapshot is not None
         self.lost = LostCalls(state)
+        self.hub = Hub(state_dir, database)
         self._spending = Spending(state.cells, database)
+        self._spending.adjusted = state.words[Word.ADJUSTED]
         self._spending.adopt(self._publisher.snapshot)
+        self.metering = Metering(state, state_dir, database, self._spending)
         self._publisher.seed = self._spending.seed
         self._upkeep = Upkeep(state, self._spending)
         self._reaper = Reaper(state, database)
@@ -85,12 +90,16 @@ class Duties:
 
     def moved(self, rows: list[Row], duplicates: int) -> None:
         self._spending.moved(rows, duplicates)
+        self.hub.moved()
+        self.metering.moved(rows, duplicates)
 
     def failed(self) -> None:
         self._spending.doubt()
+        self.metering.failed()
 
     def caught_up(self) -> None:
         self._passes += 1
+        self.metering.caught_up()
 
     def _heed(self) -> None:
         """What is in force now: its prices for lost calls, its budgets for the holds of dead workers."""
@@ -103,7 +112,16 @@ class Duties:
             self._reaper.look(self._passes)
         except StoreError as error:
             log.error("holds of a dead worker cannot be settled now: %s", error)
+        self._adjust()
         self._upkeep.look(self._passes)
+
+    def _adjust(self) -> None:
+        """A keeper that is killed before it has said how far it got adds the last again, for which the upkeep makes up."""
+        try:
+            self._spending.adjust()
+        except StoreError as error:
+            log.debug("adjustments cannot be read now: %s", error)
+        self._state.words[Word.ADJUSTED] = self._spending.adjusted
 
     async def publish(self) -> None:
         forced, self._forced = self._forced, False
@@ -178,9 +196,20 @@ async def keep(state_dir: Path, config_path: Path | None, published: Published |
         left_out=duties.left_out,
         counts=duties.counts,
         retention_months=config.storage.retention_months,
-        on_tick=(duties.publish, duties.keep_cells, duties.sync_prices, duties.want_courier, end_if_orphaned),
+        on_tick=(
+            duties.publish,
+            duties.keep_cells,
+            duties.metering.publish,
+            duties.sync_prices,
+            duties.want_courier,
+            end_if_orphaned,
+        ),
     )
-    await run(settings)
+    await duties.hub.open()
+    try:
+        await run(settings)
+    finally:
+        await duties.hub.close()
 
 
 async def end_if_orphaned() -> None:

@@ -6,6 +6,9 @@ rows that come later of calls which began by other rules (`moved`). Never both, 
 and `moved` take turns with the commits: a row is either in the sum that seeds a cell or told afterwards, and its `rules_us`
 says whether its own hold has counted it (gw.domain.tenure).
 
+What repricing adds to earlier calls (gw.ledger.adjust) is in the cells up to the number `adjusted`, and in all sums up to the
+same; `adjust` goes on from there. So an adjustment is counted once, wherever a cell or a sum is made anew meanwhile.
+
 A sum is kept for each cell of a window that is loaded; one that is not yet (a window that has just begun, a late row of an old
 one) is read from the ledger whole when its first row is told. `gw.upkeep` compares the sums with the cells.
 """
@@ -20,6 +23,7 @@ from gw.domain.budget_book import BudgetBook
 from gw.domain.scope import CallPath
 from gw.domain.tenure import Tenures, budget_key, was_in_force
 from gw.domain.window import bounds
+from gw.ledger import adjust
 from gw.ledger.spending import RULES, Charge, Span, Spent, charge_of, spent
 from gw.ledger.store import Database, Row, StoreError
 from gw.snapshot import Snapshot
@@ -29,6 +33,7 @@ log = logging.getLogger("gw.spend")
 KEPT_US = 3_600_000_000  # a window's cell is kept so long beyond its end, for calls that began in it
 WINDOWS_MAX = 128  # of one budget that are looked back at
 PATHS_MAX = 16_384
+ADJUSTMENTS_MAX = 500  # at one look
 
 Place = tuple[int, int, int]  # `budget_key`, and a window: its start and end
 
@@ -55,6 +60,7 @@ class Spending:
     def __init__(self, cells: Cells, ledger: Database) -> None:
         self.cells = cells
         self.sums: dict[int, Sum] = {}
+        self.adjusted = 0  # adjustments up to this number are in cells and sums; the next keeper is to be told
         self._ledger = ledger
         self._known: dict[tuple[int, str, int], Sum] = {}  # by budget, account, start of the window
         self._loaded: set[tuple[int, int]] = set()  # budget, start of the window: all of its accounts are known
@@ -67,11 +73,17 @@ class Spending:
         self._charged: dict[CallPath, tuple[tuple[int, Budget, str], ...]] = {}
         self._windows: dict[int, tuple[int, int]] = {}  # the one asked for last
 
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """In force."""
+        return self._book.budgets
+
     # --- when rules change ------------------------------------------------------------------------------------------------
 
     def begin(self, snapshot: Snapshot) -> None:
         """At the start of a run, before any worker: fills the cells. Raises StoreError."""
         self._take_over(snapshot)
+        self.adjusted = self._adjusted()
         lost = 0
         for one in self._load(self._places(self._budgets, clock.wall_us())):
             index = self.cells.find(one.key)
@@ -143,19 +155,45 @@ class Spending:
     def _add(self, charge: Charge, rules_us: int) -> None:
         for key, budget, account in self._charged.get(charge.path) or self._look_up(charge.path):
             start_us, end_us = self._window(key, budget, charge.at_us)
-            amount = charge.counted_nusd(budget)
-            known = self._known.get((key, account, start_us))
-            if known is not None:
-                known.nusd += amount
-                known.last_us = max(known.last_us, charge.at_us)
-            elif (key, start_us) in self._loaded and budget.scope.kind != "session":
-                self._enter(key, Spent(Span(budget, start_us, end_us), account, amount, charge.at_us))
-            elif budget.scope.kind == "session":
-                self._strangers.add(((key, start_us, end_us), account))
-            else:
-                self._missing.add((key, start_us, end_us))
+            self._count((key, start_us, end_us), budget, account, charge)
             if not was_in_force(self._tenures.get(key, ()), rules_us):
-                self._charge(budget, account, start_us, end_us, amount)
+                self._charge(budget, account, start_us, end_us, charge.counted_nusd(budget))
+
+    def _count(self, place: Place, budget: Budget, account: str, charge: Charge) -> None:
+        """Into the sum of this account, or into the list of those that are to be read."""
+        key, start_us, end_us = place
+        known = self._known.get((key, account, start_us))
+        if known is not None:
+            known.nusd += charge.counted_nusd(budget)
+            known.last_us = max(known.last_us, charge.at_us)
+        elif budget.scope.kind == "session":
+            self._strangers.add((place, account))
+        elif (key, start_us) in self._loaded:
+            self._enter(key, Spent(Span(budget, start_us, end_us), account, charge.counted_nusd(budget), charge.at_us))
+        else:
+            self._missing.add(place)
+
+    def adjust(self) -> bool:
+        """What repricing has added since: into the sums, and into the cells, for no worker knows of it. Some at a time; whether
+        there was any. Raises StoreError."""
+        with self._ledger.reading() as db:
+            found = adjust.adjustments_after(db, self.adjusted, ADJUSTMENTS_MAX) if db is not None else []
+        for one in found:
+            charge = Charge(one.path, one.charged_us, one.cost_nusd, one.worst_nusd)
+            for key, budget, account in self._charged.get(charge.path) or self._look_up(charge.path):
+                start_us, end_us = self._window(key, budget, charge.at_us)
+                self._count((key, start_us, end_us), budget, account, charge)
+                index = self.cells.lookup(cell_key(budget, account, start_us))
+                if index >= 0:  # a cell that is made later is made of the sum
+                    self.cells.charge(index, charge.counted_nusd(budget))
+        if found:
+            self.adjusted = found[-1].seq
+            self.catch_up()
+        return bool(found)
+
+    def _adjusted(self) -> int:
+        with self._ledger.reading() as db:
+            return adjust.highest(db) if db is not None else 0
 
     def _look_up(self, path: CallPath) -> tuple[tuple[int, Budget, str], ...]:
         if len(self._charged) >= PATHS_MAX:
@@ -215,7 +253,7 @@ class Spending:
         key_of = {Span(self._budgets[key], start_us, end_us): key for key, start_us, end_us in places}
         if not key_of:
             return []
-        found = spent(self._ledger, key_of, sessions=sessions, now_us=clock.wall_us())
+        found = spent(self._ledger, key_of, sessions=sessions, now_us=clock.wall_us(), adjusted=self.adjusted)
         self._loaded |= {(key, span.start_us) for span, key in key_of.items()}
         news = [one for one in found.values() if (key_of[one.span], one.account, one.span.start_us) not in self._known]
         recounted = self._recounted & set(key_of.values())

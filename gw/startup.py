@@ -14,7 +14,8 @@ from gw.ledger.database import database_of
 from gw.ledger.mover import JOURNAL_DIRECTORY, KeeperBusy, Moved, sole_mover
 from gw.ledger.store import Database, StoreError, Unreachable
 from gw.lost import LostCalls
-from gw.ops.state import STATE_FILE, StateFile
+from gw.metering import begin_metering
+from gw.ops.state import STATE_FILE, StateFile, Word
 from gw.publish import Publisher
 from gw.spend import Spending
 from gw.waiting import Waiting
@@ -94,7 +95,10 @@ def _prepared(config: Config, config_path: Path | None, state_dir: Path, databas
     publisher.check()
     _settle_last_run(state_dir, database, publisher)
     assert publisher.snapshot is not None
-    Spending(state.cells, database).begin(publisher.snapshot)
+    spending = Spending(state.cells, database)
+    spending.begin(publisher.snapshot)
+    state.words[Word.ADJUSTED] = spending.adjusted
+    begin_metering(state_dir, database, state.words[Word.STARTED_US], publisher.snapshot.config.metrics)
     state.rename(state_dir / STATE_FILE)
     return state
 

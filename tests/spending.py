@@ -6,16 +6,18 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from gw._fast import HARD, TAKEN, Cells, Slot, cells_bytes
 from gw._fast import Path as Charged
 from gw.domain.budget import Budget, cell_key
 from gw.domain.budget_book import BudgetBook
 from gw.domain.call import CallRecord
+from gw.domain.price import Priced
 from gw.domain.scope import CallPath
 from gw.domain.tenure import tenures_of
 from gw.domain.window import bounds
+from gw.ledger.adjust import adjustment_to, append, costs_of
 from gw.ledger.store import Database
 from gw.ops.state import SLOTS_PER_WORKER
 from gw.reap import Reaper
@@ -55,7 +57,9 @@ class World:
         self.ledger = ledger
         self.clock = clock
         self.published_us = clock.now_us
-        self.records: list[CallRecord] = []
+        self.records: list[CallRecord] = []  # as they stand now, repriced or not
+        self.rows: dict[str, CallRecord] = {}  # as they were written
+        self.adjusted = 0  # in the cells
         self.journal: list[CallRecord] = []  # written, not yet moved
         self.running: list[Running] = []
         self.passes = 0
@@ -73,12 +77,15 @@ class World:
         self.free = list(range(SLOTS))
         self.snapshot: Any = self._snapshot({}, budgets)
         self.served = self.snapshot
-        Spending(self.cells, self.ledger).begin(self.snapshot)
+        spending = Spending(self.cells, self.ledger)
+        spending.begin(self.snapshot)
+        self.adjusted = spending.adjusted
         self.keeper()
 
     def keeper(self) -> None:
         """Another one, in place of one that was killed."""
         self.spending = Spending(self.cells, self.ledger)
+        self.spending.adjusted = self.adjusted
         self.spending.adopt(self.snapshot)
         self.upkeep = Upkeep(self._state(), self.spending)
         self.reaper = Reaper(self._state(), self.ledger)
@@ -130,6 +137,7 @@ class World:
 
     def write(self, record: CallRecord) -> None:
         self.records.append(record)
+        self.rows[record.call_id] = record
         self.journal.append(record)
 
     def die(self) -> None:
@@ -151,6 +159,26 @@ class World:
         if not self.journal:
             self.passes += 1
 
+    def reprice(self, which: int, nusd: int) -> None:
+        """The ledger says from now on that a call which it holds has cost so much; the keeper has yet to look."""
+        waiting = {one.call_id for one in self.journal}
+        held = [at for at, one in enumerate(self.records) if one.call_id not in waiting]
+        if not held:
+            return
+        at = held[which % len(held)]
+        row, now = self.rows[self.records[at].call_id], replace(self.records[at], billed_pusd=nusd * 1000)
+        with self.ledger.changing() as db:
+            cost = costs_of(db, [row])[row.call_id]
+            priced = Priced(row.list_pusd, now.billed_pusd, price_version="new")
+            one = adjustment_to(row, cost, priced, at_us=self.clock.now_us, actor="test", reason="")
+            append(db, [one] if one is not None else [])
+        self.records[at] = now
+
+    def look(self) -> None:
+        """The keeper, at what was repriced."""
+        self.spending.adjust()
+        self.adjusted = self.spending.adjusted
+
     def reap(self) -> None:
         """Looks until the dead worker's holds are ended."""
         assert not self.journal
@@ -163,6 +191,7 @@ class World:
 
     def check(self) -> None:
         """Two looks and a second in between, with the journals read meanwhile."""
+        self.look()
         for _ in range(2):
             self.spending.follow(self.clock.now_us)
             self.upkeep.check(self.passes)
@@ -222,7 +251,7 @@ class World:
 
 
 def record_with(record: CallRecord, at_most: int) -> CallRecord:
-    return CallRecord(*astuple(record)[:-1], at_most)
+    return replace(record, at_most_nusd=at_most)
 
 
 def _path(record: CallRecord) -> CallPath:

@@ -1,7 +1,7 @@
-"""Metrics: one place that derives them from the finished call, and the Prometheus page over all workers.
+"""Metrics that workers count: one place derives them from the finished call, one sums them over all workers.
 
-Each worker adds to its own counters in the state file (single writer, no lock, ~50 ns a word); the page sums them, so
-any worker answers for all. The layout is the literal list below: names are stable, positions are not.
+Each worker adds to its own counters in the state file (single writer, no lock, ~50 ns a word); gw/ops/metrics_page.py makes the
+page of their sums, so any worker answers for all. The layout is the literal list below: names are stable, positions are not.
 """
 
 import json
@@ -10,7 +10,6 @@ from itertools import accumulate
 from pathlib import Path
 from typing import get_args
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -22,7 +21,6 @@ from gw.domain.settled import Settled
 from gw.errors import REFUSALS
 from gw.ops.state import Own, StateFile, Word
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST.encode()
 ENDPOINTS: tuple[str, ...] = get_args(Endpoint)
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
 SLUGS = (*REFUSALS, "other")
@@ -118,11 +116,10 @@ def refuse(counters: Counters, slug: str) -> None:
 
 
 class StateCollector(Collector):
-    """Reads the state file and the keeper's status file at each scrape."""
+    """Reads the state file at each scrape."""
 
-    def __init__(self, state: StateFile, keeper_status: Path) -> None:
+    def __init__(self, state: StateFile) -> None:
         self._state = state
-        self._keeper_status = keeper_status
 
     def collect(self) -> Iterator[Metric]:
         total = self._state.counter_sum
@@ -196,9 +193,6 @@ class StateCollector(Collector):
         build = GaugeMetricFamily("gw_build", "Version of gw", labels=["version"])
         build.add_metric([__version__], 1)
         yield build
-        for name, value in read_status(self._keeper_status).items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                yield GaugeMetricFamily(f"gw_keeper_{name}", "From the keeper's status", value=value)
 
 
 def read_status(path: Path) -> dict[str, object]:
@@ -213,9 +207,3 @@ def read_status(path: Path) -> dict[str, object]:
 def _usd(nusd: int) -> float:
     """For the Prometheus page only, whose numbers are floats by definition."""
     return nusd / (PUSD_PER_USD // 1000)
-
-
-def exposition(state: StateFile, keeper_status: Path) -> bytes:
-    registry = CollectorRegistry()
-    registry.register(StateCollector(state, keeper_status))
-    return generate_latest(registry)

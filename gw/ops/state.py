@@ -57,6 +57,8 @@ class Word:
     DRAINING = 4  # written by the supervisor: 0, or the wall time in us at which draining began
     DRAIN_DEADLINE_NS = 5  # running calls are stopped at this monotonic time, the same for all processes of a host
     COURIER_WANTED = 6  # written by the keeper: 0, or the wall time in us since when there is work for a courier
+    WORKERS_ENDED = 7  # written by the supervisor: how many it has seen end
+    ADJUSTED = 8  # the number of the last adjustment of the ledger that is in the cells; by the supervisor, then by the keeper
 
 
 class Own:
@@ -68,6 +70,7 @@ class Own:
     IN_FLIGHT = 3
     SNAPSHOT_VERSION = 4  # the version this worker serves
     JOURNAL_HEALTHY = 5
+    WAITING = 6  # calls that wait for a budget to have room
 
 
 class StateFile:
@@ -149,6 +152,7 @@ class StateFile:
 
     def bury(self, pid: int) -> None:
         """The supervisor has seen this worker's end: nothing runs there; its slots wait for the keeper."""
+        self.words[Word.WORKERS_ENDED] += 1
         index = self._block_of(pid)
         if index is not None:
             self.words[block_base(index) + Own.IN_FLIGHT] = 0
@@ -246,6 +250,7 @@ class Block:
             (Own.HEARTBEAT_NS, clock.mono_ns()),
             (Own.IN_FLIGHT, 0),
             (Own.JOURNAL_HEALTHY, 1),
+            (Own.WAITING, 0),
         ):
             state.words[self.base + own] = value
         first = SLOTS_AT + index * SLOTS_PER_WORKER * SLOT_BYTES
@@ -257,6 +262,10 @@ class Block:
 
     def set(self, own: int, value: int) -> None:
         self.state.words[self.base + own] = value
+
+    def waits(self, more: Number) -> None:
+        """One call more or less waits for a budget."""
+        self.state.words[self.base + Own.WAITING] += more
 
     def take_slot(self, call_id: str) -> Number:
         """A slot that bears this id and has observed nothing; -1 when all are taken: the call goes on unobserved from outside."""

@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from gw.domain.settled import Settled
 from gw.errors import REFUSALS
 from gw.ops import metrics
-from gw.ops.metrics import BUCKETS_MS, COUNTERS, ENDPOINTS, OUTCOMES, exposition, observe
+from gw.ops.metrics import BUCKETS_MS, COUNTERS, ENDPOINTS, OUTCOMES, observe
+from gw.ops.metrics_page import exposition
 from gw.ops.ready import readiness
 from gw.ops.state import BLOCK_BYTES, COUNTER_BASE, Block, Own, StateFile, Word
 from tests.ledger.records import record
@@ -35,7 +36,7 @@ def page(state: StateFile, keeper: dict[str, Any] | None = None) -> dict[tuple[s
     status = state.path.with_name("keeper.json")
     if keeper is not None:
         status.write_text(json.dumps(keeper))
-    families = text_string_to_metric_families(exposition(state, status).decode())
+    families = text_string_to_metric_families(exposition(state, status.parent).decode())
     return {(one.name, next(iter(one.labels.values()), "")): one.value for each in families for one in each.samples}
 
 
@@ -57,7 +58,7 @@ def test_every_endpoint_outcome_and_slug_has_a_counter_of_its_own(state: StateFi
     for endpoint in ENDPOINTS:
         for outcome in OUTCOMES:
             observe(block.counters, call(endpoint=endpoint, outcome=outcome, error=""))
-    families = text_string_to_metric_families(exposition(state, state.path.with_name("none")).decode())
+    families = text_string_to_metric_families(exposition(state, state.path.parent).decode())
     (calls,) = [each for each in families if each.name == "gw_calls"]
     assert {one.value for one in calls.samples if one.name == "gw_calls_total"} == {1}
     for slug in REFUSALS:
@@ -139,6 +140,7 @@ def test_workers_are_summed_and_the_dead_are_not_forgotten(state: StateFile, blo
 def test_the_keepers_numbers_are_shown_and_its_words_are_not(state: StateFile) -> None:
     samples = page(state, KEEPER)
     assert samples["gw_keeper_behind_us", ""] == 5 and ("gw_keeper_state", "") not in samples
+    assert samples["gw_database_lag_seconds", ""] == 5e-6 and samples["gw_database_up", ""] == 1
     assert ("gw_keeper_behind_us", "") not in page(state, {})
     state.path.with_name("keeper.json").write_text("{half")
     assert metrics.read_status(state.path.with_name("keeper.json")) == {}
