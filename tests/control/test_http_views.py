@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gw import clock
 from gw.domain.budget import cell_key
 from gw.domain.window import bounds
+from gw.ops import courier_status
+from gw.ops.courier_status import CourierStatus, DutyStatus
 from gw.ops.ready import readiness
 from gw.ops.state import Word
 from tests.control.api import CONFIG, Api, serving
@@ -105,7 +108,7 @@ async def test_every_change_stands_in_the_audit_with_its_actor(api: Api) -> None
     await api.ask("PATCH", "/api/teams/infra", {"customer": "acme"}, if_match=made.etag, x_gw_actor="bob\x1b[0m")
     await api.ask("DELETE", "/api/teams/infra", if_match="*")
     await api.ask("DELETE", "/api/teams/infra", if_match="*")
-    found = (await api.ask("GET", "/api/audit")).json
+    found = (await api.ask("GET", "/api/audit?kind=team")).json
     told = [(one["action"], one["kind"], one["name"], one["actor"], one["via"]) for one in found["items"]]
     assert told == [
         ("delete", "team", "infra", "admin token (192.0.2.7)", "api"),
@@ -175,3 +178,16 @@ async def test_strangers_are_told_that_the_configuration_is_broken_but_not_how(a
     (tmp_path / "state" / "keeper.json").write_text(json.dumps(told))
     ready, body = readiness(api.worker.state, tmp_path / "state" / "keeper.json", clock.wall_us())
     assert ready and b"not in force" in body and b"config.toml:3" not in body
+
+
+async def test_the_status_tells_what_the_courier_does(api: Api) -> None:
+    assert (await api.ask("GET", "/api/status")).json["courier"] is None
+    duties = {"export b": DutyStatus("paused", 2_000_000, 3, "no such bucket"), "alerts": DutyStatus("running", 1_000_000)}
+    said = CourierStatus(7, 3_000_000, duties)
+    (api.worker.state_dir / courier_status.STATUS_FILE).write_bytes(msgspec.json.encode(said))
+    found = (await api.ask("GET", "/api/status")).json["courier"]
+    assert (found["pid"], found["said_at"]) == (7, "1970-01-01T00:00:03Z")
+    assert [(one["name"], one["state"], one["failures"], one["error"]) for one in found["duties"]] == [
+        ("alerts", "running", 0, ""),
+        ("export b", "paused", 3, "no such bucket"),
+    ]

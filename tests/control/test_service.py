@@ -33,7 +33,8 @@ def test_what_the_file_defines_is_shown_and_makes_no_database(service: Service, 
 
 def test_created_definition_has_every_field_and_stands_behind_the_files(service: Service) -> None:
     made = service.create("team", "red", {"customer": "acme"}, actor=ANN)
-    assert (made.source, made.version, made.fields, made.problem) == ("database", 1, {"customer": "acme"}, "")
+    assert made.fields == {"customer": "acme", "store_content": ""}
+    assert (made.source, made.version, made.problem) == ("database", 1, "")
     assert made.created_us == made.updated_us > 0
     budget = service.create("budget", "red", {"team": "red", "limit_usd": "5", "warn_at": [0.5], "anchor": ""}, actor=ANN)
     assert budget.version == 2 and budget.fields["warn_at"] == [0.5] and budget.fields["window"] == "month"

@@ -37,6 +37,7 @@ def test_key_is_made_with_all_its_bounds_and_its_text_is_told_once(service: Serv
         "max_tokens": 9,
         "session_limit_usd": "7",
         "owner": "anna@example.com",
+        "store_content": "",
     }
     (row,) = read_stored(database).keys
     assert row.digest == digest(text, PEPPER).hex() and row.version == item.version == 1
@@ -178,10 +179,10 @@ def test_every_change_is_audited_with_who_before_and_after(service: Service) -> 
         ("delete", "team", "red"),
     ]
     assert [(one.before, one.after) for one in entries[:2]] == [
-        (None, {"customer": ""}),
-        ({"customer": ""}, {"customer": "acme"}),
+        (None, {"customer": "", "store_content": ""}),
+        ({"customer": "", "store_content": ""}, {"customer": "acme", "store_content": ""}),
     ]
-    assert (entries[1].actor, entries[1].via) == ("bob", "cli") and entries[5].before == {"customer": "acme"}
+    assert (entries[1].actor, entries[1].via) == ("bob", "cli") and entries[5].before == entries[1].after
     assert entries[2].after is not None and entries[2].after["public_id"] == item.public_id
     assert entries[4].after is None and entries[5].after is None
     assert [one.id for one in service.audit(2, before_id=entries[3].id)] == [entries[2].id, entries[1].id]
