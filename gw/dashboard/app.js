@@ -3,16 +3,29 @@ import { html, render, useEffect, useState } from "./core/html.js";
 import { place } from "./core/router.js";
 import { known, recall, session } from "./core/session.js";
 import "./core/theme.js";
-import { Shell } from "./ui/shell.js";
+import { Head, Shell } from "./ui/shell.js";
 import { Empty, Loading } from "./ui/states.js";
 import { SignIn } from "./views/signin.js";
 
 /** For the admin: path, title, icon, module. A path with a colon takes what stands there as a property. */
 const ADMIN = [
   { path: "/", title: "Overview", icon: "overview", load: () => import("./views/overview.js") },
+  { path: "/explore", title: "Explore", icon: "explore", load: () => import("./views/explore.js") },
+  { path: "/logs", title: "Logs", icon: "logs", part: "Look", load: () => import("./views/logs.js") },
+  { path: "/logs/:id", title: "Call", load: () => import("./views/call.js") },
+  { path: "/sessions", title: "Sessions", icon: "sessions", load: () => import("./views/sessions.js") },
+  { path: "/sessions/:id", title: "Session", load: () => import("./views/session.js") },
+  { path: "/accounts", title: "Accounts", icon: "accounts", part: "Govern", load: () => import("./views/accounts.js") },
+  { path: "/budgets", title: "Budgets", icon: "budgets", load: () => import("./views/budgets.js") },
+  { path: "/upstreams", title: "Upstreams", icon: "upstreams", part: "Run", load: () => import("./views/upstreams.js") },
+  { path: "/alerts", title: "Alerts", icon: "alerts", load: () => import("./views/alerts.js") },
+  { path: "/settings", title: "Settings", icon: "settings", load: () => import("./views/settings.js") },
 ];
 /** For whoever signed in with a virtual key. */
-const KEY = ADMIN;
+const KEY = [
+  ...ADMIN.filter((view) => /^\/(explore|logs|sessions|$)/.test(view.path)),
+  { path: "/me", title: "My limits", icon: "budgets", part: "Mine", load: () => import("./views/me.js") },
+];
 
 /** @param {string} pattern @param {string} path @returns {Record<string, string> | null} */
 function matched(pattern, path) {
@@ -21,10 +34,19 @@ function matched(pattern, path) {
   if (wanted.length !== found.length) return null;
   const values = {};
   for (let at = 0; at < wanted.length; at += 1) {
-    if (wanted[at].startsWith(":")) values[wanted[at].slice(1)] = decodeURIComponent(found[at]);
+    if (wanted[at].startsWith(":")) values[wanted[at].slice(1)] = decoded(found[at]);
     else if (wanted[at] !== found[at]) return null;
   }
   return values;
+}
+
+/** What cannot be decoded was typed by hand. @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function App() {
@@ -36,7 +58,7 @@ function App() {
     const values = matched(view.path, place.value.path);
     if (values) return html`<${Shell} entries=${views.filter((one) => one.icon)} title=${view.title}><${Late} key=${view.path} view=${view} values=${values} /></${Shell}>`;
   }
-  return html`<${Shell} entries=${views.filter((one) => one.icon)} title="Nothing here"><${Empty} title="There is no such page">Choose one on the left.</${Empty}></${Shell}>`;
+  return html`<${Shell} entries=${views.filter((one) => one.icon)} title="Nothing here"><${Head} title="Nothing here" /><${Empty} title="There is no such page">Choose one on the left.</${Empty}></${Shell}>`;
 }
 
 /** A view whose module may still have to come. */

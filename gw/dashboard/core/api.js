@@ -74,6 +74,12 @@ export function search(query = {}) {
   return text ? `?${text}` : "";
 }
 
+/** A value that a filter takes as it stands: commas and wildcards in it are meant literally. @param {string} text */
+export const literal = (text) => text.replace(/[\\,*?]/g, "\\$&");
+
+/** Filters to be added to a path that has a query; an empty value asks for what has none. @param {Record<string, string>} filters */
+export const filtered = (filters) => Object.entries(filters).map(([name, value]) => `&${name}=${encodeURIComponent(value)}`).join("");
+
 /**
  * One view's data: asked for anew when `path` changes, and every `everyMs` while the page is visible. What was there stays
  * until the new answer is, so that nothing jumps.

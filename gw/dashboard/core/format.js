@@ -60,6 +60,9 @@ export function duration(us) {
   return `${Math.round(minutes / 1440)} days`;
 }
 
+/** Of the API's milliseconds, which are whole ones. @param {number | null | undefined} value */
+export const ms = (value) => (value === 0 ? "< 1 ms" : duration(value === null || value === undefined ? value : value * 1000));
+
 /** @param {number | null | undefined} bytes */
 export function size(bytes) {
   if (bytes === null || bytes === undefined) return "–";

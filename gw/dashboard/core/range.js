@@ -19,10 +19,13 @@ const BACK_MS = { "1h": HOUR_MS, "24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS, "30d"
  * the same question is asked in the same words. */
 export function range() {
   const from = param("from");
-  if (from) return { name: "custom", label: "Chosen range", from, to: param("to") };
-  const name = param("range") in PRESETS ? param("range") : DEFAULT;
+  if (is(from)) return { name: "custom", label: "Chosen range", from, to: is(param("to")) ? param("to") : "" };
+  const name = Object.hasOwn(PRESETS, param("range")) ? param("range") : DEFAULT;
   return { name, label: PRESETS[name], from: new Date(start(name)).toISOString(), to: "" };
 }
+
+/** Whether it is a moment: the address bar may hold anything. @param {string} text */
+const is = (text) => !Number.isNaN(Date.parse(text));
 
 /** @param {string} name */
 function start(name) {

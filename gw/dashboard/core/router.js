@@ -32,11 +32,11 @@ export function setParams(changes, how) {
 /** The time range, the zone and the like go along from view to view. */
 export const KEPT = ["range", "from", "to"];
 
-/** @param {string} path @param {Record<string, string>} [query] */
+/** @param {string} path @param {Record<string, string | undefined>} [query] "" stays: as a filter it asks for what has none */
 export function address(path, query = {}) {
   const all = new URLSearchParams();
   for (const name of KEPT) if (param(name)) all.set(name, param(name));
-  for (const [name, value] of Object.entries(query)) value ? all.set(name, value) : all.delete(name);
+  for (const [name, value] of Object.entries(query)) value === undefined ? all.delete(name) : all.set(name, value);
   const text = all.toString();
   return path + (text ? `?${text}` : "");
 }

@@ -4,6 +4,9 @@ import { html, useEffect, useRef, useState } from "../core/html.js";
 import { day, when } from "../core/format.js";
 import { isDark } from "../core/theme.js";
 
+const DAYS_S = [1, 2, 3, 7, 14, 28, 56, 112, 364].map((days) => days * 86_400); // between two ticks
+const FEW = 60; // points of a line that are drawn one by one
+
 /** @typedef {{name: string, values: (number | null)[], color?: number}} Series `color`: 1 to 8; 0 for what is left over */
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -72,7 +75,7 @@ function options(Plot, { series, kind, height, hourly, format, width, setAt, onP
     cursor: { y: false, points: { show: kind === "line" }, drag: { x: Boolean(onPick), y: false } },
     scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low || 0), (high || 1) * 1.06] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, values: (_, splits) => splits.map((one) => tick(one, hourly)) },
+      { ...axis, size: 30, grid: { show: false }, space: 70, incrs: hourly ? undefined : DAYS_S, values: (_, splits) => splits.map((one) => tick(one, hourly, splits[1] - splits[0] < 60)) },
       { ...axis, size: 62, values: (_, splits) => splits.map((one) => format(one)) },
     ],
     series: [
@@ -83,7 +86,7 @@ function options(Plot, { series, kind, height, hourly, format, width, setAt, onP
         width: kind === "bars" ? 0 : 1.6,
         fill: kind === "line" ? undefined : one.stroke,
         paths: kind === "bars" ? Plot.paths.bars({ size: [0.74, 64], radius: 0.08 }) : Plot.paths.spline(),
-        points: { show: false },
+        points: { show: kind === "line" && one.values.length <= FEW, size: 6, fill: one.stroke },
       })),
     ],
     hooks: {
@@ -97,11 +100,12 @@ function options(Plot, { series, kind, height, hourly, format, width, setAt, onP
   };
 }
 
-/** @param {number} seconds @param {boolean} hourly */
-function tick(seconds, hourly) {
+/** @param {number} seconds @param {boolean} hourly @param {boolean} fine within a minute */
+function tick(seconds, hourly, fine) {
   const moment = new Date(seconds * 1000);
   if (!hourly || (moment.getHours() === 0 && moment.getMinutes() === 0)) return day(moment.toISOString());
-  return `${String(moment.getHours()).padStart(2, "0")}:${String(moment.getMinutes()).padStart(2, "0")}`;
+  const parts = [moment.getHours(), moment.getMinutes(), ...(fine ? [moment.getSeconds()] : [])];
+  return parts.map((one) => String(one).padStart(2, "0")).join(":");
 }
 
 /** @param {number} seconds @param {boolean} hourly */
@@ -127,10 +131,10 @@ export function Legend({ series }) {
 }
 
 function Unseen({ times, series, format, label, hourly }) {
-  return html`<table class="unseen"><caption>${label}</caption>
+  return html`<div class="unseen"><table><caption>${label}</caption>
     <thead><tr><th scope="col">Time</th>${series.map((one) => html`<th key=${one.name} scope="col">${one.name}</th>`)}</tr></thead>
     <tbody>${times.map((time, at) => html`<tr key=${time}><th scope="row">${spoken(time, hourly)}</th>
-      ${series.map((one) => html`<td key=${one.name}>${format(one.values[at] || 0)}</td>`)}</tr>`)}</tbody></table>`;
+      ${series.map((one) => html`<td key=${one.name}>${format(one.values[at] || 0)}</td>`)}</tr>`)}</tbody></table></div>`;
 }
 
 /** A small line without axes. @param {{values: number[], label: string, width?: number, height?: number}} props */

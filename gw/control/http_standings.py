@@ -1,0 +1,208 @@
+"""Where all accounts stand, in one answer each: `/api/standings` by budget, with where it goes at its present pace;
+`/api/accounts` by customer, team and key."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from gw.admit.standings import standing
+from gw.admit.standings import standings as standings_of
+from gw.control.http_answer import NO_STORE, Answer, Ask, json_answer
+from gw.control.http_items import Desk, translated
+from gw.control.http_shapes import BudgetStanding, Moment, Money, iso, moment, standing_view, usd
+from gw.control.items import Item
+from gw.domain.scope import CallPath
+from gw.domain.standing import Standing
+from gw.domain.stored import Kind
+from gw.domain.window import bounds, describe
+from gw.ops.metrics_published import read_published
+
+NEAR, NEAR_MAX = 0.8, 6
+PACE_KNOWN_AFTER = 20  # a window's pace is not told of in its first twentieth: it would say little
+
+
+class AccountStanding(Struct, frozen=True):
+    """`projected_usd` and `exhausted_at` go on from the average since the window began; null: it is too early, or never."""
+
+    standing: BudgetStanding
+    share: Annotated[float, Meta(description="Of the limit: spent and set aside.")]
+    projected_usd: Money | None
+    exhausted_at: Moment | None
+
+
+class BudgetOverview(Struct, frozen=True):
+    id: str
+    scope: str
+    name: Annotated[str, Meta(description="Of whom or what: a name or a pattern.")]
+    each: Annotated[bool, Meta(description="Everything that fits the pattern has a sum of its own.")]
+    mode: str
+    window: str
+    started_at: Moment | None
+    resets_at: Moment | None
+    contact: str
+    accounts: Annotated[tuple[AccountStanding, ...], Meta(description="Those nearest to their limit first.")]
+    hidden: Annotated[int, Meta(description="Accounts that are not listed: sessions, and those that have used least.")]
+
+
+class Standings(Struct, frozen=True):
+    budgets: tuple[BudgetOverview, ...]
+    as_of: Moment
+
+
+def standings(desk: Desk, ask: Ask) -> Answer:
+    host = desk.host
+    published = read_published(host.state_dir)
+    named: dict[str, list[str]] = {}
+    hidden: dict[str, int] = {}
+    if published is not None:
+        for gauge in published.budgets:
+            named.setdefault(gauge.budget, []).append(gauge.account)
+        hidden = {window.budget: window.hidden for window in published.windows}
+    found = []
+    for budget in host.snapshot.budget_book.budgets:
+        start_us, end_us = bounds(budget.window, ask.now_us)
+        accounts = [pace(standing(host.state.cells, budget, name, ask.now_us), ask.now_us) for name in named.get(budget.id, ())]
+        found.append(
+            BudgetOverview(
+                id=budget.id,
+                scope=budget.scope.kind,
+                name=budget.scope.name,
+                each=budget.scope.each,
+                mode=budget.mode,
+                window=describe(budget.window),
+                started_at=moment(start_us),
+                resets_at=moment(end_us),
+                contact=budget.contact,
+                accounts=tuple(sorted(accounts, key=lambda one: (-one.share, one.standing.account))),
+                hidden=hidden.get(budget.id, 0),
+            )
+        )
+    return json_answer(msgspec.to_builtins(Standings(tuple(found), iso(ask.now_us))), headers=NO_STORE)
+
+
+def near(desk: Desk, ask: Ask) -> tuple[AccountStanding, ...]:
+    """Accounts that have used most of a budget, the nearest to their limit first; a virtual key's own path alone."""
+    host = desk.host
+    account = ask.principal.account if ask.principal is not None else None
+    found: list[Standing] = []
+    if account is not None:
+        path = CallPath(customer=account.customer, team=account.team, key_name=account.key_name, key_id=account.key_id)
+        found = standings_of(host.state.cells, host.snapshot.budget_book, path, ask.now_us)
+    elif (published := read_published(host.state_dir)) is not None:
+        budgets = {budget.id: budget for budget in host.snapshot.budget_book.budgets}
+        gauges = [one for one in published.budgets if one.budget in budgets]
+        found = [standing(host.state.cells, budgets[one.budget], one.account, ask.now_us) for one in gauges]
+    most = sorted((one for one in found if _share(one) >= NEAR), key=lambda one: (-_share(one), one.account))
+    return tuple(pace(one, ask.now_us) for one in most[:NEAR_MAX])
+
+
+def pace(one: Standing, now_us: int) -> AccountStanding:
+    """Of what is spent: what is set aside comes back, mostly."""
+    share = _share(one)
+    elapsed_us, length_us = now_us - one.start_us, one.end_us - one.start_us
+    if not one.end_us or elapsed_us * PACE_KNOWN_AFTER < length_us:
+        return AccountStanding(standing_view(one), share, None, None)
+    projected_nusd = one.settled_nusd * length_us // elapsed_us
+    at_us = one.start_us + elapsed_us * one.limit_nusd // one.settled_nusd if one.settled_nusd else 0
+    exhausted = iso(max(at_us, now_us)) if at_us and at_us < one.end_us else None
+    return AccountStanding(standing_view(one), share, usd(projected_nusd), exhausted)
+
+
+class Own(Struct, frozen=True):
+    """The budget that is nearest to its limit, of those that are for this very account."""
+
+    id: str
+    mode: str
+    limit_usd: Money
+    spent_usd: Money
+    reserved_usd: Money
+    share: float
+    resets_at: Moment | None
+
+
+class AccountNode(Struct, frozen=True):
+    """A customer, a team or a virtual key, and where it hangs."""
+
+    kind: str
+    name: str
+    parent: Annotated[str, Meta(description="Of a key its team, of a team its customer; empty: none.")]
+    source: str
+    active: Annotated[bool, Meta(description="false: a key that is revoked, switched off or over.")]
+    problem: Annotated[str, Meta(description="Why it is not in force; empty if it is.")]
+    owner: str
+    public_id: str | None
+    created_at: Moment | None
+    expires: Moment | None
+    revoked_at: Moment | None
+    budget: Own | None
+    budgets: Annotated[int, Meta(description="How many budgets are for this very account.")]
+
+
+class AccountTree(Struct, frozen=True):
+    accounts: Annotated[tuple[AccountNode, ...], Meta(description="Customers, then teams, then keys, each by name.")]
+    as_of: Moment
+
+
+SHAPES = (Standings, AccountTree)
+
+
+def accounts(desk: Desk, ask: Ask) -> Answer:
+    """GET /api/accounts: all of them in one answer, each with the budget that binds it most."""
+    teams = {item.name: str(item.fields["customer"]) for item in _items(desk, "team")}
+    found = [_node(desk, item, CallPath(customer=item.name), "", ask.now_us) for item in _items(desk, "customer")]
+    for item in _items(desk, "team"):
+        found.append(_node(desk, item, CallPath(customer=teams[item.name], team=item.name), teams[item.name], ask.now_us))
+    for item in _items(desk, "key"):
+        team = str(item.fields["team"])
+        path = CallPath(customer=teams.get(team, ""), team=team, key_name=item.name, key_id=item.public_id)
+        found.append(_node(desk, item, path, team, ask.now_us))
+    return json_answer(msgspec.to_builtins(AccountTree(tuple(found), iso(ask.now_us))), headers=NO_STORE)
+
+
+def _items(desk: Desk, kind: Kind) -> list[Item]:
+    with translated():
+        return sorted(desk.service.list(kind, revoked=kind == "key"), key=lambda item: item.name)
+
+
+def _node(desk: Desk, item: Item, path: CallPath, parent: str, now_us: int) -> AccountNode:
+    host, fields = desk.host, item.fields
+    own = [
+        standing(host.state.cells, budget, account, now_us)
+        for budget, account in host.snapshot.budget_book.for_path(path).budgets
+        if budget.scope.kind == item.kind
+    ]
+    binds = max(own, key=lambda one: (_share(one), one.budget.id), default=None)
+    over = 0 < item.expires_us <= now_us
+    return AccountNode(
+        kind=item.kind,
+        name=item.name,
+        parent=parent,
+        source=item.source,
+        active=not item.revoked_us and bool(fields.get("active", True)) and not over,
+        problem=item.problem,
+        owner=str(fields.get("owner", "")),
+        public_id=item.public_id or None,
+        created_at=moment(item.created_us),
+        expires=fields.get("expires"),
+        revoked_at=moment(item.revoked_us),
+        budget=_own(binds) if binds is not None else None,
+        budgets=len(own),
+    )
+
+
+def _own(one: Standing) -> Own:
+    shown = standing_view(one)
+    return Own(
+        id=shown.id,
+        mode=shown.mode,
+        limit_usd=shown.limit_usd,
+        spent_usd=shown.spent_usd,
+        reserved_usd=shown.reserved_usd,
+        share=_share(one),
+        resets_at=shown.resets_at,
+    )
+
+
+def _share(one: Standing) -> float:
+    return one.used_nusd / one.limit_nusd if one.limit_nusd else float(one.used_nusd > 0)

@@ -1,0 +1,49 @@
+"""The overview: what was spent, by whom, and what needs an eye."""
+
+from decimal import Decimal
+
+from gw.domain.money import PUSD_PER_USD
+from tests.dashboard.page import Desk
+from tests.support.gateway import GatewayUnderTest
+
+
+def exactly(gateway: GatewayUnderTest, where: str = "TRUE", arguments: tuple[str, ...] = ()) -> Decimal:
+    """What the ledger's calls were billed."""
+    return Decimal(sum(row["billed_pusd"] for row in gateway.rows(where, arguments))) / PUSD_PER_USD
+
+
+def amount(title: str | None) -> Decimal:
+    """What stands there on hover: "$1.25 exactly"."""
+    assert title is not None
+    return Decimal(title.removeprefix("$").removesuffix(" exactly"))
+
+
+async def test_this_months_spend_is_what_the_ledger_holds_by_one_request(desk: Desk, gateway: GatewayUnderTest) -> None:
+    await desk.sign_in()
+    before = exactly(gateway)
+    await desk.open("/")
+    card = desk.page.locator("dl", has=desk.page.get_by_text("This month", exact=True))
+    assert before <= amount(await card.locator("dd span").first.get_attribute("title")) <= exactly(gateway)
+    assert {path.partition("&")[0] for path in desk.asked} == {"/api/usage/overview?days=30"}
+
+
+async def test_what_is_split_by_and_how_far_back_stands_in_the_address(desk: Desk) -> None:
+    page = desk.page
+    await desk.sign_in()
+    await desk.open("/")
+    await page.get_by_role("button", name="Project", exact=True).click()
+    await page.get_by_role("region", name="Projects").get_by_text("project-ada").wait_for()
+    await page.get_by_role("button", name="7 days").click()
+    await page.wait_for_url("**by=project&days=7")
+    await page.get_by_text("in the 7 days before").first.wait_for()
+    await page.reload()
+    await page.get_by_role("region", name="Projects").get_by_text("project-ada").wait_for()
+    assert await page.get_by_role("button", name="7 days").get_attribute("aria-pressed") == "true"
+
+
+async def test_a_chart_can_be_read_without_seeing_it(desk: Desk) -> None:
+    await desk.sign_in()
+    await desk.open("/")
+    table = desk.page.get_by_role("table", name="Spent per day by team")
+    assert "platform" in await table.inner_text()
+    assert await table.get_by_role("row").count() == 31  # its head, and 30 days
