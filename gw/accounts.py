@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
+from gw.config.content_rules import stores
 from gw.config.model import Config, Key
 from gw.domain.account import Account
 from gw.domain.key import KeyRow, digest, parse
@@ -15,25 +16,30 @@ def accounts(file: Config, whole: Config, stored: Stored, left_out: Iterable[Lef
     """Key digest -> account. `whole` is the file's configuration with what the database defines, `left_out` what of that is not
     in force: calls of such a key are refused. Keys of the file win over rows of the same digest."""
     customer_of = {team.name: team.customer for team in whole.team}
+    wish_of = {team.name: team.store_content for team in whole.team}
     problem_of = {one.name: one.problem.partition(";")[0] for one in left_out if one.kind == "key"}  # no guesses at other names
     found: dict[bytes, Account] = {}
     for row in stored.keys:
-        account = _stored(row, customer_of, "" if row.revoked_us else problem_of.get(row.name, ""))
+        stores_content = stores(file, key=row.store_content, team=wish_of.get(row.team, ""))
+        problem = "" if row.revoked_us else problem_of.get(row.name, "")
+        account = _stored(row, customer_of, problem, stores_content=stores_content)
         for former in row.former:
             until_us = min(former.until_us, row.expires_us or former.until_us)
             found[bytes.fromhex(former.digest)] = replace(account, expires_us=until_us)
         found[bytes.fromhex(row.digest)] = account
     for key in file.key:
+        stores_content = stores(file, key=key.store_content, team=wish_of.get(key.team, ""))
         if key.secret:
             public_id = parse(key.secret.reveal()).public_id or key.name
-            found[digest(key.secret.reveal(), pepper)] = _configured(key, public_id, customer_of)
+            account = _configured(key, public_id, customer_of, stores_content=stores_content)
+            found[digest(key.secret.reveal(), pepper)] = account
         elif key.secret_hash:
-            found[bytes.fromhex(key.secret_hash)] = _configured(key, key.name, customer_of)
+            found[bytes.fromhex(key.secret_hash)] = _configured(key, key.name, customer_of, stores_content=stores_content)
         # else its secret is not set in this environment: `gw check` says so
     return found
 
 
-def _stored(row: KeyRow, customer_of: Mapping[str, str], problem: str) -> Account:
+def _stored(row: KeyRow, customer_of: Mapping[str, str], problem: str, *, stores_content: bool) -> Account:
     return Account(
         key_id=row.public_id,
         key_name=row.name,
@@ -46,10 +52,11 @@ def _stored(row: KeyRow, customer_of: Mapping[str, str], problem: str) -> Accoun
         problem=problem,
         max_cost_nusd=_nusd(row.max_cost_usd),
         max_tokens=row.max_tokens,
+        stores_content=stores_content,
     )
 
 
-def _configured(key: Key, key_id: str, customer_of: Mapping[str, str]) -> Account:
+def _configured(key: Key, key_id: str, customer_of: Mapping[str, str], *, stores_content: bool) -> Account:
     return Account(
         key_id=key_id,
         key_name=key.name,
@@ -61,6 +68,7 @@ def _configured(key: Key, key_id: str, customer_of: Mapping[str, str]) -> Accoun
         active=key.active,
         max_cost_nusd=_nusd(key.max_cost_usd),
         max_tokens=key.max_tokens,
+        stores_content=stores_content,
     )
 
 

@@ -5,15 +5,16 @@ import os
 from pathlib import Path
 from typing import Any
 
-from gw import clock
 from gw.config.load import ConfigError
 from gw.control.app import control_app
 from gw.domain.call import Endpoint
 from gw.errors import Refusal
+from gw.intake import Intake
 from gw.ledger.journal import JournalError
 from gw.me import me_page, oauth_usage_page
 from gw.ops import metrics
-from gw.ops.ready import readiness
+from gw.ops_pages import PATHS as OPS
+from gw.ops_pages import OpsPages
 from gw.pipeline import handle
 from gw.wire.asgi import Receive, Scope, Send
 from gw.wire.refusals import refusal_answer
@@ -28,9 +29,10 @@ DATA: dict[str, tuple[str, Endpoint]] = {
 }
 HELLO = frozenset({"/", "/api/hello"})
 PREFIX = "/anthropic"
-OPS = frozenset({"/healthz", "/readyz", "/metrics"})
 ME = {"/api/me": me_page, "/api/oauth/usage": oauth_usage_page}
 CONTROL = "/api"
+DASHBOARD = "/ui"
+REPORTS = "/v1/organizations/"
 
 
 class App:
@@ -39,6 +41,8 @@ class App:
     def __init__(self) -> None:
         self.worker: Worker | None = None
         self.control: Any = None
+        self.intake: Intake | None = None
+        self.ops: OpsPages | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -49,10 +53,17 @@ class App:
                 await handle(self.worker, found[1], scope, receive, send)
             elif is_control(path):
                 await self.control(scope, receive, send)
+            elif self.intake is not None and self.intake.serves(path):
+                await self.intake(path, scope, receive, send)
             else:
                 await self._other(self.worker, path, scope, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            if is_control(normal(scope["path"])):
+                await self.control(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1008})
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -62,6 +73,7 @@ class App:
                     self.worker = Worker(Path(os.environ["GW_STATE_DIR"]))
                     self.worker.start()
                     self.control = control_app(self.worker)
+                    self.intake = Intake(self.worker)
                 except (ConfigError, JournalError, OSError, ValueError) as error:
                     log.critical("this worker cannot start: %s", error)
                     return await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -78,13 +90,15 @@ class App:
     async def _other(self, worker: Worker, path: str, scope: Scope, send: Send) -> None:
         method = scope["method"]
         if method in ("GET", "HEAD"):
+            if path == "/" and any(name == b"accept" and b"text/html" in value for name, value in scope["headers"]):
+                return await _to_dashboard(send)
             if path in HELLO:
                 return await _reply(send, 200, b"text/plain; charset=utf-8", b"gw\n", head=method == "HEAD")
             if path in ME:
                 return await ME[path](worker, scope, send)
             if path in OPS:
-                status, kind, body = ops_page(worker, path)
-                return await _reply(send, status, kind, body, head=method == "HEAD")
+                self.ops = self.ops or OpsPages(worker)
+                return await self.ops.answer(path, scope, send)
         known = path in DATA or path in HELLO or path in OPS or path in ME
         refusal = (
             Refusal("method_not_allowed", f"{method[:20]} is not supported on {path}.")
@@ -115,20 +129,15 @@ def normal(path: str) -> str:
 
 
 def is_control(path: str) -> bool:
-    """Everything under /api but the pages that clients ask for."""
-    below = path == CONTROL or path.startswith(f"{CONTROL}/")
+    """The dashboard, reports in the Admin API's shape, and everything under /api but the pages that clients ask for."""
+    below = path in (CONTROL, DASHBOARD) or path.startswith((f"{CONTROL}/", f"{DASHBOARD}/", REPORTS))
     return below and path not in HELLO and path not in ME
 
 
-def ops_page(worker: Worker, path: str) -> tuple[int, bytes, bytes]:
-    """(status, content type, body) of /healthz, /readyz and /metrics."""
-    if path == "/healthz":
-        return 200, b"text/plain; charset=utf-8", b"ok\n"
-    status_file = worker.state_dir / "keeper.json"
-    if path == "/metrics":
-        return 200, metrics.CONTENT_TYPE, metrics.exposition(worker.state, status_file)
-    ready, body = readiness(worker.state, status_file, clock.wall_us())
-    return (200 if ready else 503), b"application/json", body
+async def _to_dashboard(send: Send) -> None:
+    headers = [(b"location", DASHBOARD.encode()), (b"content-length", b"0"), (b"vary", b"accept")]
+    await send({"type": "http.response.start", "status": 303, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _reply(send: Send, status: int, kind: bytes, body: bytes, *, head: bool) -> None:

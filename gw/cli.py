@@ -9,13 +9,20 @@ from pathlib import Path
 import click
 
 from gw import __version__
+from gw.cli_alerts import alerts
+from gw.cli_audit import audit
 from gw.cli_bench import bench
+from gw.cli_chargeback import chargeback
 from gw.cli_check import check
-from gw.cli_control import audit, budget, customer, limit, team
+from gw.cli_content import content
+from gw.cli_control import budget, customer, limit, team
 from gw.cli_demo import demo
+from gw.cli_export import export
 from gw.cli_keys import key
+from gw.cli_logs import logs
 from gw.cli_me import me, status_line
-from gw.cli_reports import logs, usage
+from gw.cli_reports import usage
+from gw.cli_reprice import reprice_command
 from gw.config.load import ConfigError, find, load
 from gw.config.model import Config
 from gw.ops.admin_token import TOKEN_FILE, AdminToken, load_admin_token
@@ -159,5 +166,9 @@ def version(as_json: bool) -> None:
     click.echo(f'{{"gw": "{__version__}", "prices": "{prices}"}}' if as_json else f"gw {__version__}\nprices {prices}")
 
 
-for command in (audit, bench, budget, check, customer, demo, key, limit, logs, me, status_line, team, usage):
+COMMANDS = (
+    alerts, audit, bench, budget, chargeback, check, content, customer, demo, export, key, limit, logs, me,
+    reprice_command, status_line, team, usage,
+)
+for command in COMMANDS:
     main.add_command(command)

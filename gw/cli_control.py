@@ -1,11 +1,10 @@
-"""`gw customer`, `gw team`, `gw budget`, `gw limit`, `gw audit`: what the database defines beside config.toml."""
+"""`gw customer`, `gw team`, `gw budget`, `gw limit`: what the database defines beside config.toml."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import click
 import orjson
-from msgspec.structs import asdict
 from rich.text import Text
 
 from gw import clock
@@ -25,9 +24,8 @@ from gw.cli_fields import (
     update_command,
     version_option,
 )
-from gw.cli_ledger import config_option, console, load_or_exit, utc_text
+from gw.cli_ledger import config_option, console, load_or_exit
 from gw.cli_standings import COLUMNS, cells_of, plain, standings_of
-from gw.config.combined import TABLES
 from gw.config.model import wall_us_of
 from gw.control.items import Fields, Item
 from gw.domain.limit import LIMIT_KINDS
@@ -36,7 +34,6 @@ from gw.domain.stored import Kind
 from gw.domain.window import describe, parse_window
 
 Rows = Callable[[list[Item]], Iterable[tuple[str, ...]]]
-AUDIT_SHOWN = 50
 BUDGET_COLUMNS = ("name", "scope", "limit", "window", "mode", "reserve", "source")
 
 customer = group("customer", "Create, list and delete customers.")
@@ -189,31 +186,6 @@ def increase(
     click.echo(f'The increases of the budget "{item.name}":')
     for at, one in enumerate(item.fields["increase"]):
         click.echo(f"  {at}: ${one['limit_usd']} until {one['until']}: {one['reason']}")
-
-
-@click.command(cls=ControlCommand, short_help="Show who changed what.")
-@config_option
-@click.option("--limit", "count", default=AUDIT_SHOWN, show_default=True, metavar="N", help="How many, newest first.")
-@click.option("--before", "before_id", type=int, metavar="ID", help="Only those before this one.")
-@click.option("--kind", type=click.Choice(list(TABLES)), help="Only changes of this kind.")
-@click.option("--name", default="", metavar="NAME", help="Only changes of this name.")
-@lines_json_option
-def audit(config_path: str | None, *, count: int, before_id: int | None, kind: str | None, name: str, as_json: bool) -> None:
-    """Show the changes made by the API and by these commands, newest first."""
-    entries = service_of(load_or_exit(config_path)).audit(count, before_id, kind or "", name)
-    if as_json:
-        for entry in entries:
-            click.echo(orjson.dumps(asdict(entry)).decode())
-        return
-    if not entries:
-        click.echo("Nothing has been changed yet.")
-        return
-    table = table_of(("id", "when (UTC)", "who", "via", "what", "of", "change"))
-    for entry in entries:
-        of, change = f'{entry.kind} "{entry.name}"', change_text(entry.before, entry.after)
-        cells = (str(entry.id), utc_text(entry.at_us), entry.actor, entry.via, entry.action, of, change)
-        table.add_row(*map(Text, cells))
-    console().print(table)
 
 
 def change_text(before: Fields | None, after: Fields | None) -> str:

@@ -1,8 +1,6 @@
-"""`gw usage` and `gw logs`: what was spent, by whom, and call by call."""
+"""`gw usage`: what was spent, and by whom."""
 
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, get_args
 
 import click
@@ -20,10 +18,8 @@ from gw.cli_ledger import (
     ledger_of,
     load_or_exit,
     past_us,
-    utc_text,
 )
 from gw.config.model import Config
-from gw.domain.call import CallRecord, Outcome
 from gw.domain.money import usd_rounded, usd_text
 from gw.ledger import reports
 from gw.ledger.reports import By, Filters, UsageRow
@@ -79,67 +75,14 @@ def usage(*, config_path: str | None, by: By, since: str, until: str | None, exa
         for row in rows:
             _print_json(usage_fields(by, row))
     elif not rows:
-        _nothing(config, ledger)
+        nothing_said(config, ledger)
     else:
-        console().print(usage_table(by, rows, _money(exact=exact)))
+        console().print(usage_table(by, rows, money_of(exact=exact)))
         if len(rows) > ROWS_SHOWN_MAX:
             click.echo(f"{len(rows) - ROWS_SHOWN_MAX} more in the total; --json shows them all.")
         whole = reports.total(rows)
         models = reports.unpriced_models(ledger, *span_and_filters) if whole.unpriced else []
-        _print_doubts(whole.unpriced, models, whole.estimated)
-
-
-@click.command(cls=LedgerCommand)
-@config_option
-@click.option("--follow", "-f", is_flag=True, help="Go on with new calls as they end, until Ctrl-C.")
-@span_options(None)
-@filter_options
-@click.option("--outcome", type=click.Choice(get_args(Outcome)), help="How the call ended for the client.")
-@click.option("--status", type=int, default=0, metavar="CODE", help="HTTP status sent to the client.")
-@click.option("--error", default="", metavar="SLUG", help="Error slug; may be a glob such as 'upstream_*'.")
-@click.option("--limit", "-n", type=click.IntRange(1), default=50, show_default=True, help="Newest calls to show.")
-@click.option("--exact", is_flag=True, help="Cost to the last pico-dollar instead of four decimals.")
-@json_option
-def logs(
-    *,
-    config_path: str | None,
-    follow: bool,
-    since: str | None,
-    until: str | None,
-    limit: int,
-    exact: bool,
-    as_json: bool,
-    outcome: str | None,
-    **filters: Any,
-) -> None:
-    """List calls, oldest first."""
-    config = load_or_exit(config_path)
-    ledger = ledger_of(config)
-    wanted, since_us, until_us = Filters(outcome=outcome or "", **filters), _since(since), past_us(until)
-    records, cursor = reports.logs(ledger, wanted, since_us=since_us, until_us=until_us, limit=limit)
-    if not records and not follow and not as_json:
-        _nothing(config, ledger)
-        return
-    show = _print_record_json if as_json else LogLines(_money(exact=exact)).show
-    for record in records:
-        show(record)
-    if not follow and not as_json:
-        unpriced = [record for record in records if reports.is_unpriced(record)]
-        models = list(dict.fromkeys(_model_of(record) for record in unpriced))
-        _print_doubts(len(unpriced), models, sum(reports.is_estimated(record) for record in records))
-    if follow:
-        try:
-            for record in followed(ledger, wanted, cursor, threading.Event().wait):
-                show(record)
-        except KeyboardInterrupt:
-            return
-
-
-def followed(ledger: Database, filters: Filters, cursor: int, wait: Callable[[float], bool]) -> Iterator[CallRecord]:
-    """Calls as they come into the ledger, from the cursor on; ends when `wait` answers True."""
-    while not wait(FOLLOW_EVERY_S):
-        records, cursor = reports.logs(ledger, filters, limit=1000, after=cursor)
-        yield from records
+        print_doubts(whole.unpriced, models, whole.estimated)
 
 
 def usage_fields(by: By, row: UsageRow) -> dict[str, str | int]:
@@ -183,58 +126,9 @@ def doubts(unpriced: int, models: list[str], estimated: int) -> list[str]:
     return lines
 
 
-def _print_doubts(unpriced: int, models: list[str], estimated: int) -> None:
+def print_doubts(unpriced: int, models: list[str], estimated: int) -> None:
     for line in doubts(unpriced, models, estimated):
         click.echo(line)
-
-
-class LogLines:
-    """Calls as aligned lines, so that they can be shown as they come."""
-
-    HEAD = (
-        f"{'ended (UTC)':19}  {'outcome':14} {'st.':>3}  {'who':18} {'model':26} "
-        f"{'in':>8} {'cached':>9} {'out':>7} {'USD':>10} {'ms':>7}  session"
-    )
-
-    def __init__(self, money: Callable[[int], str]) -> None:
-        self._money = money
-        self._console = console()
-        self._begun = False
-
-    def show(self, record: CallRecord) -> None:
-        if not self._begun:
-            self._begun = True
-            self._line(Text(self.HEAD, style="bold"))
-        style = STYLE_OF_OUTCOME.get(record.outcome, "red")
-        who = record.key_name or record.key_id or (record.credential and f"~{record.credential}") or "-"
-        model = _model_of(record)
-        cached = record.cache_read_tokens + record.cache_write_5m_tokens + record.cache_write_1h_tokens
-        took_ms = max(0, record.ended_us - record.started_us) // 1000
-        line = Text(f"{utc_text(record.ended_us)}  ")
-        line.append(f"{record.outcome:14} {record.status or '-':>3}", style=style)
-        line.append(f"  {who[:18]:18} {model[:26]:26} {record.input_tokens:>8} {cached:>9} {record.output_tokens:>7}")
-        line.append(f" {self._cost(record):>10} {took_ms:>7}  {record.session_id[:8]}")
-        if record.error:
-            line.append(f" {record.error}", style=style)
-        self._line(line)
-
-    def _cost(self, record: CallRecord) -> str:
-        """`?` without a price, `~` before an estimate."""
-        if reports.is_unpriced(record) and not record.billed_pusd:
-            return "?"
-        return f"{'~' if reports.is_estimated(record) else ''}{self._money(record.billed_pusd)}"
-
-    def _line(self, line: Text) -> None:
-        self._console.print(line, soft_wrap=True)
-        sys.stdout.flush()
-
-
-def _model_of(record: CallRecord) -> str:
-    return record.served_model or record.requested_model or record.endpoint
-
-
-def _print_record_json(record: CallRecord) -> None:
-    _print_json(_with_usd(reports.call_fields(record)))
 
 
 def _print_json(fields: dict[str, Any]) -> None:
@@ -249,7 +143,7 @@ def _with_usd(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _money(*, exact: bool) -> Callable[[int], str]:
+def money_of(*, exact: bool) -> Callable[[int], str]:
     return usd_text if exact else usd_rounded
 
 
@@ -257,7 +151,7 @@ def _since(text: str | None) -> int:
     return 0 if text == "all" else past_us(text)
 
 
-def _nothing(config: Config, ledger: Database) -> None:
+def nothing_said(config: Config, ledger: Database) -> None:
     if reports.any_calls(ledger):
         click.echo("No calls match. Try a longer --since, or fewer filters.")
     else:

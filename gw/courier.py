@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Struct
 
 from gw import clock
 from gw.config.load import ConfigError
@@ -25,11 +24,11 @@ from gw.config.model import Config
 from gw.domain.stored import Stored
 from gw.ledger.errand import Errand, finish, give_back, take
 from gw.ledger.store import Database, StoreError
+from gw.ops.courier_status import STATUS_FILE, CourierStatus, DutyStatus
 from gw.ops.process import release_signals
 from gw.ops.state import StateFile, Word
 from gw.snapshot import Published, config_of, read
 
-STATUS_FILE = "courier.json"
 LOCK_FILE = "courier.lock"
 LOOK_S = 0.25  # between two looks at what is in force and at the errands
 STATUS_EVERY_NS = 1_000_000_000
@@ -81,29 +80,6 @@ Performer = Callable[[Desk, Errand], Awaitable[dict[str, Any]]]  # the answer, a
 
 class ErrandFailed(Exception):
     """It could not be done; the message is for whoever asked."""
-
-
-class DutyStatus(Struct, frozen=True):
-    state: str  # running, paused (after a failure), done
-    since_us: int
-    failures: int = 0  # since it was begun for the settings that it has
-    error: str = ""  # of the last failure
-
-
-class CourierStatus(Struct, frozen=True):
-    """`<state_dir>/courier.json`, replaced whole; for /readyz, /metrics and the control API."""
-
-    pid: int
-    written_us: int
-    duties: dict[str, DutyStatus]
-
-
-def read_courier_status(state_dir: Path) -> CourierStatus | None:
-    """None if no courier has run here, or one of another version."""
-    try:
-        return msgspec.json.decode((state_dir / STATUS_FILE).read_bytes(), type=CourierStatus)
-    except (FileNotFoundError, msgspec.MsgspecError):
-        return None
 
 
 @contextmanager

@@ -11,6 +11,12 @@ from pathlib import Path
 from gw.config.load import ConfigError
 from gw.config.model import Config
 from gw.courier import Appoint, Courier, CourierBusy, Desk, Duty, Performer, run
+from gw.courier_content import content_duties
+from gw.courier_export import ERRANDS as EXPORT_ERRANDS
+from gw.courier_export import appoint as export_duties
+from gw.courier_telemetry import appoint as telemetry_duties
+from gw.courier_watch import ERRANDS as WATCH_ERRANDS
+from gw.courier_watch import appoint as watch_duties
 from gw.ledger.database import database_of
 from gw.ledger.store import StoreError
 from gw.ops.process import configure_logging, die_with_supervisor
@@ -19,8 +25,8 @@ from gw.snapshot import config_of, read
 
 log = logging.getLogger("gw.courier")
 
-APPOINT: tuple[Appoint, ...] = ()
-ERRANDS: Mapping[str, Performer] = {}
+APPOINT: tuple[Appoint, ...] = (content_duties, export_duties, telemetry_duties, watch_duties)
+ERRANDS: Mapping[str, Performer] = {**EXPORT_ERRANDS, **WATCH_ERRANDS}
 
 
 def duties_of(config: Config) -> list[Duty]:

@@ -58,7 +58,7 @@ class Supervisor(MPServer):
             workers=server.workers or min(os.cpu_count() or 1, 8),
             loop=Loops.uvloop,
             http=HTTPModes.http1,
-            websockets=False,
+            websockets=True,
             backlog=4096,
             backpressure=server.connections_max,
             http1_settings=HTTP1Settings(

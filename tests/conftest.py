@@ -2,6 +2,7 @@
 skip fails the run, whoever asked for it."""
 
 import os
+import re
 from collections import defaultdict
 
 import pytest
@@ -24,6 +25,12 @@ def _skipped(config: pytest.Config) -> dict[str, list[str]]:
             _, _, reason = report.longrepr
             by_reason[reason.removeprefix("Skipped: ")].append(report.nodeid)
     return by_reason
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A key that was minted for a test must not name it: processes that run the tests beside each other must agree on names."""
+    text = val.decode("latin-1") if isinstance(val, bytes) else val
+    return re.sub(r"(?i)gwk_\w{20,}", "gwk_", text) if isinstance(text, str) and "gwk_" in text.lower() else None
 
 
 def _group(item: pytest.Item) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # Built or fetched, never tracked; the same as in .gitignore.
 UNTRACKED = {".git", ".venv", ".gw", "build", "__pycache__", ".hypothesis", ".mypy_cache", ".ruff_cache"}
-UNTRACKED |= {".benchmarks", ".demo", ".cache", "node_modules", "gw.egg-info"}
+UNTRACKED |= {".benchmarks", ".demo", ".cache", ".schemathesis", "node_modules", "gw.egg-info"}
 PYX_FUNCTION = re.compile(r"^(\s*)(?:cpdef|cdef|def)\b(?!\s+(?:class|extern|enum|struct|packed)\b).*\(")
 C_FUNCTION = re.compile(r"^\w[\w\s*]*?(\w+)\(")
 

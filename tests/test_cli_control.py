@@ -12,7 +12,8 @@ from gw.cli import main
 from gw.cli_fields import future_text, me
 from gw.config.combined import SECRETS, TABLES
 from gw.config.schema import specs
-from gw.ledger.control import read_audit, read_stored
+from gw.ledger.audit import read_audit
+from gw.ledger.control import read_stored
 from gw.ledger.migrate import SQLITE, migrate
 from gw.ledger.sqlite import SqliteDatabase
 
@@ -66,8 +67,8 @@ def test_both_sources_are_listed_with_where_they_come_from(site: Path) -> None:
     assert ok(site, "team", "list").split()[3:] == ["platform", "acme", "config", "red", "beta", "database"]
     listed = [json.loads(line) for line in ok(site, "team", "list", "--json").splitlines()]
     assert listed == [
-        {"name": "platform", "customer": "acme", "source": "config", "version": 0, "problem": ""},
-        {"name": "red", "customer": "beta", "source": "database", "version": 2, "problem": ""},
+        {"name": "platform", "customer": "acme", "store_content": "", "source": "config", "version": 0, "problem": ""},
+        {"name": "red", "customer": "beta", "store_content": "", "source": "database", "version": 2, "problem": ""},
     ]
 
 
@@ -152,8 +153,9 @@ def test_audit_names_who_did_what(site: Path, monkeypatch: pytest.MonkeyPatch) -
     shown = ok(site, "audit")
     assert "ann (sudo by bob)" in shown and 'customer "" -> "acme"' in shown and 'team "red"' in shown
     second, first = (json.loads(line) for line in ok(site, "audit", "--json").splitlines())
-    assert (first["actor"], first["via"], first["action"], first["after"]) == ("ann", "cli", "create", {"customer": ""})
-    assert (second["before"], second["after"]) == ({"customer": ""}, {"customer": "acme"})
+    assert (first["actor"], first["via"], first["action"]) == ("ann", "cli", "create")
+    assert first["after"] == second["before"] == {"customer": "", "store_content": ""}
+    assert second["after"] == {"customer": "acme", "store_content": ""}
     assert len(ok(site, "audit", "--limit", "1", "--json").splitlines()) == 1
     assert "create" in ok(site, "audit", "--before", "2") and "update" not in ok(site, "audit", "--before", "2")
     assert ok(site, "audit", "--kind", "budget") == "Nothing has been changed yet.\n"

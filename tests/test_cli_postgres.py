@@ -9,10 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gw.cli import main
-from gw.cli_reports import followed
 from gw.ledger.database import database_of
 from gw.ledger.journal import JournalWriter
-from gw.ledger.reports import Filters
 from tests.ledger.records import record
 from tests.support.databases import Server
 
@@ -66,22 +64,8 @@ def test_calls_are_shown_and_summed(site: SimpleNamespace) -> None:
         ("blue", 1, "9223372.036854775807"),
         ("red", 2, "10"),
     ]
-    names = [json.loads(line)["call_id"] for line in ok(site, "logs", "--json", "--model", "claude-[s]onnet*").splitlines()]
+    names = [json.loads(line)["call_id"] for line in ok(site, "logs", "--json", "--model", "claude-?onnet*").splitlines()]
     assert sorted(names) == ["a", "b", "c"], "two lives of workers, in either order"
-
-
-def test_logs_follow(site: SimpleNamespace) -> None:
-    journal(site, "old")
-    ok(site, "usage")
-    steps = iter(["n1", "n2"])
-
-    def wait(_: float) -> bool:
-        if name := next(steps, ""):
-            journal(site, name)
-            ok(site, "usage")  # moves it into the ledger
-        return not name
-
-    assert [one.call_id for one in followed(database_of(site.url), Filters(), 1, wait)] == ["n1", "n2"]
 
 
 def test_keys_teams_budgets_and_their_audit(site: SimpleNamespace) -> None:

@@ -13,11 +13,12 @@ from msgspec.structs import replace
 
 from gw import courier
 from gw.config.model import Config
-from gw.courier import Courier, CourierBusy, Desk, Duty, ErrandFailed, read_courier_status, sole_courier
+from gw.courier import Courier, CourierBusy, Desk, Duty, ErrandFailed, sole_courier
 from gw.domain.stored import Stored
 from gw.ledger import errand
 from gw.ledger.errand import Errand
 from gw.ledger.store import Database, StoreError
+from gw.ops.courier_status import read_courier_status
 from gw.ops.state import STATE_FILE, StateFile, Word
 from gw.snapshot import Published, publish
 from tests.support.gateway import GatewayUnderTest

@@ -2,7 +2,7 @@
 
     python -m bench.micro.bench_ledger [ROWS] [sqlite|postgres ...]
 
-Rows come in batches of 1,000, each with its offset in one durable transaction, as the keeper commits them; a store that holds
+Rows come batches of 4,000, each with its offset in one durable transaction, as the keeper commits them; a store that holds
 as many rows already is measured after that. Postgres is a server of this run's own with its default settings, so every commit
 waits for the disk. CPU is of this process (what the keeper would use) and, for Postgres, of the server's.
 """
@@ -26,7 +26,7 @@ from tests.support.databases import query
 from tests.support.postgres import Cluster
 
 ROWS = 100_000
-BATCH = 1000
+BATCH = 4000
 TICK_US = 500_000  # between two calls: a month is crossed after some five million
 TEAMS = [f"team-{number}" for number in range(40)]
 KEYS = [f"key-{number}" for number in range(400)]
@@ -34,11 +34,12 @@ US_PER_TICK = 1_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 def rows(count: int, first: int) -> list[Row]:
-    """Calls of 400 keys in 40 teams, 20 to a session."""
+    """Calls of 400 keys in 40 teams, 20 to a session; each key has one at a time, and they come in turn."""
     found = []
     for number in range(first, first + count):
         at_us = NOON_US + number * TICK_US
         key = KEYS[number * 7919 % len(KEYS)]
+        session = number // (20 * len(KEYS)) * len(KEYS) + int(key[4:])
         one = record(
             f"gw_{at_us // 1000:012x}{secrets.token_hex(8)}",
             started_us=at_us,
@@ -49,7 +50,7 @@ def rows(count: int, first: int) -> list[Row]:
             key_name=key,
             team=TEAMS[int(key[4:]) % len(TEAMS)],
             customer="acme",
-            session_id=f"{number // 20:08x}-5e55-4000-8000-000000000000",
+            session_id=f"{session:08x}-5e55-4000-8000-000000000000",
             client_version="claude-cli/2.1.329",
             input_tokens=1200,
             output_tokens=340,

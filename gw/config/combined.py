@@ -95,6 +95,7 @@ def key_of(row: KeyRow) -> Key:
         max_tokens=row.max_tokens,
         session_limit_usd=row.session_limit_usd,
         owner=row.owner,
+        store_content=row.store_content,
     )
 
 

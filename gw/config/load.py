@@ -17,8 +17,9 @@ from msgspec import Struct
 from gw.config import rules
 from gw.config.locate import Path, index_lines, line_of
 from gw.config.model import Config
+from gw.config.said import nearest, shown
 from gw.config.schema import Spec, specs, variable_of
-from gw.config.values import Surroundings, nearest, raw_from_text, read_value, shown
+from gw.config.values import Surroundings, raw_from_text, read_value
 
 DEFAULT_FILE = "config.toml"
 FILE_VARIABLE = "GW_CONFIG"

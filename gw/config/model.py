@@ -12,11 +12,17 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import field
 
+from gw.config.alert_model import Alert, Alerts, Audit, Notify, Siem
 from gw.config.budget_model import Budget, Budgets, Limit
+from gw.config.content_model import Content
+from gw.config.export_model import Export
+from gw.config.metrics_model import Metrics
 from gw.config.schema import Table, about
 from gw.config.secret import Secret
+from gw.config.telemetry_model import ClaudeTelemetry, Datadog, Otel
 
 Choice = Literal["", "deny", "allow_unpriced", "fallback"]
+Stores = Literal["", "yes", "no"]
 Globs = tuple[str, ...]
 
 RATE = "USD per million tokens"
@@ -251,6 +257,9 @@ class Team(Table, frozen=True):
 
     name: Annotated[str, about("Recorded with each call of its keys.", kind="name", example="platform")]
     customer: Annotated[str, about("The customer it belongs to. Empty: none.", example="acme")] = ""
+    store_content: Annotated[
+        Stores, about("Whether calls of its keys are kept with their content. Empty: as [content] store says.")
+    ] = ""
 
 
 class Key(Table, frozen=True):
@@ -276,6 +285,9 @@ class Key(Table, frozen=True):
         str, about("What each of its sessions may spend, in all. Empty: no such bound.", kind="usd", unit="USD")
     ] = ""
     owner: Annotated[str, about("Whose it is, such as an e-mail address, for those who look later.")] = ""
+    store_content: Annotated[
+        Stores, about("Whether its calls are kept with their content. Empty: as its team says, else as [content] store says.")
+    ] = ""
 
     @property
     def expires_us(self) -> int:
@@ -298,6 +310,17 @@ class Config(Table, frozen=True):
     budgets: Budgets = Budgets()
     budget: tuple[Budget, ...] = ()
     limit: tuple[Limit, ...] = ()
+    audit: Audit = Audit()
+    siem: tuple[Siem, ...] = ()
+    alerts: Alerts = Alerts()
+    notify: tuple[Notify, ...] = ()
+    alert: tuple[Alert, ...] = ()
+    export: tuple[Export, ...] = ()
+    content: Content = Content()
+    metrics: Metrics = Metrics()
+    otel: Otel = Otel()
+    datadog: Datadog = Datadog()
+    claude_telemetry: ClaudeTelemetry = ClaudeTelemetry()
 
     @property
     def fingerprint(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from gw.config.values import nearest
+from gw.config.said import nearest
 
 
 class Names:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from gw.config import alert_model
 from gw.config.effective import literal
 from gw.config.model import Config
 from gw.config.schema import Spec, section_text, specs, variable_of, walk
@@ -73,14 +74,30 @@ upstream = "*"
 usd = "50"
 per = "1h"
 """,
+    "export": """\
+[[export]]  # every call, once, within the hour
+name = "warehouse"
+to = "s3://company-finops/gw"
+region = "eu-central-1"
+hash = ["session_id", "device"]
+
+[[export]]  # charges for a FinOps tool, each day at half past three; a day that changes later is exported anew
+name = "focus"
+what = "focus"
+to = "file:///srv/finops"
+format = "csv"
+every = "daily 03:30"
+""",
 }
+EXAMPLES |= alert_model.EXAMPLES
 
 TOML_INTRODUCTION = """\
 The configuration of gw. It works as it is: every key is here, with its default, and those that begin with # are off.
 Claude Code is forwarded under its own credential; set ANTHROPIC_API_KEY for gw when you hand out virtual keys.
 
 Secrets are written env:NAME or file:PATH. Relative paths start at the directory of this file.
-Any key of [server], [auth], [storage], [journal], [pricing] and [budgets] can also be set by a variable:
+Any key of [server], [auth], [storage], [journal], [pricing], [budgets], [audit], [alerts],
+[metrics], [content], [otel], [datadog] and [claude_telemetry] can also be set by a variable:
 GW_SERVER_PORT=9000.
 An unknown key stops the start. `gw check` shows what is in force and where it came from; docs/config.md says the rest."""
 
@@ -98,8 +115,9 @@ value, and whether it is the default, a line of the file or a variable.
 - **Secrets** are written `env:NAME` or `file:PATH`. A secret in the file itself works, with a warning; none is ever printed.
   A missing `api_key` does not stop the start while no virtual key needs it.
 - **Paths** that are relative start at the directory of the file.
-- **Variables** override single keys of the tables `[server]`, `[auth]`, `[storage]`, `[journal]`, `[pricing]` and `[budgets]`, as
-  named below; they are checked like the file, and an unknown `GW_SERVER_...` is an error too.
+- **Variables** override single keys of the tables `[server]`, `[auth]`, `[storage]`, `[journal]`, `[pricing]`, `[budgets]`,
+  `[audit]`, `[alerts]`, `[metrics]`, `[content]`, `[otel]`, `[datadog]` and `[claude_telemetry]`, as named below; they are
+  checked like the file, and an unknown `GW_SERVER_...` is an error too.
 - **Money** is written in quotes (`"0.85"`) or as a whole number; a bare TOML float is refused, because it is not exact.
 - **Dates** are TOML dates (`2027-01-31`, meaning 00:00 UTC) or date-times with an offset. Spans are half-open: from <= t < until.
 - **Patterns** know `*` and `?`; case matters where nothing else is said. Brackets are refused: `opus[1m]` would not match the

@@ -10,16 +10,21 @@ from ipaddress import ip_address
 from pathlib import Path as File
 from urllib.parse import urlsplit
 
-from gw.config import budget_rules
+from gw.config import alert_rules, budget_rules, content_rules, export_rules
+from gw.config.alert_model import Alert, Notify, Siem
 from gw.config.budget_model import Budget, Limit
+from gw.config.content_model import Redact
+from gw.config.export_model import Export
 from gw.config.locate import Path
 from gw.config.model import Config, Customer, Key, Override, Team, Upstream
 from gw.config.names import Names
+from gw.config.said import nearest
 from gw.config.secret import Secret
-from gw.config.values import nearest
 from gw.domain.key import parse
+from gw.domain.labels import LABELS, labels_of
 
 Finding = tuple[Path, str]
+Named = Upstream | Customer | Team | Key | Override | Budget | Limit | Siem | Notify | Alert | Export | Redact
 PEPPER_CHARS_MIN = 16  # a shorter one could be guessed, and with it which key a stored digest belongs to
 FAULTS = {
     "malformed": "is not a virtual key (gwk_...); `gw key create` makes one",
@@ -40,7 +45,11 @@ def problems(config: Config, broken: Collection[Path], place: Callable[[Path], s
         _keys(config),
         _credentials(config),
         _pricing(config),
+        _metrics(config),
         budget_rules.problems(config, broken),
+        alert_rules.problems(config),
+        export_rules.problems(config),
+        content_rules.problems(config),
     ):
         for path, message in findings:
             if not _touches(path, broken):
@@ -71,6 +80,8 @@ def warnings(config: Config, origins: Mapping[Path, str]) -> Iterator[Finding]:
                 f'there is no key "{override.key}" in this file{nearest(override.key, key_names)} (it may be in the database)'
             )
             yield ("pricing", "override", position, "key"), message
+    yield from alert_rules.warnings(config)
+    yield from content_rules.warnings(config)
 
 
 def _touches(path: Path, broken: Collection[Path]) -> bool:
@@ -80,7 +91,7 @@ def _touches(path: Path, broken: Collection[Path]) -> bool:
 
 def _duplicates(config: Config, place: Callable[[Path], str]) -> Iterator[Finding]:
     """Each name once in its kind, each secret once among the keys."""
-    kinds: tuple[tuple[Path, tuple[Upstream | Customer | Team | Key | Override | Budget | Limit, ...]], ...] = (
+    kinds: tuple[tuple[Path, tuple[Named, ...]], ...] = (
         (("upstream",), config.upstream),
         (("customer",), config.customer),
         (("team",), config.team),
@@ -88,6 +99,11 @@ def _duplicates(config: Config, place: Callable[[Path], str]) -> Iterator[Findin
         (("pricing", "override"), config.pricing.override),
         (("budget",), config.budget),
         (("limit",), config.limit),
+        (("siem",), config.siem),
+        (("notify",), config.notify),
+        (("alert",), config.alert),
+        (("export",), config.export),
+        (("content", "redact"), config.content.redact),
     )
     for path, elements in kinds:
         first: dict[str, int] = {}
@@ -146,6 +162,16 @@ def _secrets(config: Config) -> Iterator[Finding]:
             yield ("upstream", position, "ca_file"), f"there is no file {upstream.ca_file}"
 
 
+def _metrics(config: Config) -> Iterator[Finding]:
+    """A token that is missing must not leave the page open to everybody."""
+    if config.metrics.token.missing:
+        yield ("metrics", "token"), config.metrics.token.reason
+    for pattern in config.metrics.labels:
+        if not labels_of([pattern]):
+            message = f'no label is named "{pattern}"{nearest(pattern, list(LABELS))}; there are {", ".join(LABELS)}'
+            yield ("metrics", "labels"), message
+
+
 def _keys(config: Config) -> Iterator[Finding]:
     for position, key in enumerate(config.key):
         if key.secret.reference and key.secret_hash:
@@ -202,10 +228,13 @@ def _override(override: Override, path: Path) -> Iterator[Finding]:
 def _all_secrets(config: Config) -> Iterator[tuple[Path, Secret]]:
     """Those that should not be literals. Header values may be harmless, and a literal proxy has no password."""
     yield ("auth", "pepper"), config.auth.pepper
+    yield ("metrics", "token"), config.metrics.token
     for position, upstream in enumerate(config.upstream):
         yield ("upstream", position, "api_key"), upstream.api_key
     for position, key in enumerate(config.key):
         yield ("key", position, "secret"), key.secret
+    yield from alert_rules.secrets(config)
+    yield from content_rules.secrets(config)
 
 
 def _is_loopback(host: str) -> bool:

@@ -55,7 +55,7 @@ class Spec(Struct, frozen=True):
     @property
     def scalar(self) -> bool:
         """One word of text can say it, so an environment variable can."""
-        return self.kind not in {"table", "tables", "globs", "headers", "fractions"}
+        return self.kind not in {"table", "tables", "globs", "headers", "pairs", "fractions", "columns"}
 
     @property
     def range_text(self) -> str:
@@ -81,6 +81,7 @@ _KIND_TEXT = {
     "globs": "list of patterns with * and ?",
     "glob": "a pattern with * and ?",
     "headers": "table of header names and values",
+    "pairs": "table of names and values",
     "secret": "env:NAME, file:PATH or the text itself",
     "hash": "64 hexadecimal digits",
     "moment": "date or date-time with offset",
@@ -94,6 +95,10 @@ _KIND_TEXT = {
     "per": "a number with s, m, h, d or w",
     "burst": "a number, in quotes where it has decimals",
     "fractions": "list of numbers, above 0 and at most 1",
+    "columns": "list of names or patterns with * and ?",
+    "target": "file:///folder, s3://, gs:// or az://",
+    "schedule": "hourly, daily, a span of time or cron",
+    "template": "folders with {what}, {name}, {date}, {hour}",
 }
 
 

@@ -4,22 +4,24 @@ A reader takes the raw value and gives the typed one, or raises ValueError with 
 Those words never quote a value that may be, or hold, a secret: secrets, header values, digests and URLs stay out of them.
 """
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
 
 from msgspec import Struct
 
 from gw.config.address import HOST, check_url, storage_address
+from gw.config.header_names import is_header, is_own
+from gw.config.said import LIKE_A_SECRET, nearest, shown
 from gw.config.schema import Spec
-from gw.config.secret import MASK, Secret, resolve
+from gw.config.secret import Secret, resolve
 from gw.domain.limit import parse_per
 from gw.domain.money import rate_from_usd_per_mtok
+from gw.domain.schedule import check_schedule
+from gw.domain.target import check_target, check_template
 from gw.domain.window import parse_window, zone_of
 
 TEXT_CHARS_MAX = 1000
@@ -33,12 +35,6 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # an earlier date in a price or a k
 
 _NAME = re.compile(r"[\w.@+:/-]+(?: [\w.@+:/-]+)*")
 _ANCHOR = re.compile(r"[0-9T:. -]{0,26}")
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_LIKE_A_SECRET = re.compile(r"gwk_|sk-|[A-Za-z0-9+_-]{32,}")  # in the wrong place, where it would be quoted back
-_HEADERS_OF_THE_BODY = {"content-encoding", "content-length", "transfer-encoding", "trailer", "te", "expect"}
-_HEADERS_OF_THE_CONNECTION = {"connection", "host", "keep-alive", "proxy-authorization", "proxy-connection", "upgrade"}
-_CREDENTIALS = {"authorization", "x-api-key", "x-gw-key"}
-_OWN_HEADERS = _HEADERS_OF_THE_BODY | _HEADERS_OF_THE_CONNECTION | _CREDENTIALS  # gw answers for these itself
 
 
 class Surroundings(Struct, frozen=True):
@@ -56,12 +52,6 @@ def read_value(spec: Spec, raw: object, around: Surroundings) -> object:
     return READERS[spec.kind](spec, raw, around)
 
 
-def nearest(word: str, known: list[str]) -> str:
-    """`; did you mean "base_url"?`, or nothing if nothing is near."""
-    matches = get_close_matches(word, known, n=1)
-    return f'; did you mean "{matches[0]}"?' if matches else ""
-
-
 def raw_from_text(spec: Spec, text: str) -> object:
     """What TOML would have given for the text of an environment variable; what does not fit stays text, and is then refused."""
     if spec.kind == "bool":
@@ -73,20 +63,6 @@ def raw_from_text(spec: Spec, text: str) -> object:
             except ValueError:
                 continue
     return text
-
-
-def shown(raw: object) -> str:
-    """A wrong value in a complaint, as TOML writes it, cut where it is long."""
-    if isinstance(raw, dict):
-        return "a table"
-    if isinstance(raw, list):
-        return "a list"
-    if isinstance(raw, str) and _LIKE_A_SECRET.search(raw):
-        return json.dumps(MASK)
-    if isinstance(raw, str | bool):
-        text = json.dumps(raw, ensure_ascii=False)
-        return text if len(text) <= 50 else f"{text[:46]}..."
-    return str(raw)[:50]
 
 
 def _bool(spec: Spec, raw: object, around: Surroundings) -> bool:
@@ -218,9 +194,9 @@ def _headers(spec: Spec, raw: object, around: Surroundings) -> dict[str, Secret]
         raise ValueError('must be a table such as { "x-name" = "value" }')
     headers = {}
     for name, value in raw.items():
-        if not _HEADER_NAME.fullmatch(name):
+        if not is_header(name):
             raise ValueError(f"{shown(name)} is not a header name")
-        if name.lower() in _OWN_HEADERS:
+        if is_own(name, credentials=spec.kind == "headers"):
             raise ValueError(f'"{name}" is set by gw itself')
         if name.lower() in headers:
             raise ValueError(f'"{name}" is given twice')
@@ -326,12 +302,20 @@ def _fractions(spec: Spec, raw: object, around: Surroundings) -> tuple[float, ..
     return tuple(float(part) for part in raw)
 
 
+def _columns(spec: Spec, raw: object, around: Surroundings) -> tuple[str, ...]:
+    return () if raw == [] else _globs(spec, raw, around)
+
+
+def _target(spec: Spec, raw: object, around: Surroundings) -> str:
+    return check_target(_text(spec, raw, around))
+
+
 def _parsed(parse: Callable[[str], object]) -> Reader:
     """Text that `parse` takes, which may repeat it in its complaint."""
 
     def reader(spec: Spec, raw: object, around: Surroundings) -> str:
         text = _text(spec, raw, around)
-        if _LIKE_A_SECRET.search(text):
+        if LIKE_A_SECRET.search(text):
             raise ValueError(f"must be {spec.range_text}, not {shown(text)}")
         parse(text)
         return text
@@ -367,6 +351,7 @@ READERS: dict[str, Reader] = {
     "globs": _globs,
     "glob": _glob,
     "headers": _headers,
+    "pairs": _headers,
     "secret": _secret,
     "hash": _hash,
     "moment": _moment,
@@ -380,4 +365,8 @@ READERS: dict[str, Reader] = {
     "per": _parsed(parse_per),
     "burst": _burst,
     "fractions": _fractions,
+    "columns": _columns,
+    "target": _target,
+    "schedule": _parsed(check_schedule),
+    "template": _parsed(check_template),
 }

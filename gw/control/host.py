@@ -7,6 +7,7 @@ from gw.admit.auth import Authenticator
 from gw.config.model import Config
 from gw.domain.budget_book import BudgetBook
 from gw.ops.state import StateFile
+from gw.pricing.book import PriceBook
 
 
 class Origin(Protocol):
@@ -39,6 +40,8 @@ class Served(Protocol):
     def authenticator(self) -> Authenticator: ...
     @property
     def budget_book(self) -> BudgetBook: ...
+    @property
+    def book(self) -> PriceBook: ...
 
 
 class Host(Protocol):

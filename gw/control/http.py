@@ -18,18 +18,26 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from gw import clock
-from gw.config.values import nearest
+from gw.config.said import nearest
+from gw.control import http_admin
 from gw.control.auth import Guard
 from gw.control.host import Host
 from gw.control.http_answer import NO_STORE, Answer, Ask, Client, json_answer
 from gw.control.http_items import Desk
-from gw.control.http_operations import OPERATIONS, Operation
+from gw.control.http_live_socket import PATH as SOCKET_PATH
+from gw.control.http_live_socket import REFUSED, socket
+from gw.control.http_operation import Operation
+from gw.control.http_operations import OPERATIONS
+from gw.control.pages import ROOT as PAGES
+from gw.control.pages import pages
 from gw.control.problem import MEDIA_TYPE, Problem, invalid
 from gw.control.session import Principal
+from gw.control.signins import FLUSH_S, SignIns, turned_away, who
 from gw.ledger.store import StoreError
 
 THREADS = 1  # requests wait for each other rather than for the calls that share the processor
 OPEN_MAX = 64  # under way in one worker
+SLOW_OPEN_MAX = 8  # of these, reports that look through many rows
 # How long that thread may keep the interpreter while the loop waits for it. With Python's own 5 ms a worker whose API is asked
 # without a pause serves 2,300 small requests a second instead of 31,000, with this 4,900.
 SWITCH_S = 0.0005
@@ -55,25 +63,63 @@ class ControlApi:
         self._guard = Guard(host.state_dir, environ)
         self._desk = Desk(host, self._guard)
         self._threads = ThreadPoolExecutor(THREADS, "gw-api")
+        self._slow = ThreadPoolExecutor(THREADS, "gw-reports")  # what is quick does not wait for it
+        self._slow_open = 0
         self._open = 0
+        self._signins = SignIns()
+        self._writing: asyncio.Future[None] | None = None
         self._routes = _routes()
         sys.setswitchinterval(SWITCH_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         request_id = self._host.call_id()
         request = Request({**scope, "path": escaped_path(scope), "root_path": ""}, receive)
+        address = request.client.host if request.client else ""
         try:
             answer = await self._answer(request)
         except Problem as problem:
-            answer = _refusal(problem, request_id)
+            answer = (http_admin.refusal if http_admin.serves(request.scope["path"]) else _refusal)(problem, request_id)
+            if turned_away(problem.slug):
+                self._signins.failed(problem.slug, address, clock.wall_us())
         except ClientDisconnect:
             return
         except BaseException:
             await self._send(_refusal(Problem("internal"), request_id), request_id, request, send)
             raise
+        self._write_signins()
         await self._send(answer, request_id, request, send)
 
+    def _write_signins(self) -> None:
+        """Failures that wait for company are written later, though nobody should ask again."""
+        if self._writing is not None and not self._writing.done():
+            return
+        loop, now_ns = asyncio.get_running_loop(), clock.mono_ns()
+        if self._signins.is_due(now_ns):
+            address = self._host.snapshot.config.storage.address
+            self._writing = loop.run_in_executor(self._threads, self._signins.write, address, clock.wall_us(), now_ns)
+        elif self._signins.waits and not self._signins.reminded:
+            self._signins.reminded = True
+            loop.call_later(FLUSH_S, self._remind)
+
+    def _remind(self) -> None:
+        self._signins.reminded = False
+        self._write_signins()
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if escaped_path(scope) == SOCKET_PATH:
+            await socket(self._desk, self._guard, scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": REFUSED})
+
     async def _answer(self, request: Request) -> Answer:
+        path: str = request.scope["path"]
+        if path == PAGES or path.startswith(f"{PAGES}/"):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, pages, path, request.method, request.headers)
+        if http_admin.serves(path):
+            return await self._report(request)
         found = self._find(request)
         principal = None
         address = request.client.host if request.client else ""
@@ -83,16 +129,38 @@ class ControlApi:
             principal = self._guard.admit(
                 request.headers, address, clock.mono_ns(), self._host, keys=keys, changes=changes
             )
+            self._signins.seen(who(principal), address, clock.wall_us(), clock.mono_ns())
         if isinstance(found, Problem):  # what there is and what not is no stranger's business
             raise found
-        if self._open >= OPEN_MAX:
+        if self._open >= OPEN_MAX or (found.slow and self._slow_open >= SLOW_OPEN_MAX):
             raise Problem("busy")
         self._open += 1
+        self._slow_open += found.slow
+        threads = self._slow if found.slow else self._threads
         try:
             body = await _body(request) if request.method in METHODS_WITH_BODY else b""
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._perform, found, request, body, principal)
+            return await asyncio.get_running_loop().run_in_executor(threads, self._perform, found, request, body, principal)
         finally:
             self._open -= 1
+            self._slow_open -= found.slow
+
+    async def _report(self, request: Request) -> Answer:
+        """Reports in the shape of Anthropic's Admin API."""
+        address = request.client.host if request.client else ""
+        headers = http_admin.as_bearer(request.headers)
+        principal = self._guard.admit(headers, address, clock.mono_ns(), self._host, keys=False, changes=False)
+        self._signins.seen(who(principal), address, clock.wall_us(), clock.mono_ns())
+        if self._open >= OPEN_MAX or self._slow_open >= SLOW_OPEN_MAX:
+            raise Problem("busy")
+        self._open += 1
+        self._slow_open += 1
+        query = request.query_params.multi_items()
+        asked = (self._desk, request.method, request.scope["path"], query, clock.wall_us())
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._slow, http_admin.report, *asked)
+        finally:
+            self._open -= 1
+            self._slow_open -= 1
 
     def _find(self, request: Request) -> Operation | Problem:
         for route, operations in self._routes:
@@ -120,6 +188,8 @@ class ControlApi:
             now_us=clock.wall_us(),
             principal=principal,
             client=Client(address, _is_secure(request), session),
+            accept=request.headers.get("accept", ""),
+            last_event_id=request.headers.get("last-event-id", ""),
         )
         try:
             return operation.perform(self._desk, ask)
@@ -128,6 +198,9 @@ class ControlApi:
 
     async def _send(self, answer: Answer, request_id: str, request: Request, send: Send) -> None:
         headers = {**SECURITY_HEADERS, "request-id": request_id, **answer.headers}
+        if answer.stream is not None and request.method != "HEAD":
+            await answer.stream({**headers, "content-type": answer.media_type}, request.receive, send)
+            return
         response = Response(answer.body, answer.status, headers, answer.media_type if answer.body else None)
         if request.method == "HEAD" or answer.status in (204, 304):
             response.body = b""
@@ -172,7 +245,7 @@ def _decoded(part: str) -> str:
 
 def _query(request: Request, operation: Operation) -> dict[str, str]:
     """Raises Problem for a parameter that the operation does not know, or that is given twice."""
-    known = [one.name for one in operation.parameters if one.where == "query"]
+    known = [one.name for one in operation.parameters if one.where == "query"] + list(operation.families)
     query: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name not in known:

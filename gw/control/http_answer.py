@@ -1,5 +1,6 @@
 """What an operation is asked, and what it answers: plain values, no framework."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -9,6 +10,8 @@ from gw.control.session import Principal, Session
 
 JSON = "application/json"
 NO_STORE = {"cache-control": "no-store"}
+# An answer that is sent as it comes to be: its headers, and the two ends of the ASGI call.
+Stream = Callable[[dict[str, str], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
 
 
 class Client(Struct, frozen=True):
@@ -31,6 +34,8 @@ class Ask(Struct, frozen=True):
     now_us: int = 0
     principal: Principal | None = None  # None: nobody who is known, at an operation that is public
     client: Client = Client()
+    accept: str = ""  # media types, as sent
+    last_event_id: str = ""  # of a stream of events: where it is to go on
 
 
 class Answer(Struct, frozen=True):
@@ -38,6 +43,7 @@ class Answer(Struct, frozen=True):
     body: bytes = b""
     media_type: str = JSON
     headers: dict[str, str] = {}
+    stream: Stream | None = None  # instead of a body
 
 
 def json_answer(value: Any, status: int = 200, *, headers: dict[str, str] | None = None, media_type: str = JSON) -> Answer:

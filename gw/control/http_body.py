@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from gw.config.said import nearest
 from gw.config.schema import Spec, specs
-from gw.config.values import Surroundings, nearest, read_value
+from gw.config.values import Surroundings, read_value
 from gw.control.problem import FieldError, Problem, all_invalid
 
 Values = dict[str, Any]
@@ -94,6 +95,8 @@ def _value(spec: Spec, value: Any, field: str, errors: list[FieldError]) -> Any:
     wrong = not isinstance(value, expected.types) or (isinstance(value, bool) and spec.kind != "bool")
     if wrong or (spec.kind == "usd" and not re.fullmatch(MONEY, value) and (value or spec.required)):
         errors.append(FieldError("body", field, f"must be {expected.said}"))
+    elif spec.kind == "moment" and not value.strip():
+        errors.append(FieldError("body", field, "must be a date or a date-time; null is never"))
     elif spec.table is not None and isinstance(value, list):
         return [_element(spec, one, f"{field}.{index}", errors) for index, one in enumerate(value)]
     else:

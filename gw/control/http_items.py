@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 from gw.config.budget_model import Increase
+from gw.config.said import nearest
 from gw.config.schema import specs
-from gw.config.values import nearest
 from gw.control import http_listing, service
 from gw.control.auth import Guard
 from gw.control.host import Host
@@ -27,11 +27,22 @@ Entry = dict[str, Any]
 class Desk:
     """What operations work with; one per worker."""
 
+    watchers = 0  # of live tails
+
     def __init__(self, host: Host, guard: Guard) -> None:
         self.host = host
         self.guard = guard
         self._service: tuple[object, Service] | None = None
         self._listed: tuple[tuple[object, ...], list[Entry]] = ((), [])  # the list asked for last: pages of it follow each other
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """One watcher more while it lasts."""
+        self.watchers += 1
+        try:
+            yield
+        finally:
+            self.watchers -= 1
 
     @property
     def service(self) -> Service:

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from gw.config.values import nearest
+from gw.config.said import nearest
 from gw.control.problem import FieldError, all_invalid
 from gw.domain.money import nusd_from_usd
 

@@ -6,206 +6,35 @@ from typing import Any
 import msgspec
 
 from gw.config.budget_model import Increase
-from gw.control import http_items, http_listing, http_session, http_views
+from gw.control import http_alerts_operations as alerts
+from gw.control import http_content_operations as conversations
+from gw.control import http_exports_operations as exports
+from gw.control import http_items, http_mine, http_session, http_standings, http_views
+from gw.control import http_items_operations as items
+from gw.control import http_logs_operations as logs
+from gw.control import http_telemetry_operations as telemetry
+from gw.control import http_upstreams_operations as upstreams
+from gw.control import http_usage_operations as used
 from gw.control.http_answer import Answer, Ask, json_answer
 from gw.control.http_docs import page
-from gw.control.http_items import Perform
-from gw.control.http_schema import PLURALS, Schema, closed, columns, shown, table_schema, written
+from gw.control.http_operation import LIMIT, NAME, TEXT, WRITE, Operation
+from gw.control.http_schema import PLURALS, Schema, closed, shown, table_schema, written
 from gw.control.http_shapes import AccountView, AuditPage, ConfigView, StatusView
-from gw.control.openapi import REF, Body, Described, Parameter, document, reference
-from gw.control.service import OVERLAP_S_MAX, Kind
+from gw.control.openapi import REF, Body, Parameter, document, reference
+from gw.control.service import OVERLAP_S_MAX
 from gw.domain.scope import KINDS
 
-WRITE = ("invalid", "invalid_json", "body_too_large", "unsupported_media_type", "request_incomplete")
-CHANGE = ("not_found", "precondition_required", "precondition_failed", "provisioned")
 TAGS = {
-    "Customers": "The outermost accounts.",
-    "Teams": "Groups of virtual keys, each of a customer or of none.",
-    "Keys": "Virtual keys: what clients of the gateway show.",
-    "Budgets": "How much may be spent in each window, and by whom.",
-    "Limits": "How fast calls may go, or how many at once, and whose.",
+    **items.TAG,
     "Accounts": "Where an account stands: what is spent, set aside and left of everything that it is charged to.",
     "Gateway": "The audit, the configuration, and how the gateway is.",
+    **conversations.TAG,
+    **alerts.TAG,
+    **telemetry.TAG,
+    **logs.TAG,
+    **used.TAG,
+    **exports.TAG,
 }
-TAG_OF: dict[Kind, str] = dict(zip(PLURALS, TAGS, strict=False))
-
-TEXT: Schema = {"type": "string"}
-NAME = Parameter("name", "path", {"type": "string", "minLength": 1}, "Its name; a slash in it is written %2F.", required=True)
-IF_MATCH = Parameter(
-    "If-Match",
-    "header",
-    {"type": "string", "minLength": 1},
-    "The ETag of what is to be changed; `*`: whatever it is now. Without it: 428.",
-    required=True,
-)
-IF_MATCH_OPTIONAL = Parameter("If-Match", "header", TEXT, "Only if it is still this.")
-IF_NONE_MATCH = Parameter("If-None-Match", "header", TEXT, "Answer 304 if it is still this.")
-ACTOR = Parameter("X-Gw-Actor", "header", TEXT, "For whom the caller acts; named in the audit beside the token.")
-LIMIT = {"type": "integer", "minimum": 1, "maximum": http_listing.LIMIT_MAX, "default": http_listing.LIMIT_DEFAULT}
-
-
-REVOKED = Parameter("revoked", "query", {"type": "boolean", "default": False}, "`true`: revoked keys, too.")
-
-
-class Operation(Described, frozen=True, kw_only=True):
-    perform: Perform
-
-
-def _of_kind(kind: Kind) -> tuple[Operation, ...]:
-    plural, tag, shape = PLURALS[kind], TAG_OF[kind], kind.capitalize()
-    all_of, one = f"/api/{plural}", f"/api/{plural}/{{name}}"
-    listing = Operation(
-        method="GET",
-        path=all_of,
-        id=f"list_{plural}",
-        tag=tag,
-        summary=f"List {plural}",
-        parameters=_list_parameters(kind),
-        answer=f"{shape}Page",
-        problems=("invalid",),
-        perform=http_items.listing(kind),
-    )
-    creating = Operation(
-        method="POST",
-        path=all_of,
-        id=f"create_{kind}",
-        tag=tag,
-        summary=f"Create a {kind}",
-        description="The answer holds the secret, this once: `key`." if kind == "key" else "",
-        parameters=(ACTOR,),
-        body=Body(f"{shape}New"),
-        status=201,
-        answer="KeyWithSecret" if kind == "key" else shape,
-        etag=True,
-        problems=("exists", "provisioned", *WRITE),
-        perform=http_items.creating(kind),
-    )
-    showing = Operation(
-        method="GET",
-        path=one,
-        id=f"get_{kind}",
-        tag=tag,
-        summary=f"Show a {kind}",
-        parameters=(NAME, IF_NONE_MATCH),
-        answer=shape,
-        etag=True,
-        conditional=True,
-        problems=("not_found", "invalid"),
-        perform=http_items.showing(kind),
-    )
-    changing = Operation(
-        method="PATCH",
-        path=one,
-        id=f"change_{kind}",
-        tag=tag,
-        summary=f"Change a {kind}",
-        description="Fields that are not given stay; null sets one back to its default. A name never changes.",
-        parameters=(NAME, IF_MATCH, ACTOR),
-        body=Body(f"{shape}Patch"),
-        answer=shape,
-        etag=True,
-        problems=(*CHANGE, *WRITE, "in_use"),
-        perform=http_items.changing(kind),
-    )
-    deleting = Operation(
-        method="DELETE",
-        path=one,
-        id=f"delete_{kind}",
-        tag=tag,
-        summary=f"Delete a {kind}",
-        parameters=(NAME, IF_MATCH, ACTOR),
-        status=204,
-        problems=(*CHANGE, "in_use", "invalid"),
-        perform=http_items.deleting(kind),
-    )
-    return listing, creating, showing, changing, deleting
-
-
-def _list_parameters(kind: Kind) -> tuple[Parameter, ...]:
-    known = columns(kind)
-    sorts = [f"{sign}{column.name}" for column in known for sign in ("", "-")]
-    searched = ", ".join(column.name for column in known if column.searched)
-    q = {"type": "string", "maxLength": http_listing.Q_CHARS_MAX}
-    return (
-        Parameter("q", "query", q, f"Only those that hold this, in any case, in one of: {searched}."),
-        Parameter("sort", "query", {"type": "string", "enum": sorts, "default": "name"}, "Order; falling with a `-` before it."),
-        Parameter("limit", "query", LIMIT, "Entries on a page."),
-        Parameter("cursor", "query", TEXT, "`next_cursor` of the page before; the other parameters stay the same."),
-        *(_filter(column) for column in known if column.filtered),
-        *((REVOKED,) if kind == "key" else ()),
-    )
-
-
-def _filter(column: http_listing.Column) -> Parameter:
-    schema: Schema = {"type": "boolean"} if column.kind == "bool" else {"type": "string"}
-    if column.choices:
-        schema["enum"] = list(column.choices)
-    return Parameter(column.name, "query", schema, f"Only those with this value. {column.effect}")
-
-
-KEY_ACTIONS = (
-    Operation(
-        method="POST",
-        path="/api/keys/{name}/rotate",
-        id="rotate_key",
-        tag="Keys",
-        summary="Give a key a new secret",
-        description="The answer holds the new secret, this once: `key`. The one before it goes on for `overlap_s`.",
-        parameters=(NAME, IF_MATCH_OPTIONAL, ACTOR),
-        body=Body("Rotation", required=False),
-        answer="KeyWithSecret",
-        etag=True,
-        problems=("not_found", "precondition_failed", "provisioned", "in_use", *WRITE),
-        perform=http_items.rotate_key,
-    ),
-    Operation(
-        method="POST",
-        path="/api/keys/{name}/revoke",
-        id="revoke_key",
-        tag="Keys",
-        summary="Revoke a key",
-        description="At once and for good: a call that shows it is told so.",
-        parameters=(NAME, IF_MATCH_OPTIONAL, ACTOR),
-        body=Body("Nothing", required=False),
-        answer="Key",
-        etag=True,
-        problems=("not_found", "precondition_failed", "provisioned", "in_use", *WRITE),
-        perform=http_items.revoke_key,
-    ),
-)
-INCREASES = (
-    Operation(
-        method="POST",
-        path="/api/budgets/{name}/increases",
-        id="add_increase",
-        tag="Budgets",
-        summary="Raise a budget for a while",
-        parameters=(NAME, IF_MATCH_OPTIONAL, ACTOR),
-        body=Body("IncreaseNew"),
-        status=201,
-        answer="Budget",
-        etag=True,
-        problems=("not_found", "precondition_failed", "provisioned", "in_use", *WRITE),
-        perform=http_items.add_increase,
-    ),
-    Operation(
-        method="DELETE",
-        path="/api/budgets/{name}/increases/{position}",
-        id="remove_increase",
-        tag="Budgets",
-        summary="Take an increase back",
-        parameters=(
-            NAME,
-            Parameter("position", "path", {"type": "integer", "minimum": 0}, "Of the increase, from 0.", required=True),
-            IF_MATCH,
-            ACTOR,
-        ),
-        answer="Budget",
-        etag=True,
-        problems=(*CHANGE, "invalid"),
-        perform=http_items.remove_increase,
-    ),
-)
 VIEWS = (
     Operation(
         method="GET",
@@ -226,13 +55,35 @@ VIEWS = (
     ),
     Operation(
         method="GET",
+        path="/api/accounts",
+        id="list_accounts",
+        tag="Accounts",
+        summary="All customers, teams and keys, as a tree",
+        description="Each with where it hangs, and the budget of its own that is nearest to its limit.",
+        answer="AccountTree",
+        problems=("invalid",),
+        perform=http_standings.accounts,
+    ),
+    Operation(
+        method="GET",
+        path="/api/standings",
+        id="get_standings",
+        tag="Accounts",
+        summary="Where all accounts stand in all budgets",
+        description="What each has spent in the window of now, what is set aside, and where it goes at its present pace.",
+        answer="Standings",
+        problems=("invalid",),
+        perform=http_standings.standings,
+    ),
+    Operation(
+        method="GET",
         path="/api/audit",
         id="list_audit",
         tag="Gateway",
-        summary="Who changed what, newest first",
+        summary="Who changed, saw or tried what, newest first",
         parameters=(
-            Parameter("kind", "query", {"type": "string", "enum": list(PLURALS)}, "Only changes to this kind."),
-            Parameter("name", "query", TEXT, "Only changes to what has this name."),
+            Parameter("kind", "query", {"type": "string", "enum": list(http_views.AUDITED)}, "Only what is about this kind."),
+            Parameter("name", "query", TEXT, "Only what is about this name."),
             Parameter("limit", "query", LIMIT, "Entries on a page."),
             Parameter("cursor", "query", TEXT, "`next_cursor` of the page before."),
         ),
@@ -314,13 +165,25 @@ SESSION = (
     Operation(
         method="GET",
         path="/api/session",
-        id="get_session",
+        id="get_signed_in",
         tag="Gateway",
         summary="Who is signed in",
         answer="SignedIn",
         problems=("signed_out", "virtual_key_wrong", "invalid"),
         keys=True,
         perform=http_session.signed_in,
+    ),
+    Operation(
+        method="GET",
+        path="/api/mine",
+        id="get_mine",
+        tag="Accounts",
+        summary="What my key falls under",
+        description="For whoever shows a virtual key: every budget and limit of its path, with what is left and where it goes.",
+        answer="Mine",
+        problems=("not_found", "invalid"),
+        keys=True,
+        perform=http_mine.mine,
     ),
     Operation(
         method="DELETE",
@@ -337,10 +200,15 @@ SESSION = (
 
 OPERATIONS: tuple[Operation, ...] = (
     *SESSION,
-    *(operation for kind in PLURALS for operation in _of_kind(kind)),
-    *KEY_ACTIONS,
-    *INCREASES,
+    *items.ITEMS,
     *VIEWS,
+    *(Operation(**one) for one in logs.LOGS),
+    *(Operation(**one) for one in used.OPERATIONS),
+    *(Operation(**one) for one in upstreams.OPERATIONS),
+    Operation(**conversations.CONVERSATION),
+    *(Operation(**one) for one in alerts.OPERATIONS),
+    *(Operation(**one) for one in exports.OPERATIONS),
+    *(Operation(**one) for one in telemetry.TELEMETRY),
     *DOCS,
 )
 
@@ -367,8 +235,13 @@ def _schemas() -> dict[str, Schema]:
     schemas["Nothing"] = closed({}, [])
     schemas["IncreaseNew"] = table_schema(Increase)
     schemas["SessionNew"] = http_session.SESSION_NEW
+    schemas |= alerts.SCHEMAS
+    schemas |= exports.SCHEMAS
     schemas["OpenApi"] = {"type": "object", "required": ["openapi", "info", "paths"]}
-    views = (AccountView, AuditPage, ConfigView, StatusView, http_session.SignedIn)
+    views: tuple[type, ...] = (AccountView, AuditPage, ConfigView, StatusView, http_session.SignedIn, *http_standings.SHAPES)
+    views = (*views, *conversations.SHAPES, *telemetry.SHAPES, *alerts.SHAPES, *logs.SHAPES, *used.SHAPES, *exports.SHAPES)
+    views = (*views, *upstreams.SHAPES, http_mine.Mine)
+    schemas |= logs.schemas()
     return {**schemas, **msgspec.json.schema_components(views, ref_template=REF)[1]}
 
 

@@ -14,6 +14,7 @@ from gw.domain.money import PUSD_PER_NUSD, usd_text
 from gw.domain.standing import Standing
 from gw.domain.window import describe
 from gw.ledger.status import KeeperStatus
+from gw.ops.accounting import Accounting
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NS_PER_S = 1_000_000_000
@@ -81,7 +82,8 @@ class AccountView(Struct, frozen=True):
 
 
 class AuditChange(Struct, frozen=True):
-    """One change. `before` and `after` are fields as in the API; null: it was not there, or is no more."""
+    """One change, sign-in or look at something. `before` and `after` are fields as in the API; null: it was not there, or is no
+    more. `hash` is over all of it and `prev_hash`, that of the entry before (docs/audit.md); "" for one that is not chained."""
 
     id: int
     at: Moment
@@ -92,6 +94,8 @@ class AuditChange(Struct, frozen=True):
     name: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    prev_hash: str
+    hash: str
 
 
 class AuditPage(Struct, frozen=True):
@@ -151,6 +155,24 @@ class WorkerView(Struct, frozen=True):
     silent_ms: Annotated[int, Meta(description="Since its timer ran last.")]
 
 
+class DutyView(Struct, frozen=True):
+    """Something that the courier does all the time."""
+
+    name: str
+    state: Annotated[str, Meta(description="running, paused (after a failure), done")]
+    since: Moment | None
+    failures: int
+    error: Annotated[str, Meta(description="Of the last failure.")]
+
+
+class CourierView(Struct, frozen=True):
+    """What the courier said last of itself: exports, alerts, telemetry."""
+
+    pid: int
+    said_at: Moment
+    duties: tuple[DutyView, ...]
+
+
 class StatusView(Struct, frozen=True):
     """How the gateway is, as seen by the worker that answers."""
 
@@ -165,6 +187,8 @@ class StatusView(Struct, frozen=True):
     reload_problem: Annotated[str, Meta(description='Why the configuration on disk is not in force; "" if it is.')]
     workers: tuple[WorkerView, ...]
     keeper: Annotated[KeeperStatus | None, Meta(description="What the keeper said last; null: nothing yet.")]
+    courier: Annotated[CourierView | None, Meta(description="null: none has run here.")]
+    accounting: Annotated[Accounting, Meta(description="Whether the books can be trusted; as /healthz/accounting says it.")]
 
 
 def iso(us: int) -> str:

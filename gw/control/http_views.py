@@ -7,6 +7,7 @@ from typing import cast
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict, astuple
 
 from gw import __version__, clock
 from gw.admit.fills import fills
@@ -14,7 +15,7 @@ from gw.admit.standings import standings
 from gw.config.effective import effective
 from gw.config.load import BUILT_IN, ConfigError, Loaded, Source, parse, read_text
 from gw.config.load import Problem as Complaint
-from gw.config.values import nearest
+from gw.config.said import nearest
 from gw.control.host import Host
 from gw.control.http_answer import NO_STORE, Answer, Ask
 from gw.control.http_items import Desk, found, translated
@@ -29,22 +30,29 @@ from gw.control.http_shapes import (
     ConfigProblem,
     ConfigValue,
     ConfigView,
+    CourierView,
+    DutyView,
     StatusView,
     WorkerView,
     fill_view,
     iso,
+    moment,
     standing_view,
 )
 from gw.control.problem import FieldError, all_invalid, invalid
 from gw.control.service import Kind
 from gw.domain.scope import KINDS, CallPath
 from gw.ledger.status import STATUS_FILE, read_status
+from gw.ops.accounting import accounting
+from gw.ops.courier_status import read_courier_status
+from gw.ops.metrics_published import read_published
 from gw.ops.ready import readiness
 from gw.ops.state import COUNTER_BASE, Own, StateFile, Word, block_base
 
 NAME_CHARS_MAX = 500
 OPEN_PARTS = ("upstream", "model", "project", "session")  # what a call has besides its key
 ID_MAX = 2**63 - 1
+AUDITED = (*TABLES, "sign_in", "call", "export", "report", "alert", "ledger")  # kinds of what the audit tells of
 NS_PER_MS = 1_000_000
 
 
@@ -91,16 +99,13 @@ def audit(desk: Desk, ask: Ask) -> Answer:
     limit = bounded(ask.query, "limit", errors, default=LIMIT_DEFAULT, high=LIMIT_MAX)
     before = bounded(ask.query, "cursor", errors, default=0, high=ID_MAX)
     kind = ask.query.get("kind", "")
-    if "kind" in ask.query and kind not in TABLES:
-        errors.append(FieldError("query", "kind", f"must be one of {', '.join(TABLES)}{nearest(kind, list(TABLES))}"))
+    if "kind" in ask.query and kind not in AUDITED:
+        errors.append(FieldError("query", "kind", f"must be one of {', '.join(AUDITED)}{nearest(kind, list(AUDITED))}"))
     if errors:
         raise all_invalid(errors)
     with translated():
         entries = desk.service.audit(limit + 1, before or None, kind, ask.query.get("name", ""))
-    items = tuple(
-        AuditChange(one.id, iso(one.at_us), one.actor, one.via, one.action, one.kind, one.name, one.before, one.after)
-        for one in entries[:limit]
-    )
+    items = tuple(AuditChange(one.id, iso(one.at_us), *astuple(one)[2:]) for one in entries[:limit])
     return _shown(AuditPage(items, str(items[-1].id) if len(entries) > limit else None))
 
 
@@ -181,8 +186,20 @@ def status(desk: Desk, ask: Ask) -> Answer:
             reload_problem=keeper.config_problem if keeper is not None else "",
             workers=tuple(_worker(host.state, index) for index in host.state.live_blocks()),
             keeper=keeper,
+            courier=_courier(host.state_dir),
+            accounting=accounting(
+                host.state, asdict(keeper) if keeper is not None else {}, read_published(host.state_dir), ask.now_us
+            ),
         )
     )
+
+
+def _courier(state_dir: Path) -> CourierView | None:
+    said = read_courier_status(state_dir)
+    if said is None:
+        return None
+    duties = (DutyView(name, one.state, moment(one.since_us), one.failures, one.error) for name, one in said.duties.items())
+    return CourierView(said.pid, iso(said.written_us), tuple(sorted(duties, key=lambda one: one.name)))
 
 
 def _worker(state: StateFile, index: int) -> WorkerView:

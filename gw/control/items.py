@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from gw.config.combined import Element, Problems, element_of, fields_of, key_of, problems, said, set_fields
 from gw.config.model import Config, wall_us_of
-from gw.config.values import nearest
+from gw.config.said import nearest
 from gw.domain.key import KeyRow
 from gw.domain.stored import Definition, Kind, Stored
-from gw.ledger.control import AuditRow
+from gw.ledger.audit import AuditRow
 
 Source = Literal["config", "database"]
 Fields = dict[str, Any]  # as in the tables of config.toml, in JSON's types: moments are ISO 8601 in UTC or None, money is text
@@ -51,18 +51,20 @@ class Item(Struct, frozen=True):
 
 
 class AuditEntry(Struct, frozen=True):
-    """One change. `before` and `after` are fields as in `Item`, with the public id of a key; None: it was not there, or is no
-    more."""
+    """One change, sign-in or look at something. `before` and `after` are fields as in `Item`, with the public id of a key; None:
+    it was not there, or is no more."""
 
     id: int
     at_us: int
     actor: str
     via: str
-    action: Action
-    kind: Kind
+    action: str
+    kind: str
     name: str
     before: Fields | None
     after: Fields | None
+    prev_hash: str
+    hash: str
 
 
 class ControlError(Exception):
@@ -205,4 +207,4 @@ def noted(item: Item) -> Fields:
 
 def audit_entry(row: AuditRow) -> AuditEntry:
     before, after = (msgspec.json.decode(text) if text else None for text in (row.before_json, row.after_json))
-    return msgspec.convert({**row._asdict(), "before": before, "after": after}, AuditEntry)
+    return AuditEntry(*row[:7], before, after, row.prev_hash, row.hash)

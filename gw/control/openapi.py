@@ -52,6 +52,8 @@ class Described(Struct, frozen=True, kw_only=True):
     status: int = 200
     answer: str = ""  # name of the component; "" for none
     answer_type: str = JSON
+    also: tuple[str, ...] = ()  # other media types of text that it answers with where it is asked for them
+    raw_type: str = ""  # of bytes that it answers when it is asked for them instead; "" if it never does
     etag: bool = False
     conditional: bool = False  # answers 304 to If-None-Match
     problems: tuple[str, ...] = ()
@@ -109,6 +111,10 @@ def _responses(operation: Described) -> dict[str, Any]:
         done["content"] = {operation.answer_type: {"schema": reference(operation.answer)}}
     elif operation.answer_type != JSON:
         done["content"] = {operation.answer_type: {"schema": {"type": "string"}}}
+    for media_type in operation.also:
+        done["content"][media_type] = {"schema": {"type": "string"}}
+    if operation.raw_type:
+        done["content"][operation.raw_type] = {"schema": {"type": "string", "format": "binary"}}
     if operation.etag:
         done["headers"] = {"ETag": {"description": "Changes with it.", "required": True, "schema": {"type": "string"}}}
     responses = {str(operation.status): done}

@@ -53,6 +53,11 @@ PROBLEMS: dict[str, Kind] = {
     "unsupported_media_type": Kind(415, "Not a body that is read here", "Send JSON with `Content-Type: application/json`."),
     "invalid_json": Kind(400, "The body is not valid JSON", "Send one JSON object in UTF-8, each field once."),
     "request_incomplete": Kind(400, "The body was cut short", "Send as much as Content-Length says."),
+    "too_broad": Kind(
+        422,
+        "Too much would have to be looked through",
+        "Narrow it: a shorter time (since, until), one team, key or session, or the order of time (sort=-ended_at).",
+    ),
     "invalid": Kind(422, "Something in the request is not right", "Change what `errors` names, and send it again."),
     # the state of things
     "not_found": Kind(404, "There is no such thing", "List its kind to see what there is."),
@@ -69,6 +74,9 @@ PROBLEMS: dict[str, Kind] = {
     "busy": Kind(503, "Too many requests to the API at once", "Try again after Retry-After."),
     "database_unavailable": Kind(503, "The database cannot be used now", "Try again after Retry-After; calls are not affected."),
     "not_ready": Kind(503, "This part of the gateway is not ready", "Try again after Retry-After."),
+    "content_unreadable": Kind(
+        503, "What is kept of this call cannot be read", "Give [content] the encryption_key it was kept with, or the former one."
+    ),
     "internal": Kind(500, "A bug in gw", "Report it with the request id and the gateway's log."),
 }
 RETRY_AFTER_S = {"busy": 1, "database_unavailable": 2, "not_ready": 1}

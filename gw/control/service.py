@@ -35,7 +35,8 @@ from gw.control.items import (
 )
 from gw.domain.key import FormerSecret, KeyRow, digest, mint
 from gw.domain.stored import Definition, Kind, Stored
-from gw.ledger.control import AuditRow, Change, changing, control_version, read_audit, read_stored
+from gw.ledger.audit import AuditRow, read_audit
+from gw.ledger.control import Change, changing, control_version, read_stored
 from gw.ledger.store import Database
 
 __all__ = ["Actor", "AuditEntry", "Conflict", "ControlError", "Fields", "InUse", "Invalid", "Item", "Kind", "NotFound"]

@@ -1,4 +1,4 @@
-"""The demo's configuration: two customers, three teams, five virtual keys, in front of the fake upstream.
+"""The demo's configuration: two customers, three teams, five virtual keys and budgets of theirs, in front of the fake upstream.
 
 Everything lives in one directory: config.toml, the keys' secrets (each in a file of its own, mode 0600), the state.
 """
@@ -25,6 +25,14 @@ KEYS = (
     KeyPlan("linus", "mobile", "app"),
     KeyPlan("ci-bot", "mobile", "app", models=("claude-haiku-*", "claude-sonnet-*")),
     KeyPlan("marie", "research", "papers"),
+)
+# None that refuses soon: the demo is to go on. What developers spend a day passes its soft limit after some minutes.
+BUDGETS = (
+    ('name = "acme-monthly"', 'customer = "acme"', 'limit_usd = "12000"', 'window = "month"'),
+    ('name = "globex-monthly"', 'customer = "globex"', 'limit_usd = "4000"', 'window = "month"'),
+    ('name = "team-weekly"', 'team = "*"', "each = true", 'limit_usd = "1500"', 'window = "week"'),
+    ('name = "developer-daily"', 'key = "*"', "each = true", 'limit_usd = "8"', 'window = "day"', 'mode = "soft"'),
+    ('name = "project-hourly"', 'project = "*"', "each = true", 'limit_usd = "2.50"', 'window = "hour"', 'mode = "shadow"'),
 )
 LEDGER = "state/gw.db"  # below the demo's directory
 UPSTREAM_KEY = "sk-ant-demo"
@@ -81,6 +89,8 @@ def _config(upstream_url: str, port: int) -> str:
         models = ", ".join(f'"{model}"' for model in plan.models)
         lines += ["[[key]]", f'name = "{plan.name}"', f'team = "{plan.team}"']
         lines += [f'secret = "file:keys/{plan.name}"', f"models = [{models}]"]
+    for budget in BUDGETS:
+        lines += ["[[budget]]", *budget]
     lines += [
         "[[pricing.override]]",
         'name = "globex contract"',

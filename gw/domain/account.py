@@ -20,6 +20,7 @@ class Account(Struct, frozen=True):
     max_cost_nusd: int = 0  # of one call; 0 = no such bound
     max_tokens: int = 0  # of output that a call may ask for; 0 = as the model allows
     problem: str = ""  # why it is refused, although nobody has revoked it
+    stores_content: bool = False  # its calls are kept with their content
 
     @property
     def passthrough(self) -> bool:

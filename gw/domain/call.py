@@ -89,6 +89,10 @@ class CallRecord(Struct, frozen=True, array_like=True):
     budget: str = ""  # budget or limit that refused or ended it, else ""
     shadowed: str = ""  # shadow budgets that would have refused it, comma-separated
     at_most_nusd: int = 0  # counted by budgets that reserve the worst, where what was billed is no last word; 0 = as billed
+    # trace context, as the client sent it in a valid traceparent (gw.domain.trace); not known of a call whose worker died
+    trace_id: str = ""  # 32 lower-case hex digits, "" for none
+    parent_span_id: str = ""  # 16 of them
+    trace_flags: int = 0  # bit 0: sampled
 
 
 WHO: tuple[str, ...] = CallRecord.__struct_fields__[

@@ -61,6 +61,7 @@ class KeyRow(Struct, frozen=True):
     owner: str = ""
     updated_us: int = 0
     version: int = 0  # of all that the database defines, when this was written
+    store_content: Literal["", "yes", "no"] = ""
     former: tuple[FormerSecret, ...] = ()
 
 

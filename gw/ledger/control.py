@@ -1,4 +1,4 @@
-"""What the database defines, and the audit of its changes: definitions, virtual keys, versions.
+"""What the database defines: definitions, virtual keys, versions; each change with its row in the audit (gw/ledger/audit.py).
 
 Written a few times a day by people's commands and by the control API, beside the keeper; the database's own lock orders them.
 Each change is one transaction: the rows, the audit row, and the version that the keeper watches. A key's text is in no row, so
@@ -7,13 +7,14 @@ a stolen ledger opens nothing.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec.structs import astuple
 
 from gw.domain.key import FormerSecret, KeyRow
 from gw.domain.stored import Definition, Stored
+from gw.ledger.audit import AuditRow, append
 from gw.ledger.store import Connection, Database
 
 VERSION = "control_version"
@@ -30,23 +31,7 @@ _PUT = (
     "ON CONFLICT (kind, name) "
     "DO UPDATE SET fields = excluded.fields, version = excluded.version, updated_us = excluded.updated_us"
 )
-_NOTE = "INSERT INTO audit (at_us, actor, via, action, kind, name, before_json, after_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _MOVE = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-_AUDIT = "SELECT id, at_us, actor, via, action, kind, name, before_json, after_json FROM audit"
-
-
-class AuditRow(NamedTuple):
-    """One change. `before_json`, `after_json`: fields without secrets, "" for none; `id` 0: not written yet."""
-
-    id: int
-    at_us: int
-    actor: str
-    via: str
-    action: str
-    kind: str
-    name: str
-    before_json: str
-    after_json: str
 
 
 class Change:
@@ -78,7 +63,7 @@ class Change:
 
     def note(self, row: AuditRow) -> None:
         """Writes the audit."""
-        self._db.execute(_NOTE, row[1:])
+        append(self._db, row)
 
 
 @contextmanager
@@ -101,18 +86,6 @@ def control_version(database: Database) -> int:
     """Grows with every change; 0 if nothing was ever defined. Cheap enough to ask four times a second. Raises StoreError."""
     with database.reading() as db:
         return 0 if db is None else _version(db)
-
-
-def read_audit(database: Database, limit: int, before_id: int | None = None, kind: str = "", name: str = "") -> list[AuditRow]:
-    """Newest first. Raises StoreError."""
-    wanted = {"id < ?": before_id, "kind = ?": kind or None, "name = ?": name or None}
-    given = {condition: value for condition, value in wanted.items() if value is not None}
-    where = f" WHERE {' AND '.join(given)}" if given else ""
-    with database.reading() as db:
-        if db is None:
-            return []
-        rows = db.execute(f"{_AUDIT}{where} ORDER BY id DESC LIMIT ?", (*given.values(), limit))  # literals, parameters
-        return [AuditRow(*row) for row in rows]
 
 
 def _read(db: Connection) -> Stored:

@@ -11,10 +11,17 @@ _MOVE = (
     "INSERT INTO courier_cursor (name, seq) VALUES (?, ?) "
     "ON CONFLICT (name) DO UPDATE SET seq = excluded.seq WHERE excluded.seq > courier_cursor.seq"
 )
+CURSORS = (
+    "SELECT name, seq, CASE WHEN seq < given THEN given - seq ELSE 0 END, refused FROM ("
+    "SELECT name, seq, COALESCE((SELECT value FROM meta WHERE name = 'call_seq'), 0) AS given, "
+    "COALESCE((SELECT value FROM meta WHERE name = 'refused:' || courier_cursor.name), 0) AS refused FROM courier_cursor) known "
+    "ORDER BY name"
+)
+"""Of each duty that goes by `call.seq`: its name, its place, how many rows are before it, how many were refused for good."""
 
 
 def read_cursor(database: Database, name: str) -> int:
-    """The last number that the duty has dealt with; -1: it has never moved, so it may choose where to begin. Raises StoreError."""
+    """The last number that the duty has dealt with; -1: it never moved, so it may choose where to begin. Raises StoreError."""
     with database.reading() as db:
         found = db.execute(_READ, (name,)).fetchone() if db is not None else None
     return int(found[0]) if found else -1

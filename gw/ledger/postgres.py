@@ -21,7 +21,7 @@ from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 
 from gw import clock
-from gw.ledger import migrate
+from gw.ledger import migrate, rollup, rollup_fold
 from gw.ledger.glob import regex_of
 from gw.ledger.store import Cursor, Dialect, StoreError, Unreachable
 
@@ -88,7 +88,18 @@ class PostgresDatabase:
             connection.execute("SET LOCAL lock_timeout = 60000")  # whoever migrates now is soon done
             connection.execute(f"SELECT pg_advisory_xact_lock({MIGRATING}, {SCHEMA})")
             migrate.apply(Session(connection), migrate.POSTGRES)
+            more = rollup_fold.is_due(Session(connection))
+        self._fold(more=more)
         self._made = True
+
+    def _fold(self, *, more: bool) -> None:
+        """What an older ledger holds, into its rollups."""
+        known = rollup.Known()
+        while more:
+            with self._lent() as connection, _translated(), connection.transaction():
+                connection.execute("SET LOCAL lock_timeout = 60000")
+                connection.execute(f"SELECT pg_advisory_xact_lock({MIGRATING}, {SCHEMA})")
+                more = rollup_fold.fold(Session(connection), known)
 
     def store(self) -> "PostgresStore":
         from gw.ledger.postgres_store import PostgresStore  # noqa: PLC0415 - it needs this file

@@ -16,10 +16,10 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
-from gw.ledger import months
+from gw.ledger import months, rollup
 from gw.ledger.earlier import keeping
 from gw.ledger.postgres import SCHEMA, SESSION, WRITING, PostgresDatabase, WholeNumber, placeholders, translated, unreachable
-from gw.ledger.sequence import GIVEN, RAISE
+from gw.ledger.sequence import GIVEN, NEW_ROWS, RAISE
 from gw.ledger.store import COLUMNS, Batch, OpenRow, Row, StoreError, Unreachable
 from gw.ledger.writing import COUNT, FORGET, OFFSET, OFFSETS, OPEN, OPEN_CALLS, OPEN_CALLS_OF, counts_of, offsets_of
 
@@ -34,6 +34,20 @@ _INSERT = (
     f"INSERT INTO call ({_NAMES}) SELECT {_NAMES} FROM arriving ORDER BY seq "  # noqa: S608 - our own field names
     "ON CONFLICT (call_id, started_us) DO NOTHING"
 ).encode()
+_STAGE_OF = {  # of rollups: what is to be added
+    table.name: (
+        f"CREATE TEMPORARY TABLE new_{table.name} ON COMMIT DELETE ROWS "  # noqa: S608 - our own names
+        f"AS SELECT {', '.join(table.columns)} FROM {table.name} WITH NO DATA"
+    ).encode()
+    for table in rollup.TABLES
+}
+_ADD = {
+    table.name: (
+        f"INSERT INTO {table.name} ({', '.join(table.columns)}) "  # noqa: S608 - our own names
+        f"SELECT {', '.join(table.columns)} FROM new_{table.name} ORDER BY {', '.join(table.key)} {rollup.addition(table)}"
+    ).encode()
+    for table in rollup.TABLES
+}
 _PARTITIONS = "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'call'::regclass"
 _NO_WAITING = "SET LOCAL lock_timeout = 200"
 _LOCK = f"SELECT pg_advisory_lock({WRITING}, {SCHEMA})".encode()
@@ -49,6 +63,7 @@ class PostgresStore:
         self._open: dict[str, str] = {}  # call id -> boot, as in open_call: spares a DELETE for each call that was never there
         self._months: set[int] = set()  # that have a partition
         self._seq = 0  # the highest that was given
+        self._known = rollup.Known()
 
     async def open(self) -> dict[str, int]:
         await asyncio.to_thread(self._database.prepare)
@@ -65,9 +80,12 @@ class PostgresStore:
             except psycopg.errors.LockNotAvailable as error:
                 raise Unreachable("Postgres: another gateway writes to this ledger; each needs one of its own") from error
             await db.execute(_STAGE)
+            for table in rollup.TABLES:
+                await db.execute(_STAGE_OF[table.name])
             self._months = {month for (name,) in await rows(db, _PARTITIONS) if (month := months.month_in(name)) is not None}
             given = await rows(db, GIVEN)
             self._seq = given[0][0] if given else 0
+            self._known = rollup.Known()
             self._open = {call_id: boot for call_id, boot in await rows(db, OPEN_CALLS)}
             return {name: consumed for name, consumed in await rows(db, OFFSETS)}
 
@@ -109,10 +127,14 @@ class PostgresStore:
             async with cursor.copy(_COPY) as copy:
                 for seq, row in enumerate(offered, self._seq + 1):
                     await copy.write_row((*row, seq))
-            await cursor.execute(_INSERT)
+            # The server is at work for longer than the sums take here.
+            _, gathered = await asyncio.gather(cursor.execute(_INSERT), _gathered(offered))
             duplicates = len(offered) - cursor.rowcount
-            await cursor.execute(placeholders(RAISE), (self._seq + len(offered),))
-            return duplicates
+        await db.execute(placeholders(RAISE), (self._seq + len(offered),))
+        if duplicates:
+            gathered = rollup.written(offered, self._seq, await rows(db, NEW_ROWS, (self._seq,)))
+        await _perform(db, rollup.adding(gathered, self._known))
+        return duplicates
 
     def open_boots(self) -> set[str]:
         return set(self._open.values())
@@ -163,6 +185,26 @@ class PostgresStore:
             raise translated(error) from error
         except TimeoutError as error:
             raise Unreachable(f"Postgres: no answer within {seconds:.0f} s") from error
+
+
+async def _gathered(offered: list[Row]) -> rollup.Gathered:
+    return rollup.gathered_of(offered)
+
+
+async def _perform(db: Connection, steps: rollup.Steps) -> None:
+    """Rows are copied beside the rollup, and added to it from there."""
+    step = next(steps, None)
+    while step is not None:
+        if isinstance(step, rollup.Ask):
+            step = rollup.answered(steps, await rows(db, step.query, step.values))
+            continue
+        names = ", ".join(step.table.columns)
+        async with db.cursor() as cursor:
+            async with cursor.copy(f"COPY new_{step.table.name} ({names}) FROM STDIN".encode()) as copy:
+                for row in step.rows:
+                    await copy.write_row(row)
+            await cursor.execute(_ADD[step.table.name])
+        step = next(steps, None)
 
 
 async def rows(db: Connection, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

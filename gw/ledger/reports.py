@@ -1,4 +1,5 @@
-"""What people and programs ask of the ledger. Read-only connections; the keeper writes on beside them. Sums are exact."""
+"""What people and programs ask of the ledger. Read-only connections; the keeper writes on beside them. Sums are exact, and read
+from rollups (gw.ledger.usage_sql, gw.ledger.usage_sessions)."""
 
 from datetime import date, timedelta
 from typing import Any, Literal
@@ -7,27 +8,14 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from gw.domain.call import CallRecord
+from gw.ledger.rollup_shape import KINDS
 from gw.ledger.sequence import highest
-from gw.ledger.store import COLUMNS, Database, Dialect
-from gw.ledger.sums import count_if, halves, whole
+from gw.ledger.store import COLUMNS, Connection, Database, Dialect
+from gw.ledger.sums import whole
+from gw.ledger.usage_sessions import LAST_CHARACTER, session_sums
+from gw.ledger.usage_sql import EVER_US, GROUPS, Condition, Question, Stretch, Sums, sums
 
 By = Literal["key", "team", "customer", "model", "session", "agent", "upstream", "day", "project", "outcome", "device"]
-DAY_US = 86_400_000_000
-
-# What rows are grouped by. A caller in passthrough has no key: the digest of its own credential stands for it.
-GROUPS: dict[By, str] = {
-    "key": "CASE WHEN key_name <> '' THEN key_name WHEN credential <> '' THEN 'passthrough ' || credential ELSE key_id END",
-    "team": "team",
-    "customer": "customer",
-    "model": "CASE WHEN served_model <> '' THEN served_model ELSE requested_model END",
-    "session": "session_id",
-    "agent": "agent_id",
-    "upstream": "upstream",
-    "day": f"ended_us / {DAY_US}",
-    "project": "project",
-    "outcome": "outcome",
-    "device": "device",
-}
 TOKENS = (
     "input_tokens",
     "output_tokens",
@@ -38,9 +26,9 @@ TOKENS = (
 )
 MONEY = ("list_pusd", "billed_pusd")
 IS_CALL = "endpoint = 'messages'"
-# Calls whose cost is not what the provider stated: unknown (it counts as 0 in the sums), or from an incomplete answer.
-IS_UNPRICED = "price_version = 'unpriced'"
-IS_ESTIMATED = "usage_source IN ('observed', 'estimated')"
+_COUNTS = ("calls", "failed", "unpriced", "observed", "estimated", *TOKENS)
+_COLUMNS = (*_COUNTS, "list_high", "list_low", "billed_high", "billed_low")
+_WITHOUT_SESSION = Condition(("kind",), "kind = ?", (KINDS[3],))
 
 
 class Filters(Struct, frozen=True, kw_only=True):
@@ -78,20 +66,42 @@ class UsageRow(Struct, frozen=True):
 
 def usage(database: Database, by: By, since_us: int = 0, until_us: int = 0, filters: Filters | None = None) -> list[UsageRow]:
     """Calls that ended in [since, until), 0 = open; days in order, everything else by billed cost, dearest first."""
-    where, values = _where(database.dialect, filters or Filters(), since_us, until_us)
-    counts = [count_if(term) for term in (IS_CALL, f"{IS_CALL} AND outcome <> 'completed'", IS_UNPRICED, IS_ESTIMATED)]
-    sums = ", ".join([*counts, *map(halves, TOKENS + MONEY)])
-    query = f"SELECT {GROUPS[by]} AS label, {sums} FROM call {where} GROUP BY label"  # noqa: S608 - our own words
+    wanted = filters or Filters()
     with database.reading() as db:
-        found = db.execute(query, values).fetchall() if db is not None else []
+        found = _sums(db, database.dialect, by, wanted, Stretch(0, since_us, until_us or EVER_US)) if db is not None else {}
     rows = []
-    for label, *figures in found:
-        counted, parts = figures[: len(counts)], figures[len(counts) :]
-        row = UsageRow(_text(by, label), *counted, *map(whole, parts[::2], parts[1::2]))
+    for (label,), figures in found.items():
+        counts = dict(zip(_COUNTS, figures, strict=False))
+        doubted = counts.pop("observed") + counts.pop("estimated")
+        tokens = {name: counts.pop(name) for name in TOKENS}
+        money = whole(*figures[-4:-2]), whole(*figures[-2:])
+        row = UsageRow(_text(by, label), **counts, estimated=doubted, **tokens, list_pusd=money[0], billed_pusd=money[1])
         if row.calls or row.list_pusd or row.billed_pusd:
             rows.append(row)
     rows.sort(key=lambda row: row.group if by == "day" else (-row.billed_pusd, -row.list_pusd, -row.calls, row.group))
     return rows
+
+
+def _sums(db: Connection, dialect: Dialect, by: By, filters: Filters, stretch: Stretch) -> Sums:
+    """By the label alone."""
+    if by in ("session", "agent") or filters.session:
+        return _sums_of_sessions(db, dialect, by, filters, stretch)
+    groups = [] if by == "day" else [GROUPS[by]]
+    found = sums(db, dialect, Question([stretch], groups, _conditions(dialect, filters), _COLUMNS, days=by == "day"))
+    return {label[-1:]: figures for label, figures in found.items()}
+
+
+def _sums_of_sessions(db: Connection, dialect: Dialect, by: By, filters: Filters, stretch: Stretch) -> Sums:
+    conditions = _conditions(dialect, filters)
+    # An expression: for the bare column SQLite walks through all sessions by its index instead of those of the time asked for.
+    label = GROUPS[by].sql if by in GROUPS else {"session": "session_id || ''", "agent": "agent_id"}.get(by, "day")
+    found = session_sums(db, label, stretch, conditions=conditions, prefix=filters.session, columns=_COLUMNS)
+    if not filters.session:  # and those that are of no session
+        rest = sums(db, dialect, Question([stretch], [], [*conditions, _WITHOUT_SESSION], _COLUMNS))
+        for figures in rest.values():
+            before = found.get(("",), [0] * len(figures))
+            found[("",)] = [a + b for a, b in zip(before, figures, strict=True)]
+    return found
 
 
 def total(rows: list[UsageRow]) -> UsageRow:
@@ -102,20 +112,21 @@ def total(rows: list[UsageRow]) -> UsageRow:
 
 def unpriced_models(database: Database, since_us: int = 0, until_us: int = 0, filters: Filters | None = None) -> list[str]:
     """The models of calls without a price, those with the most calls first."""
-    where, values = _where(database.dialect, filters or Filters(), since_us, until_us)
-    order = "GROUP BY label ORDER BY COUNT(*) DESC, label"
-    query = f"SELECT {GROUPS['model']} AS label FROM call {where} AND {IS_UNPRICED} {order}"  # noqa: S608 - our own words
     with database.reading() as db:
-        return [label for (label,) in db.execute(query, values)] if db is not None else []
+        if db is None:
+            return []
+        found = _sums(db, database.dialect, "model", filters or Filters(), Stretch(0, since_us, until_us or EVER_US))
+    counted = {label: figures[_COUNTS.index("unpriced")] for (label,), figures in found.items()}
+    return sorted((label for label, count in counted.items() if count), key=lambda label: (-counted[label], label))
 
 
 def is_unpriced(record: CallRecord) -> bool:
-    """`IS_UNPRICED` for one record."""
+    """It counts as 0 in the sums, for nobody knows what it cost."""
     return record.price_version == "unpriced"
 
 
 def is_estimated(record: CallRecord) -> bool:
-    """`IS_ESTIMATED` for one record."""
+    """Its cost is not what the provider stated, but from an incomplete answer."""
     return record.usage_source in ("observed", "estimated")
 
 
@@ -160,29 +171,37 @@ def _text(by: By, label: Any) -> str:
     return (date(1970, 1, 1) + timedelta(days=label)).isoformat() if by == "day" else label
 
 
-def _where(dialect: Dialect, filters: Filters, since_us: int, until_us: int) -> tuple[str, list[str | int]]:
-    terms, values = ["TRUE"], list[str | int]()
-
-    def add(term: str, *given: str | int) -> None:
-        terms.append(term)
-        values.extend(given)
-
-    if since_us:
-        add("ended_us >= ?", since_us)
-    if until_us:
-        add("ended_us < ?", until_us)
+def _conditions(dialect: Dialect, filters: Filters) -> list[Condition]:
+    """Of all filters but `session`."""
+    found = []
     if filters.key:
-        add("(key_name = ? OR key_id = ?)", filters.key, filters.key)
+        found.append(Condition(("key_name", "key_id"), "(key_name = ? OR key_id = ?)", (filters.key, filters.key)))
     for name in ("team", "customer", "project", "upstream", "outcome", "status"):
         if wanted := getattr(filters, name):
-            add(f"{name} = ?", wanted)
+            found.append(Condition((name,), f"{name} = ?", (wanted,)))
     if filters.model:
         pattern = dialect.pattern(filters.model)
-        add(f"(served_model {dialect.glob} OR requested_model {dialect.glob})", pattern, pattern)
+        either = f"(served_model {dialect.glob} OR requested_model {dialect.glob})"
+        found.append(Condition(("served_model", "requested_model"), either, (pattern, pattern)))
     if filters.error:
-        add(f"error {dialect.glob}", dialect.pattern(filters.error))
+        found.append(Condition(("error",), f"error {dialect.glob}", (dialect.pattern(filters.error),)))
+    return found
+
+
+def _where(dialect: Dialect, filters: Filters, since_us: int, until_us: int) -> tuple[str, list[str | int]]:
+    terms, values = ["TRUE"], list[str | int]()
+    for condition in _conditions(dialect, filters):
+        terms.append(condition.sql)
+        values += condition.values
+    if since_us:
+        terms.append("ended_us >= ?")
+        values.append(since_us)
+    if until_us:
+        terms.append("ended_us < ?")
+        values.append(until_us)
     if filters.session:
-        add("session_id >= ? AND session_id < ?", filters.session, filters.session + "\U0010ffff")
+        terms.append("session_id >= ? AND session_id < ?")
+        values += (filters.session, filters.session + LAST_CHARACTER)
     return "WHERE " + " AND ".join(terms), values
 
 

@@ -16,6 +16,8 @@ NEW_ROWS = "SELECT seq FROM call WHERE seq > ?"
 
 _AFTER = f"SELECT seq, {', '.join(COLUMNS)} FROM call WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - our own field names
 
+_BETWEEN = _AFTER.replace("seq > ?", "seq > ? AND seq <= ?")
+
 
 def highest(connection: Connection) -> int:
     """The latest number given, whether or not its row is still there; 0 = none yet."""
@@ -26,3 +28,8 @@ def highest(connection: Connection) -> int:
 def rows_after(connection: Connection, seq: int, limit: int) -> list[tuple[int, Row]]:
     """The first `limit` rows with a higher number, in its order; values in the order of COLUMNS."""
     return [(number, tuple(row)) for number, *row in connection.execute(_AFTER, (seq, limit))]
+
+
+def rows_between(connection: Connection, seq: int, until: int, limit: int) -> list[tuple[int, Row]]:
+    """As `rows_after`, up to the number `until`."""
+    return [(number, tuple(row)) for number, *row in connection.execute(_BETWEEN, (seq, until, limit))]

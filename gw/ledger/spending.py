@@ -17,6 +17,7 @@ from gw.domain.budget import Budget, cell_key
 from gw.domain.budget_book import BudgetBook
 from gw.domain.money import PUSD_PER_NUSD
 from gw.domain.scope import CallPath
+from gw.ledger.adjust import SUMS_OF_ADJUSTMENTS
 from gw.ledger.charged import AT, COLUMN_OF, PATH_COLUMNS, SUMS, WORST
 from gw.ledger.earlier import SUMS_OF_EARLIER
 from gw.ledger.store import COLUMNS, Connection, Database, Dialect, Row
@@ -54,6 +55,7 @@ class _View(NamedTuple):
 
     db: Connection
     dialect: Dialect
+    adjusted: int | None  # adjustments up to this number; None: all
 
 
 class Charge(NamedTuple):
@@ -86,15 +88,22 @@ def charges_of(ledger: Database, call_ids: Sequence[str]) -> dict[str, Charge]:
     return found
 
 
-def spent(ledger: Database, spans: Iterable[Span], *, sessions: Sequence[str] | None = None, now_us: int = 0) -> dict[int, Spent]:
+def spent(
+    ledger: Database,
+    spans: Iterable[Span],
+    *,
+    sessions: Sequence[str] | None = None,
+    now_us: int = 0,
+    adjusted: int | None = None,
+) -> dict[int, Spent]:
     """By cell key. Of budgets of sessions: of these sessions, or, without any named, of the latest SESSIONS_MAX that had a call
-    within SESSION_IDLE_US before `now_us`. Raises StoreError."""
+    within SESSION_IDLE_US before `now_us`. `adjusted`: with adjustments up to this number, else with all. Raises StoreError."""
     spans = list(spans)
     found: dict[int, Spent] = {}
     with ledger.reading() as db:
         if db is None:
             return found
-        view = _View(db, ledger.dialect)
+        view = _View(db, ledger.dialect, adjusted)
         _add(found, view, [span for span in spans if span.budget.scope.kind != "session"])
         of_sessions = [span for span in spans if span.budget.scope.kind == "session"]
         if of_sessions:
@@ -113,10 +122,11 @@ def _latest_sessions(db: Connection, now_us: int) -> list[str]:
     since_us = now_us - SESSION_IDLE_US
     query = (
         f"SELECT session_id FROM (SELECT session_id, {AT} AS at_us FROM call WHERE {AT} >= ? AND {WORST} > 0 "  # noqa: S608 - our own words
-        "UNION ALL SELECT session_id, last_us FROM spent_earlier WHERE last_us >= ?) AS spent "
+        "UNION ALL SELECT session_id, last_us FROM spent_earlier WHERE last_us >= ? "
+        "UNION ALL SELECT session_id, charged_us FROM adjustment WHERE charged_us >= ?) AS spent "
         "WHERE session_id <> '' GROUP BY session_id ORDER BY MAX(at_us) DESC LIMIT ?"
     )
-    return [session for (session,) in db.execute(query, (since_us, since_us, SESSIONS_MAX))]
+    return [session for (session,) in db.execute(query, (since_us, since_us, since_us, SESSIONS_MAX))]
 
 
 def _add(found: dict[int, Spent], view: _View, spans: Sequence[Span], sessions: Sequence[str] = ()) -> None:
@@ -148,14 +158,16 @@ def _groups(
     view: _View, start_us: int, end_us: int, budgets: Iterable[Budget], sessions: Sequence[str]
 ) -> Iterator[tuple[CallPath, int, int, int]]:
     """(path, cost, worst, latest) of the rows that differ in what these budgets look at; the rest of the path is left out. One
-    path may come twice: of rows that are there, and of those that are gone."""
+    path may come several times: of rows that are there, of those that are gone, and of what repricing added to either."""
     fields = [name for name in CallPath._fields if name in _looked_at(budgets)]
     columns = ", ".join(COLUMN_OF[name] for name in fields)
     # Most of the table: by an index SQLite takes twice as long (measured).
     hint = "" if start_us or sessions else view.dialect.whole_table
+    known = [] if view.adjusted is None else [f"seq <= {view.adjusted}"]
     for figures, table, at, costly in (
         (f"{SUMS}, MAX({AT})", f"call {hint}", AT, [f"{WORST} > 0"]),
         (f"{SUMS_OF_EARLIER}, MAX(last_us)", "spent_earlier", "at_us", ["TRUE"]),
+        (f"{SUMS_OF_ADJUSTMENTS}, MAX(charged_us)", "adjustment", "charged_us", ["TRUE", *known]),
     ):
         where = [*costly, *([f"{at} >= {start_us}"] if start_us else []), *([f"{at} < {end_us}"] if end_us else [])]
         where += [f"session_id IN ({_marks(sessions)})"] if sessions else []

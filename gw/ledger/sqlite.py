@@ -16,10 +16,11 @@ from threading import Event
 import aiosqlite
 
 from gw import clock
+from gw.ledger import rollup, rollup_fold
 from gw.ledger.charged import AT
 from gw.ledger.earlier import keeping
 from gw.ledger.migrate import migrate
-from gw.ledger.sequence import GIVEN, RAISE
+from gw.ledger.sequence import GIVEN, NEW_ROWS, RAISE
 from gw.ledger.store import COLUMNS, Batch, Dialect, OpenRow, StoreError
 from gw.ledger.writing import COUNT, FORGET, OFFSET, OFFSETS, OPEN, OPEN_CALLS, OPEN_CALLS_OF, counts_of, offsets_of
 
@@ -56,10 +57,24 @@ def prepare(path: Path) -> None:
         _to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         migrate(connection)
+        _fold(connection)
     except sqlite3.Error as error:
         raise StoreError(f"{path.name}: {error}") from error
     finally:
         connection.close()
+
+
+def _fold(connection: sqlite3.Connection) -> None:
+    """What an older ledger holds, into its rollups."""
+    known, more = rollup.Known(), rollup_fold.is_due(connection)
+    while more:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            more = rollup_fold.fold(connection, known)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
 
 
 def _to_wal(connection: sqlite3.Connection) -> None:
@@ -78,7 +93,7 @@ def _to_wal(connection: sqlite3.Connection) -> None:
 class SqliteDatabase:
     """`gw.ledger.store.Database` in one SQLite file."""
 
-    dialect = Dialect(whole_table="NOT INDEXED", glob="GLOB ?", pattern=str)
+    dialect = Dialect(whole_table="NOT INDEXED", glob="GLOB ?", pattern=str, by_index="INDEXED BY {}", aside="+")
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -147,6 +162,7 @@ class SqliteStore:
         self._db: aiosqlite.Connection | None = None
         self._open: dict[str, str] = {}  # call id -> boot, as in open_call: spares a DELETE for each call that was never there
         self._seq = 0  # the highest that was given
+        self._known = rollup.Known()
 
     async def open(self) -> dict[str, int]:
         await asyncio.to_thread(prepare, self._path)
@@ -159,6 +175,7 @@ class SqliteStore:
                 rows = await (await db.execute(OFFSETS)).fetchall()
                 given = await (await db.execute(GIVEN)).fetchone()
                 self._seq = 0 if given is None else given[0]
+                self._known = rollup.Known()
         except sqlite3.Error as error:
             raise StoreError(f"{self._path.name}: {error}") from error
         return {name: consumed for name, consumed in rows}
@@ -172,6 +189,12 @@ class SqliteStore:
                 inserted = await db.executemany(_INSERT, ((*row, seq) for seq, row in enumerate(batch.rows, self._seq + 1)))
                 duplicates = len(batch.rows) - inserted.rowcount
                 await db.execute(RAISE, (self._seq + len(batch.rows),))
+                if duplicates:
+                    numbers = await (await db.execute(NEW_ROWS, (self._seq,))).fetchall()
+                    gathered = rollup.written(batch.rows, self._seq, numbers)
+                else:
+                    gathered = rollup.gathered_of(batch.rows)
+                await _perform(db, rollup.adding(gathered, self._known))
             if closed:
                 await db.executemany("DELETE FROM open_call WHERE call_id = ?", closed)
             if batch.opened:
@@ -222,7 +245,7 @@ class SqliteStore:
 
     async def check(self) -> None:
         async with self._translated() as db:
-            await db.execute("SELECT 1 FROM meta LIMIT 1")
+            await (await db.execute("SELECT 1 FROM meta LIMIT 1")).fetchall()  # one left open would make the next commit fail
 
     async def close(self) -> None:
         if self._db is not None:
@@ -240,3 +263,13 @@ class SqliteStore:
             yield self._db
         except sqlite3.Error as error:
             raise StoreError(f"{self._path.name}: {error}") from error
+
+
+async def _perform(db: aiosqlite.Connection, steps: rollup.Steps) -> None:
+    step = next(steps, None)
+    while step is not None:
+        if isinstance(step, rollup.Ask):
+            step = rollup.answered(steps, list(await (await db.execute(step.query, step.values)).fetchall()))
+        else:
+            await db.executemany(rollup.INSERT[step.table.name], step.rows)
+            step = next(steps, None)

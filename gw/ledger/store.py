@@ -122,6 +122,8 @@ class Dialect(NamedTuple):
     whole_table: str  # after a table's name: read it from end to end, by no index
     glob: str  # after a column: it matches the pattern that is the parameter
     pattern: Callable[[str], str]  # a glob (*, ?, [...]) as that parameter
+    aside: str = ""  # before a column in a condition: no index is to be chosen for it
+    by_index: str = ""  # after a table's name: by the index of this name alone; "": the database chooses well by itself
 
 
 class Database(Protocol):

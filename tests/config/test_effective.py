@@ -97,7 +97,11 @@ def test_secrets_appear_by_reference_with_their_state(tmp_path: Path) -> None:
 
 
 def test_every_key_of_the_schema_is_printed_once(tmp_path: Path) -> None:
-    _, rows = rows_of("[[customer]]\nname='c'\n[[team]]\nname='t'\n" + TEXT.replace("file:b", "b"), tmp_path, ENVIRON)
+    more = "[[content.redact]]\nname='r'\npattern='p'\n"
+    more += "[[siem]]\nname='s'\nkind='syslog'\nurl='udp://h:514'\n[[notify]]\nname='n'\nkind='slack'\nurl='https://h'\n"
+    more += "[[alert]]\nname='a'\nkind='unpriced_model'\n"
+    more += "[[export]]\nname='e'\nto='s3://bucket/e'\n"
+    _, rows = rows_of("[[customer]]\nname='c'\n[[team]]\nname='t'\n" + more + TEXT.replace("file:b", "b"), tmp_path, ENVIRON)
     printed = {(tuple(part for part in row.path if isinstance(part, str)), row.key) for row in rows}
     assert printed == {(path, spec.key) for path, table, _ in walk(Config) for spec in specs(table) if spec.table is None}
     assert len({(row.path, row.key) for row in rows}) == len(rows)

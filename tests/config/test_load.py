@@ -230,7 +230,7 @@ def test_wrong_value_in_the_file_is_named_although_a_variable_hides_it() -> None
     ]
 
 
-PLAIN = {"server", "auth", "storage", "journal", "pricing", "budgets"}
+PLAIN = {"server", "auth", "storage", "journal", "pricing", "budgets", "metrics"}
 SCALARS = [(path[0], spec) for path, table, _ in walk(Config) if len(path) == 1 for spec in specs(table) if spec.scalar]
 OVERRIDABLE = [(section, spec) for section, spec in SCALARS if section in PLAIN]
 

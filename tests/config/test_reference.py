@@ -64,7 +64,7 @@ def test_shipped_file_with_everything_turned_on_is_valid(tmp_path: Path) -> None
 @pytest.mark.parametrize("table", EXAMPLES)
 def test_example_is_valid_and_stands_in_both(table: str, tmp_path: Path) -> None:
     config = parse(EXAMPLES[table], "config.toml", tmp_path, {}).config
-    assert len(getattr(config, table)) == 3
+    assert len(getattr(config, table)) == EXAMPLES[table].count(f"[[{table}]]") > 0
     assert f"```toml\n{EXAMPLES[table]}```" in markdown_text()
     first = EXAMPLES[table].splitlines()[1]
     assert f"\n#   {first}\n" in toml_text()

@@ -174,7 +174,9 @@ def test_a_client_that_leaves_while_its_body_is_under_way_costs_nothing(house: S
 
     asyncio.run(upload())
     row = one_row(house, group)
-    assert (row["outcome"], row["status"], row["usage_source"], row["list_pusd"]) == ("client_gone", 0, "none", 0)
+    # Of chunks that break off the server does not say whether the client is gone, so it is told.
+    seen = ("client_gone", 0) if "Length" in framing else ("refused", 400)
+    assert (row["outcome"], row["status"], row["usage_source"], row["list_pusd"]) == (*seen, "none", 0)
     assert not house.played.requests.get(group)
 
 

@@ -36,6 +36,11 @@ def insert(database: Database, records: Iterable[CallRecord]) -> None:
 def empty(database: Database) -> None:
     with writing(database) as db:
         db.execute("DELETE FROM call")
+        if isinstance(database, SqliteDatabase):
+            db.execute("DROP TRIGGER IF EXISTS adjustment_is_never_deleted")
+        else:
+            db.execute("ALTER TABLE adjustment DISABLE TRIGGER USER")
+        db.execute("DELETE FROM adjustment")
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from gw.domain.key import FormerSecret, KeyRow
 from gw.domain.stored import Definition, Stored
-from gw.ledger.control import AuditRow, changing, control_version, read_audit, read_stored
+from gw.ledger.audit import GENESIS, AuditRow, read_audit
+from gw.ledger.control import changing, control_version, read_stored
 from gw.ledger.migrate import SQLITE, migrate
 from gw.ledger.sqlite import SqliteDatabase
 from gw.ledger.store import Database, StoreError
@@ -86,7 +87,10 @@ def test_kind_that_is_none_is_refused(database: Database) -> None:
         change.put(replace(RED, kind="galaxy"))  # type: ignore[arg-type]
 
 
-AGAIN = "INSERT {} INTO audit {} VALUES (1, 1, 'eve', 'cli', 'create', 'team', 'red', '', '') {}"
+AGAIN = (
+    "INSERT {} INTO audit (id, at_us, actor, via, action, kind, name, before_json, after_json) {} "
+    "VALUES (1, 1, 'eve', 'cli', 'create', 'team', 'red', '', '') {}"
+)
 REWRITES = ["UPDATE audit SET actor = 'eve'", "DELETE FROM audit"]
 REWRITES_OF_SQLITE = [*REWRITES, AGAIN.format("OR REPLACE", "", "")]
 UPSERT = AGAIN.format("", "OVERRIDING SYSTEM VALUE", "ON CONFLICT (id) DO UPDATE SET actor = 'eve'")
@@ -100,7 +104,7 @@ def test_audit_can_only_be_added_to(database: Database) -> None:
     for statement in REWRITES_OF_SQLITE if isinstance(database, SqliteDatabase) else REWRITES_OF_POSTGRES:
         with pytest.raises(StoreError, match="insert-only"), database.changing() as db:
             db.execute(statement)
-    assert read_audit(database, 10) == [NOTE._replace(id=1)]
+    assert read_audit(database, 10) == [NOTE._replace(id=1).after(GENESIS)]
 
 
 def test_audit_is_read_from_the_newest_on_by_kind_and_name(database: Database) -> None:

@@ -13,6 +13,7 @@ from gw.ledger.journal import JournalWriter
 from gw.ledger.postgres import PostgresDatabase
 from gw.ledger.sqlite import SqliteDatabase
 from gw.ledger.store import Database, StoreError
+from tests.ledger import rolled
 from tests.ledger.records import begun, opened, record
 from tests.support.databases import address_of, query
 from tests.support.postgres import Cluster
@@ -102,6 +103,7 @@ async def test_killed_keeper_loses_nothing_and_doubles_nothing(tmp_path: Path, d
     assert count(database, "open_call") == 0 and not list((tmp_path / "journal").glob("*.gwj"))
     counters = query(database, "SELECT name, value FROM meta WHERE name <> 'call_seq'")
     assert counters == [], "offsets moved with the rows: nothing was even offered twice"
+    rolled.check(database, rolled.stored(database))
 
 
 async def test_killed_server_loses_nothing_and_doubles_nothing(tmp_path: Path, cluster: Cluster) -> None:
@@ -138,4 +140,5 @@ async def test_killed_server_loses_nothing_and_doubles_nothing(tmp_path: Path, c
     assert count(database) == written and count(database, "open_call") == 0
     (in_order,) = zip(*query(database, "SELECT call_id FROM call ORDER BY seq"), strict=True)
     assert list(in_order) == sorted(in_order)
+    rolled.check(database, rolled.stored(database))
     database.close()

@@ -75,7 +75,8 @@ async def test_ledger_is_its_owners_alone(store: SqliteStore, tmp_path: Path) ->
 def test_table_has_the_records_fields_in_order_and_kind(tmp_path: Path) -> None:
     prepare(tmp_path / "gw.db")
     columns = [(row[1], row[2]) for row in query(tmp_path / "gw.db", "PRAGMA table_info(call)")]
-    assert columns == [(field.name, "TEXT" if field.type is str else "INTEGER") for field in fields(CallRecord)] + [("seq", "INTEGER")]
+    of_record = [(field.name, "TEXT" if field.type is str else "INTEGER") for field in fields(CallRecord)]
+    assert columns == [*of_record, ("seq", "INTEGER")]
 
 
 def test_field_appended_to_the_record_becomes_a_column(tmp_path: Path) -> None:
@@ -104,3 +105,18 @@ def test_script_is_split_at_statement_ends_only() -> None:
     assert [part.strip() for part in statements(script)] == ["-- one; two\nCREATE TABLE a (b TEXT DEFAULT ';');", "SELECT\n  1;"]
     with pytest.raises(AssertionError, match="semicolon"):
         list(statements("SELECT 1"))
+
+
+async def test_a_check_does_not_keep_what_others_write_from_the_next_commit(tmp_path: Path) -> None:
+    """A statement that is not read to its end holds its view, and SQLite lets nobody write from a view that is over."""
+    database = SqliteDatabase(tmp_path / "gw.db")
+    store = database.store()
+    await store.open()
+    for number in range(2):
+        with database.changing() as db:
+            db.execute("INSERT INTO meta (name, value) VALUES (?, 1)", (f"mark {number}",))
+    await store.check()
+    with database.changing() as db:
+        db.execute("UPDATE meta SET value = 2")
+    await store.commit(Batch(rows=[astuple(record("c1"))]))
+    await store.close()

@@ -83,6 +83,7 @@ class Client:
     def __init__(self, body: bytes = b"", *, pieces: int = 1) -> None:
         size = max(1, -(-len(body) // pieces))
         self._parts = [body[at : at + size] for at in range(0, len(body), size)] or [b""]
+        self.size = len(body)
         self._left = asyncio.Event()
         self.messages: list[dict[str, Any]] = []
 
@@ -108,6 +109,11 @@ class Client:
     @property
     def ended(self) -> bool:
         return bool(self.messages) and self.messages[-1].get("more_body") is False
+
+
+def declared(client: Client) -> dict[str, Any]:
+    """Of a request that says how long its body is."""
+    return scope(headers=(*HEADERS, (b"content-length", b"%d" % client.size)))
 
 
 def scope(method: str = "POST", path: str = "/v1/messages", headers: Iterable[tuple[bytes, bytes]] = HEADERS) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -97,7 +98,8 @@ class Cluster:
         assert self._process is not None
         number = signal.SIGCONT if thaw else signal.SIGSTOP
         for pid in (*self.children(), self.pid):
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # one of its workers may have ended since it was listed
+                os.kill(pid, number)
 
     def remove(self) -> None:
         if self._process is not None:

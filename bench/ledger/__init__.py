@@ -1,0 +1,1 @@
+"""Ledgers of millions of calls that never happened, and how long questions about them take."""

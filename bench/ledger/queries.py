@@ -1,0 +1,115 @@
+"""How long questions about a ledger of millions of calls take: p50 and p95 of each, in one process, one after the other.
+
+    python -m bench.ledger.queries --from sqlite:///big.db [--rounds 20] [WORD ...]
+
+The ledger is one that `python -m bench.ledger` has made; every question ends where its calls end. With words: only questions
+whose name holds one of them. A further question is a line in QUESTIONS.
+"""
+
+import argparse
+import random
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gw import clock
+from gw.ledger import reports
+from gw.ledger.database import database_of
+from gw.ledger.rollup_shape import DAY_US, HOUR_US
+from gw.ledger.sequence import highest, rows_after
+from gw.ledger.store import Database
+from gw.ledger.usage import ALL, Scope, Wanted, answer
+from gw.ledger.usage_measures import DEFAULT, MEASURES
+from gw.ledger.usage_overview import overview
+from gw.ledger.usage_time import Bucket, bounds_of, start_of
+
+ROUNDS = 20
+MEASURED = tuple(MEASURES[name] for name in DEFAULT)
+BILLED = MEASURES["billed_usd"]
+
+
+class Ledger(NamedTuple):
+    database: Database
+    end_us: int  # midnight after its latest call
+
+
+class Figure(NamedTuple):
+    name: str
+    p50_ms: float
+    p95_ms: float
+
+
+def _usage(*groups: str, days: int, bucket: Bucket = "none", zone: str = "UTC", **more: object) -> Callable[[Ledger], object]:
+    def ask(ledger: Ledger) -> object:
+        first = start_of("day", ledger.end_us - days * DAY_US, zone)
+        wanted = Wanted(bounds_of(bucket, first, ledger.end_us, zone), groups, MEASURED, order=BILLED)._replace(**more)  # type: ignore[arg-type]
+        return answer(ledger.database, ALL, wanted)
+
+    return ask
+
+
+def _read_on(ledger: Ledger) -> object:
+    with ledger.database.reading() as db:
+        assert db is not None
+        return rows_after(db, highest(db) // 2, 1000)
+
+
+def _ragged(ledger: Ledger) -> object:
+    shift_us = random.randrange(HOUR_US)
+    return reports.usage(ledger.database, "team", ledger.end_us - 90 * DAY_US - shift_us, ledger.end_us - shift_us)
+
+
+# Name -> what is asked, given a Ledger. Whoever adds a kind of question adds a line.
+QUESTIONS: dict[str, Callable[[Ledger], object]] = {
+    "usage: 90 days by team": _usage("team", days=90),
+    "usage: 90 days by team, ends within an hour": _ragged,
+    "usage: 90 days by team and day": _usage("team", days=90, bucket="day"),
+    "usage: 90 days by team and day in Berlin": _usage("team", days=90, bucket="day", zone="Europe/Berlin"),
+    "usage: 30 days by key, top 10, beside the 30 before": _usage("key", days=30, top=10, compare=True),
+    "usage: 90 days by model and team": _usage("model", "team", days=90),
+    "usage: 90 days by team and project (all dimensions)": _usage("team", "project", days=90),
+    "usage: 90 days of one team by key": _usage("key", days=90, filters=[("team", ["team-03"])]),
+    "usage: 90 days by hour": _usage(days=90, bucket="hour"),
+    "overview: 30 days": lambda ledger: overview(ledger.database, ALL, "UTC", 30, ledger.end_us - 1),
+    "overview: 30 days in Berlin": lambda ledger: overview(ledger.database, ALL, "Europe/Berlin", 30, ledger.end_us - 1),
+    "overview: of one key": lambda ledger: overview(ledger.database, Scope("key", "dev-003"), "UTC", 30, ledger.end_us - 1),
+    "gw usage --by session, 7 days": lambda ledger: reports.usage(
+        ledger.database, "session", ledger.end_us - 7 * DAY_US, ledger.end_us
+    ),
+    "read on by seq: 1,000 rows": _read_on,
+}
+
+
+def ledger_at(url: str) -> Ledger:
+    database = database_of(url)
+    with database.reading() as db:
+        assert db is not None, f"there is no ledger at {database.name}"
+        (last,) = db.execute("SELECT MAX(at) FROM usage_day WHERE level = 1").fetchone()
+    return Ledger(database, (last + 1) * DAY_US)
+
+
+def measure(ledger: Ledger, name: str, rounds: int) -> Figure:
+    took_ms = []
+    for _ in range(rounds):
+        begun_ns = clock.mono_ns()
+        QUESTIONS[name](ledger)
+        took_ms.append((clock.mono_ns() - begun_ns) / 1e6)
+    took_ms.sort()
+    return Figure(name, took_ms[rounds // 2], took_ms[min(rounds * 95 // 100, rounds - 1)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.ledger.queries", description="How long questions about a ledger take.")
+    parser.add_argument("--from", required=True, dest="url", metavar="URL")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("words", nargs="*", metavar="WORD")
+    given = parser.parse_args()
+    ledger = ledger_at(given.url)
+    print(f"{'question':56} {'p50 ms':>9} {'p95 ms':>9}")
+    for name in QUESTIONS:
+        if not given.words or any(word in name for word in given.words):
+            figure = measure(ledger, name, given.rounds)
+            print(f"{figure.name:56} {figure.p50_ms:9.1f} {figure.p95_ms:9.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

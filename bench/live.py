@@ -1,0 +1,174 @@
+"""What live tails cost the data plane: small calls with and without watchers, in rounds that take turns.
+
+    python -m bench.live [--watchers 10] [--rate 2000] [--seconds 6] [--rounds 5]
+
+A gateway of one worker in front of the fake upstream. Each round loads it without watchers, then with: at `rate` calls a second
+(did each watcher see every call?), and with as many as it takes (how many calls a second are left?). The ratio of the latter is
+what watching costs. Watchers are in a process of their own, and read what comes.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+from multiprocessing import Process, Queue
+from pathlib import Path
+from typing import Any
+
+from gw.clock import mono_ns
+from gw.demo.scripts import by_prompt
+from gw.demo.upstream import UpstreamThread
+from tests.support.gateway import GatewayUnderTest
+
+TOKEN = "gwa_of-the-bench-of-live-tails"
+BODY = json.dumps({"model": "claude-opus-5-5", "max_tokens": 1, "messages": [{"role": "user", "content": "hello"}]}).encode()
+HEAD = "POST /v1/messages HTTP/1.1\r\nhost: gw\r\nx-api-key: sk-own\r\ncontent-type: application/json\r\ncontent-length: "
+REQUEST = HEAD.encode() + b"%d\r\n\r\n" % len(BODY) + BODY
+CONNECTIONS = 32
+US_PER_TICK = 1_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+class Caller(asyncio.Protocol):
+    """One connection that calls again as soon as it was answered, or when its next turn has come."""
+
+    def __init__(self, every_ns: int, ends_ns: int, done: asyncio.Future[None]) -> None:
+        self.every_ns = every_ns
+        self.ends_ns = ends_ns
+        self.done = done
+        self.calls = 0
+        self.due_ns = mono_ns()
+        self.left = b""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self.ask()
+
+    def ask(self) -> None:
+        now_ns = mono_ns()
+        if now_ns >= self.ends_ns:
+            self.transport.close()
+        elif now_ns < self.due_ns:
+            asyncio.get_running_loop().call_later((self.due_ns - now_ns) / 1e9, self.ask)
+        else:
+            self.due_ns += self.every_ns
+            self.transport.write(REQUEST)
+
+    def data_received(self, data: bytes) -> None:
+        self.left += data
+        head, found, body = self.left.partition(b"\r\n\r\n")
+        if not found:
+            return
+        size = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+        if len(body) < size:
+            return
+        assert head.startswith(b"HTTP/1.1 200"), head
+        self.left = body[size:]
+        self.calls += 1
+        self.ask()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+async def load(port: int, rate: int, seconds: float) -> tuple[int, float]:
+    """Calls made, and calls a second. `rate` 0: as many as it takes."""
+    begun_ns = mono_ns()
+    ends_ns = begun_ns + int(seconds * 1e9)
+    every_ns = CONNECTIONS * 1_000_000_000 // rate if rate else 0
+    loop = asyncio.get_running_loop()
+    callers = []
+    for _ in range(CONNECTIONS):
+        caller = Caller(every_ns, ends_ns, loop.create_future())
+        await loop.create_connection(lambda caller=caller: caller, "127.0.0.1", port)
+        callers.append(caller)
+    await asyncio.gather(*(caller.done for caller in callers))
+    count = sum(caller.calls for caller in callers)
+    return count, count / ((mono_ns() - begun_ns) / 1e9)
+
+
+def watch(port: int, watchers: int, told: "Queue[Any]", asked: "Queue[str]") -> None:
+    """In a process of its own: answers each word of `asked` by how many calls each watcher has seen so far, and lost."""
+    asyncio.run(_watch(port, watchers, told, asked))
+
+
+async def _watch(port: int, watchers: int, told: "Queue[Any]", asked: "Queue[str]") -> None:
+    seen, lost = [0] * watchers, [0] * watchers
+
+    async def one(index: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22)
+        writer.write(f"GET /api/live HTTP/1.1\r\nhost: gw\r\nauthorization: Bearer {TOKEN}\r\n\r\n".encode())
+        await reader.readuntil(b": after")
+        told.put("there")
+        while data := await reader.read(1 << 20):
+            seen[index] += data.count(b"event: call")
+            lost[index] += data.count(b"event: lost")
+
+    tasks = [asyncio.create_task(one(index)) for index in range(watchers)]
+    while await asyncio.to_thread(asked.get) != "end":
+        told.put((list(seen), list(lost)))
+    for task in tasks:
+        task.cancel()
+
+
+def cpu_us(gateway: GatewayUnderTest) -> int:
+    """What the gateway's processes have used of the processors."""
+    top = gateway.process._process
+    assert top is not None
+    pids = [int(pid) for pid in Path(f"/proc/{top.pid}/task/{top.pid}/children").read_text().split()]
+    used = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in (top.pid, *pids)]
+    return sum(int(fields[11]) + int(fields[12]) for fields in used) * US_PER_TICK
+
+
+def watched(port: int, rate: int, seconds: float, watchers: int) -> tuple[int, float, str]:
+    """Calls made, calls a second, and what the watchers saw."""
+    told: Queue[Any] = Queue()
+    asked: Queue[str] = Queue()
+    process = Process(target=watch, args=(port, watchers, told, asked))
+    process.start()
+    for _ in range(watchers):
+        assert told.get(timeout=20) == "there"
+    made, per_s = asyncio.run(load(port, rate, seconds))
+    asyncio.run(asyncio.sleep(2))
+    asked.put("tell")
+    seen, lost = told.get(timeout=20)
+    asked.put("end")
+    process.join()
+    return made, per_s, f"{made} calls; each watcher saw {min(seen)} to {max(seen)}, told of losses {sum(lost)} times"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, default in (("watchers", 10), ("rate", 2000), ("rounds", 5)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--seconds", type=float, default=6.0)
+    given = parser.parse_args()
+    ratios = {given.rate: list[float](), 0: list[float]()}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        UpstreamThread(by_prompt) as upstream,
+        GatewayUnderTest(Path(folder) / "gw", upstream.base_url, environ={"GW_ADMIN_TOKEN": TOKEN}) as gateway,
+    ):
+        port = gateway.process.port
+        asyncio.run(load(port, 0, 1))
+        for number in range(given.rounds):
+            for rate in (given.rate, 0):
+                marks = [cpu_us(gateway)]
+                count, alone = asyncio.run(load(port, rate, given.seconds))
+                marks.append(cpu_us(gateway))
+                made, beside, said = watched(port, rate, given.seconds, given.watchers)
+                marks.append(cpu_us(gateway))
+                ratios[rate].append(beside / alone)
+                costs = [(marks[1] - marks[0]) / count, (marks[2] - marks[1]) / made]
+                speeds = f"{alone:,.0f}/s alone, {beside:,.0f}/s watched; CPU of gw {costs[0]:.0f} and {costs[1]:.0f} us per call"
+                print(f"round {number + 1} at {rate or 'full'}: {speeds}; {said}", flush=True)
+    for rate, found in ratios.items():
+        print(f"at {rate or 'full speed'}: {statistics.median(found):.3f} of the throughput without watchers (median)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

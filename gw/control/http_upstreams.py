@@ -1,0 +1,158 @@
+"""GET /api/upstreams: how each upstream does and has done, what models were called, and what prices them, in one request."""
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from gw.config.model import Config, Upstream
+from gw.control.http_answer import NO_STORE, Answer, Ask
+from gw.control.http_items import Desk
+from gw.control.http_shapes import Moment
+from gw.control.http_upstreams_prices import CardView, OverrideView, card_of, override_view, overrides_on
+from gw.control.http_usage import Values, ledger_of, moment_in, read
+from gw.domain.account import matches_any
+from gw.ledger.rollup_shape import HOUR_US
+from gw.ledger.usage_measures import shown
+from gw.ledger.usage_time import Bucket, bounds_of
+from gw.ledger.usage_upstreams import LATELY_US, OF_MODEL, OF_UPSTREAM, Called, Done, Figures, look, none
+
+ASKED = ("from", "to", "tz")
+HOURS_DRAWN = 8 * 24  # a longer time is cut into days
+MODELS_MAX = 200  # clients choose their names
+CALLS_MIN = 5  # of fewer no share is judged
+TROUBLED, FAILING = 0.05, 0.5
+
+Health = Literal["good", "troubled", "failing", "idle"]
+
+
+class Lately(Struct, frozen=True):
+    """In the last minutes. idle: no calls; troubled: a twentieth of them failed, failing: half of them."""
+
+    seconds: int
+    health: Health
+    values: Values
+
+
+class UpstreamView(Struct, frozen=True):
+    name: str
+    configured: Annotated[bool, Meta(description="false: it is in the ledger, but in the configuration no more.")]
+    provider: str
+    host: Annotated[str, Meta(description="Where calls are sent to.")]
+    region: str
+    models: Annotated[tuple[str, ...], Meta(description="Patterns of those that it serves.")]
+    credential: Annotated[bool, Meta(description="It has one for virtual keys.")]
+    lately: Lately
+    values: Values
+    calls: Annotated[tuple[int, ...], Meta(description="In each of `buckets`.")]
+    errors: tuple[int, ...]
+
+
+class ModelView(Struct, frozen=True):
+    """A model, as clients name it."""
+
+    name: str
+    served: Annotated[tuple[str, ...], Meta(description="As answers name it.")]
+    values: Values
+    priced: Annotated[bool, Meta(description="Every upstream that serves it has a price for it.")]
+    cards: Annotated[tuple[CardView, ...], Meta(description="By upstream that serves it, in the order of the configuration.")]
+    overrides: Annotated[tuple[str, ...], Meta(description="That price some of its calls now, those for a key or team, too.")]
+
+
+class Upstreams(Struct, frozen=True, rename={"from_": "from"}):
+    """By whole hours, up to the end of the one that is running."""
+
+    from_: Moment
+    to: Moment
+    tz: str
+    bucket: Literal["hour", "day"]
+    buckets: tuple[Moment, ...]
+    upstreams: tuple[UpstreamView, ...]
+    models: Annotated[tuple[ModelView, ...], Meta(description="Those that were called, the dearest first.")]
+    models_hidden: Annotated[int, Meta(description="That are not listed, because there are too many.")]
+    overrides: tuple[OverrideView, ...]
+    price_source: Annotated[str, Meta(description="Price data and the overlay on it, each with its date.")]
+    unknown_model: Annotated[str, Meta(description="[pricing] unknown_model: what becomes of a model without a price.")]
+
+
+SHAPES = (Upstreams,)
+
+
+def upstreams(desk: Desk, ask: Ask) -> Answer:
+    asked = read(replace(ask, query={name: ask.query[name] for name in ASKED if name in ask.query}))
+    from_us = asked.wanted.bounds[0] // HOUR_US * HOUR_US
+    to_us = -(-asked.wanted.bounds[-1] // HOUR_US) * HOUR_US
+    bucket: Bucket = "hour" if to_us - from_us <= HOURS_DRAWN * HOUR_US else "day"
+    limits = bounds_of(bucket, from_us, to_us, asked.zone)
+    found = look(ledger_of(desk), limits, ask.now_us)
+    snapshot = desk.host.snapshot
+    config = snapshot.config
+    ups = [_upstream(config, name, found.upstreams.get(name), len(limits) - 1) for name in _names(config, found.upstreams)]
+    view = Upstreams(
+        from_=moment_in(from_us, asked.zone),
+        to=moment_in(to_us, asked.zone),
+        tz=asked.zone,
+        bucket="hour" if bucket == "hour" else "day",
+        buckets=tuple(moment_in(at_us, asked.zone) for at_us in limits[:-1]),
+        upstreams=tuple(ups),
+        models=tuple(_model(desk, one, ask.now_us) for one in found.models[:MODELS_MAX]),
+        models_hidden=max(len(found.models) - MODELS_MAX, 0),
+        overrides=tuple(override_view(one, ask.now_us) for one in config.pricing.override),
+        price_source=snapshot.book.label,
+        unknown_model=config.pricing.unknown_model,
+    )
+    return Answer(200, msgspec.json.encode(view) + b"\n", headers=NO_STORE)
+
+
+def _names(config: Config, found: dict[str, Done]) -> list[str]:
+    """What is configured, in its order, then what the ledger alone knows. A call that was refused has none."""
+    configured = [one.name for one in config.upstream]
+    return [*configured, *sorted(name for name in found if name and name not in configured)]
+
+
+def _upstream(config: Config, name: str, done: Done | None, buckets: int) -> UpstreamView:
+    one = next((each for each in config.upstream if each.name == name), None)
+    done = done or Done(none(OF_UPSTREAM), none(OF_UPSTREAM), [0] * buckets, [0] * buckets)
+    return UpstreamView(
+        name=name,
+        configured=one is not None,
+        provider=one.provider if one is not None else "",
+        host=_host(one),
+        region=one.region if one is not None else "",
+        models=tuple(one.models) if one is not None else (),
+        credential=one is not None and bool(one.api_key),
+        lately=Lately(LATELY_US // 1_000_000, health(done.lately), shown(OF_UPSTREAM, done.lately)),
+        values=shown(OF_UPSTREAM, done.whole),
+        calls=tuple(done.calls),
+        errors=tuple(done.errors),
+    )
+
+
+def _host(one: Upstream | None) -> str:
+    """Without what may stand before an @."""
+    return urlsplit(one.base_url).netloc.rpartition("@")[2] if one is not None else ""
+
+
+def health(lately: Figures) -> Health:
+    calls, errors = lately["calls"] - lately["refused"], lately["errors"]
+    if calls <= 0:
+        return "idle"
+    if errors >= calls * FAILING and (calls >= CALLS_MIN or errors == calls):
+        return "failing"
+    return "troubled" if errors >= calls * TROUBLED and errors else "good"
+
+
+def _model(desk: Desk, one: Called, now_us: int) -> ModelView:
+    snapshot = desk.host.snapshot
+    serving = tuple(each for each in snapshot.config.upstream if matches_any(one.requested, tuple(each.models)))
+    cards = tuple(card_of(snapshot.book, each, one.requested, one.served, now_us) for each in serving)
+    return ModelView(
+        name=one.requested,
+        served=one.served,
+        values=shown(OF_MODEL, one.whole),
+        priced=all(card.known for card in cards),
+        cards=cards,
+        overrides=overrides_on(snapshot.config, serving, one.requested, now_us),
+    )

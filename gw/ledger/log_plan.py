@@ -1,0 +1,127 @@
+"""How calls of the log are found, so that rare ones among millions are found as soon as common ones.
+
+What the ledger's indexes know of each condition is counted first, up to a bound, which costs some milliseconds. The rarest one
+leads: its index is walked, newest first where that is asked. Conditions that are about as rare become lists of row numbers that
+the walk is held against, so that no row is looked up for nothing; what is common is tested on what is left. Where nothing is
+rare, `call_log` is walked, which holds what is asked for most, in the order of time.
+
+That is for SQLite, which has no statistics here and takes one index for a table. Postgres does nearly the same by itself.
+
+Measured, 5 million calls in the page cache (SQLite 3.40): an index entry 0.1 us, a list 0.2 us an entry, a row 2.6 us.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from gw.ledger.log_sql import TIME, Place, Term
+from gw.ledger.store import Connection, Dialect
+
+LISTED_MAX = 200_000  # calls; beyond that a condition is common
+FEW = 20_000  # calls that are looked up one by one, whatever the order
+ROW_COST, LIST_COST, ENTRY_COST = 26, 2, 1  # tenths of a microsecond
+# What `call_log` holds of a call: its walk looks up no row for these.
+COVERED = ("call_log_team", "call_log_key", "call_log_model", "call_log_status", "call_log_outcome", "call_log_project")
+
+
+class Plan(NamedTuple):
+    """`SELECT ... FROM {source} WHERE {where}`."""
+
+    source: str
+    where: str
+    values: tuple[Any, ...]
+
+
+class Counted(NamedTuple):
+    """`cost`: of leading, in tenths of a microsecond; an index that is wide spares the rows."""
+
+    calls: int  # LISTED_MAX + 1: that many or more
+    term: Term
+
+    @property
+    def cost(self) -> int:
+        wide = len(self.term.places) == 1 and self.term.places[0].by.wide
+        return self.calls * (ENTRY_COST if wide else ROW_COST)
+
+
+def plan(db: Connection, dialect: Dialect, terms: list[Term], *, in_time: bool) -> Plan:
+    """`in_time`: they are wanted in the order in which they ended, so that a walk may end early."""
+    if not dialect.by_index:
+        return _together("call", [_where_anything_is(db, one) for one in terms])
+    counted = [_counted(db, dialect, one) for one in terms if one.places]
+    known = {id(before): after.term for before, after in zip((one for one in terms if one.places), counted, strict=True)}
+    terms = [known.get(id(one), one) for one in terms]
+    rare = sorted((one for one in counted if one.calls <= LISTED_MAX), key=lambda one: one.cost)
+    lead = _lead(db, rare, in_time=in_time)
+    if lead is None:
+        lists = [one.term for one in rare if any(place.by.name not in COVERED for place in one.term.places)]
+        return _together(f"call {dialect.by_index.format(TIME.name)}", terms, lists, dialect)
+    lists = [one.term for one in rare if one is not lead and one.calls * LIST_COST <= lead.cost]
+    lists = [one for one in lists if all(place.by is not TIME for place in one.places)]
+    if len(lead.term.places) != 1:
+        return _together("call NOT INDEXED", terms, [lead.term, *lists], dialect)
+    (place,) = lead.term.places
+    source = f"call {dialect.by_index.format(place.by.name)}" if place.by.name else "call"
+    rest = [one for one in terms if one is not lead.term]
+    return _together(source, [Term(place.sql, place.values), *rest], lists, dialect)
+
+
+def _lead(db: Connection, rare: list[Counted], *, in_time: bool) -> Counted | None:
+    """What to begin with; None: with `call_log`."""
+    if not rare:
+        return None
+    if rare[0].cost <= FEW * ROW_COST:
+        return rare[0]
+    if in_time:
+        return next((one for one in rare if len(one.term.places) == 1 and _in_time(one.term.places[0])), None)
+    (lowest,) = db.execute("SELECT MIN(seq) FROM call").fetchone()  # one at a time: both together would read all
+    (highest,) = db.execute("SELECT MAX(seq) FROM call").fetchone()
+    return rare[0] if rare[0].cost < (highest - lowest) * ENTRY_COST else None
+
+
+def _in_time(place: Place) -> bool:
+    return place.by.timed and (place.one or place.by is TIME)
+
+
+def _counted(db: Connection, dialect: Dialect, term: Term) -> Counted:
+    """With the term as it is without the places where nothing is: all statements see the same state of the ledger."""
+    total, places = 0, []
+    for place in term.places:
+        source = f"call {dialect.by_index.format(place.by.name)}" if place.by.name else "call"
+        query = f"SELECT COUNT(*) FROM (SELECT 1 FROM {source} WHERE {place.sql} LIMIT {LISTED_MAX + 1 - total})"  # noqa: S608
+        count = db.execute(query, place.values).fetchone()[0]
+        total += count
+        if total > LISTED_MAX:
+            return Counted(total, term)
+        if count:
+            places.append(place)
+    if len(places) == 1 < len(term.places):
+        (place,) = places
+        term = Term(place.sql, place.values, (place,))
+    return Counted(total, term)
+
+
+def _where_anything_is(db: Connection, term: Term) -> Term:
+    """The term without the places where nothing is, if one is left: an index is then all that it takes."""
+    if len(term.places) < 2:
+        return term
+    probe = "SELECT 1 FROM call WHERE {} LIMIT 1"
+    places = [place for place in term.places if db.execute(probe.format(place.sql), place.values).fetchone() is not None]
+    return Term(places[0].sql, places[0].values, (places[0],)) if len(places) == 1 else term
+
+
+def _together(source: str, terms: Iterable[Term], lists: Iterable[Term] = (), dialect: Dialect | None = None) -> Plan:
+    sql, values = list[str](), list[Any]()
+    listed = list(lists)
+    for one in listed:
+        assert dialect is not None
+        parts = []
+        for place in one.places:
+            by = f" {dialect.by_index.format(place.by.name)}" if place.by.name else ""
+            parts.append(f"SELECT rowid FROM call{by} WHERE {place.sql}")  # noqa: S608 - our own words
+            values += place.values
+        sql.append(f"rowid IN ({' UNION ALL '.join(parts)})")
+    for one in terms:
+        if not any(one is other for other in listed):
+            sql.append(one.sql)
+            values += one.values
+    return Plan(source, " AND ".join(sql) or "TRUE", tuple(values))

@@ -1,0 +1,166 @@
+"""The log: pages of calls, in any order, and single calls. Reads only; whose calls may be seen is an argument of everything.
+
+A page is found in two steps: first the places of its calls (what they are sorted by, and `seq`), then the calls. The next page
+begins after the last place, and sees no call that came after the first page was made: so pages neither repeat nor leave out a
+call while others come.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from gw.ledger.bounded import bounded
+from gw.ledger.log_columns import BY_NAME, MODEL, Column
+from gw.ledger.log_filter import EVERYTHING, SOUGHT_IDS, SOUGHT_NAMES, Condition, LogFilter, LogScope, Text
+from gw.ledger.log_plan import plan
+from gw.ledger.log_sql import DEAR_PUSD, INDEXES, Place, Term, beginning, term
+from gw.ledger.sequence import highest
+from gw.ledger.store import COLUMNS, Connection, Database, Dialect, Row
+
+DEADLINE_S = 5.0
+COUNT_MAX = 10_000  # counted exactly up to this
+NAMES_MAX = 5_000  # values of one column that `q` is looked for in
+SORTS: dict[str, Column] = {
+    "ended_at": BY_NAME["ended_at"],
+    "billed_usd": BY_NAME["billed_usd"],
+    "tokens": BY_NAME["tokens"],
+    "duration_ms": BY_NAME["duration_ms"],
+}
+_ROWS = f"SELECT seq, {', '.join(COLUMNS)} FROM call WHERE "  # noqa: S608 - our own field names
+
+
+class Spot(NamedTuple):
+    """Where a call stands in a list."""
+
+    key: int  # what the list is sorted by
+    seq: int
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """`until_seq` 0: whatever is there now. `count`: how many there are is to be said."""
+
+    wanted: LogFilter = LogFilter()
+    scope: LogScope = EVERYTHING
+    sort: str = "ended_at"
+    falling: bool = True
+    limit: int = 100
+    after: Spot | None = None
+    until_seq: int = 0
+    count: bool = True
+
+
+class LogPage(Struct, frozen=True):
+    rows: list[tuple[int, Row]]  # seq and values in the order of COLUMNS
+    next: Spot | None  # where the next page goes on
+    until_seq: int
+    count: int | None  # COUNT_MAX + 1: more than COUNT_MAX; None: not asked for
+
+
+def page(database: Database, asked: Asked, deadline_s: float = DEADLINE_S) -> LogPage:
+    """Raises TooSlow, StoreError."""
+    with bounded(database, deadline_s) as db:
+        if db is None:
+            return LogPage([], None, 0, 0 if asked.count else None)
+        until_seq = asked.until_seq or highest(db)
+        terms = [*_terms(db, database.dialect, asked), Term("seq <= ?", (until_seq,))]
+        in_time = asked.sort == "ended_at"
+        size = max(asked.limit + 1, COUNT_MAX + 1 if asked.count and in_time else 0)
+        spots = _spots(db, database.dialect, asked, terms, size)
+        count = None
+        if asked.count:
+            count = len(spots) if in_time else _count(db, database.dialect, terms)
+        found = rows_at(db, [spot.seq for spot in spots[: asked.limit]])
+    more = len(spots) > asked.limit
+    return LogPage(found, spots[asked.limit - 1] if more else None, until_seq, count)
+
+
+def one(database: Database, call_id: str, scope: LogScope = EVERYTHING) -> tuple[int, Row] | None:
+    """A single call, if it is there and may be seen."""
+    terms = [term(condition, database.dialect) for condition in scope.conditions()]
+    where = " AND ".join(["call_id = ?", *(one.sql for one in terms)])
+    values = (call_id, *(value for one in terms for value in one.values))
+    with bounded(database, DEADLINE_S) as db:
+        row = db.execute(_ROWS + where, values).fetchone() if db is not None else None
+    return (row[0], tuple(row[1:])) if row is not None else None
+
+
+def rows_at(db: Connection, numbers: Sequence[int]) -> list[tuple[int, Row]]:
+    """The calls of these numbers, in this order."""
+    if not numbers:
+        return []
+    found = db.execute(f"{_ROWS}seq IN ({', '.join('?' * len(numbers))})", tuple(numbers))
+    by_seq = {row[0]: tuple(row[1:]) for row in found}
+    return [(seq, by_seq[seq]) for seq in numbers]
+
+
+def _terms(db: Connection, dialect: Dialect, asked: Asked) -> list[Term]:
+    wanted = asked.wanted.within(asked.scope)
+    terms = [term(condition, dialect) for condition in wanted.conditions]
+    if wanted.q:
+        terms.append(_sought(db, dialect, wanted.q))
+    return terms
+
+
+def _spots(db: Connection, dialect: Dialect, asked: Asked, terms: list[Term], size: int) -> list[Spot]:
+    if asked.sort == "billed_usd" and asked.falling:  # most pages of the dearest calls are full of what an index knows
+        dear = term(Condition(SORTS[asked.sort], "gte", (DEAR_PUSD,)), dialect)
+        found = _sorted_spots(db, dialect, asked, [*terms, dear], size)
+        if len(found) == size:
+            return found
+    return _sorted_spots(db, dialect, asked, terms, size)
+
+
+def _sorted_spots(db: Connection, dialect: Dialect, asked: Asked, terms: list[Term], size: int) -> list[Spot]:
+    key = SORTS[asked.sort].sql
+    chosen = plan(db, dialect, terms, in_time=asked.sort == "ended_at")
+    where, values = chosen.where, chosen.values
+    if asked.after is not None:
+        where += f" AND ({key}, seq) {'<' if asked.falling else '>'} (?, ?)"
+        values = (*values, *asked.after)
+    direction = "DESC" if asked.falling else "ASC"
+    order = f"ORDER BY {key} {direction}, seq {direction} LIMIT {size}"
+    return [Spot(*row) for row in db.execute(f"SELECT {key}, seq FROM {chosen.source} WHERE {where} {order}", values)]  # noqa: S608
+
+
+def _count(db: Connection, dialect: Dialect, terms: list[Term]) -> int:
+    chosen = plan(db, dialect, terms, in_time=True)
+    inner = f"SELECT 1 FROM {chosen.source} WHERE {chosen.where} LIMIT {COUNT_MAX + 1}"  # noqa: S608 - our own words
+    return int(db.execute(f"SELECT COUNT(*) FROM ({inner}) AS found", chosen.values).fetchone()[0])  # noqa: S608
+
+
+def _sought(db: Connection, dialect: Dialect, q: str) -> Term:
+    """The names that hold `q` are looked for among all names there are, which are few; ids are looked up by their beginning."""
+    parts: list[Term] = []
+    for name in SOUGHT_NAMES:
+        column = BY_NAME[name]
+        field = MODEL if name == "model" else column.sql
+        known = _names(db, field) if field in INDEXES else None
+        if known is None:
+            parts.append(Term(f"lower({field}) {dialect.glob}", (dialect.pattern(Text(("", "*", q.lower(), "*", "")).glob),)))
+        elif found := tuple(value for value in known if q.casefold() in value.casefold()):
+            index = INDEXES[field]
+            sql = f"{field} IN ({', '.join('?' * len(found))})"
+            place = Place(index, f"{index.only} AND {sql}" if index.only else sql, found, len(found) == 1)
+            parts.append(Term(sql, found, (place,)))
+    for name in SOUGHT_IDS:
+        index = INDEXES[name]
+        sql, bounds = beginning(name, q)
+        parts.append(Term(sql, bounds, (Place(index, f"{index.only} AND {sql}" if index.only else sql, bounds, one=False),)))
+    values = tuple(value for part in parts for value in part.values)
+    known_all = all(part.places for part in parts)
+    places = tuple(place for part in parts for place in part.places) if known_all else ()
+    return Term(f"({' OR '.join(part.sql for part in parts)})", values, places)
+
+
+def _names(db: Connection, field: str) -> list[str] | None:
+    """Every value of an indexed column but "", by leaps from one to the next; None if there are too many."""
+    first = f"SELECT MIN({field}) FROM call WHERE {field} > ?"  # noqa: S608 - our own words
+    only = INDEXES[field].only
+    found, now = list[str](), ""
+    while len(found) < NAMES_MAX:
+        now = db.execute(f"{first} AND {only}" if only else first, (now,)).fetchone()[0]
+        if now is None:
+            return found
+        found.append(now)
+    return None

@@ -1,0 +1,137 @@
+"""Pages of the log on both databases: the right calls, in the right order, whatever comes meanwhile, and by the right index."""
+
+import random
+
+import pytest
+from msgspec.structs import replace
+
+from gw.domain.call import CallRecord
+from gw.ledger import log_plan, logs
+from gw.ledger.bounded import TooSlow, bounded
+from gw.ledger.log_columns import BY_NAME
+from gw.ledger.log_filter import PARAMETERS, LogFilter, LogScope, escaped, parse
+from gw.ledger.logs import SORTS, Asked, page
+from gw.ledger.sqlite import SqliteDatabase
+from gw.ledger.store import Database
+from tests.ledger.log_rows import TEAMS, calls, expected, fill
+from tests.ledger.records import NOON_US, record
+
+RECORDS = calls(240)
+
+
+def ids(database: Database, asked: Asked) -> list[str]:
+    """Of all pages."""
+    found: list[str] = []
+    while True:
+        one = page(database, asked)
+        found += [row[0] for _, row in one.rows]
+        if one.next is None:
+            return found
+        asked = replace(asked, after=one.next, until_seq=one.until_seq, count=False)
+
+
+def filters() -> list[dict[str, str]]:
+    """Every parameter at least once, and many together."""
+    pick = random.Random(3)
+    values = {"text": ["a", "claude-*", "*5*", "?i", "", "ci,5e55-1"], "words": ["x", "*=prod", ""], "flag": ["true", "false"]}
+    values |= {"number": ["0", "200", "1200"], "money": ["0", "0.5", "0.000000000001"], "moment": ["2026-11-01T12:01:00Z", "1m"]}
+    single = [{name: pick.choice(values[column.kind])} for name, (column, _) in PARAMETERS.items()]
+    teams = [{"team": escaped(team)} for team in TEAMS]
+    names = ["team", "model", "status.gte", "outcome", "key", "project", "billed_usd.gte", "error", "stream", "tags", "session"]
+    several = []
+    for _ in range(60):
+        chosen = pick.sample(names, 3)
+        several.append({name: pick.choice(values[PARAMETERS[name][0].kind]) for name in chosen})
+    sought = [{"q": q} for q in ("ci", "CI", "opus", "5e55", "nothing", "a", "ß", "BACK", "gw_0000")]
+    mixed = [{"q": "ci", "team": "a*", "status.not": "200"}, {"q": "opus", "since": "2026-11-01T12:02:00Z"}, {}]
+    return [*single, *teams, *several, *sought, *mixed]
+
+
+async def test_the_database_finds_what_each_row_says(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever way it goes: with nothing rare, with all rare, and as it is."""
+    await fill(database, RECORDS)
+    wanted = [parse(query, NOON_US + 300_000_000) for query in filters()]
+    right = [expected(RECORDS, one) for one in wanted]
+    assert sum(map(bool, right)) > len(right) // 2
+    for listed, few in ((200_000, 20_000), (40, 3), (100, 0), (-1, -1)):
+        monkeypatch.setattr(log_plan, "LISTED_MAX", listed)
+        monkeypatch.setattr(log_plan, "FEW", few)
+        cases = list(zip(filters(), wanted, right, strict=True))
+        for query, one, call_ids in cases if listed == 200_000 else cases[::4] + cases[-80:]:
+            found = page(database, Asked(wanted=one, limit=500))
+            assert [row[0] for _, row in found.rows] == call_ids, (listed, few, query)
+            assert found.count == len(call_ids)
+        if not isinstance(database, SqliteDatabase):
+            return
+
+
+@pytest.mark.parametrize("sort", SORTS)
+async def test_pages_follow_each_other_in_every_order(database: Database, sort: str) -> None:
+    await fill(database, RECORDS)
+    wanted = parse({"outcome": "completed"}, NOON_US)
+    for falling in (True, False):
+        found = ids(database, Asked(wanted=wanted, sort=sort, falling=falling, limit=17))
+        assert found == expected(RECORDS, wanted, sort, falling=falling)
+
+
+async def test_calls_that_come_meanwhile_move_no_page(database: Database) -> None:
+    await fill(database, RECORDS[:50])
+    first = page(database, Asked(limit=10, sort="billed_usd"))
+    late = [replace(one, call_id=f"late{number}", ended_us=NOON_US + number) for number, one in enumerate(RECORDS[50:90])]
+    await fill(database, late)
+    assert first.next is not None and first.count == 50
+    rest = ids(database, Asked(limit=10, sort="billed_usd", after=first.next, until_seq=first.until_seq, count=False))
+    assert [row[0] for _, row in first.rows] + rest == expected(RECORDS[:50], LogFilter(), "billed_usd")
+    assert page(database, Asked(limit=1)).count == 90
+
+
+async def test_counts_are_exact_up_to_their_bound(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fill(database, RECORDS)
+    monkeypatch.setattr(logs, "COUNT_MAX", 100)
+    for sort in SORTS:
+        assert page(database, Asked(sort=sort, limit=5)).count == 101, "more than that, said by one more"
+        few = parse({"call_id": "gw_00000*"}, NOON_US)
+        assert page(database, Asked(wanted=few, sort=sort, limit=5)).count == 16
+        assert page(database, Asked(sort=sort, limit=5, count=False)).count is None
+
+
+SCOPES = [
+    (LogScope("team", "a"), lambda one: one.team == "a"),
+    (LogScope("customer", "acme"), lambda one: one.customer == "acme"),
+    (LogScope("key", "ci", "id1"), lambda one: (one.key_name, one.key_id) == ("ci", "id1")),
+    (LogScope("key", "", ""), lambda _: False),
+]
+
+
+@pytest.mark.parametrize(("scope", "own"), SCOPES, ids=[f"{scope.kind} {scope.name}" for scope, _ in SCOPES])
+async def test_a_scope_hides_all_other_calls(database: Database, scope: LogScope, own: object) -> None:
+    await fill(database, RECORDS)
+    mine = [one.call_id for one in RECORDS if own(one)]  # type: ignore[operator]
+    for query in ({}, {"team": "*"}, {"key": "*"}, {"q": "c"}, {"team.not": "a"}):
+        found = ids(database, Asked(wanted=parse(query, NOON_US), scope=scope, limit=500))
+        assert set(found) <= set(mine) and (query or sorted(found) == sorted(mine))
+    for one in RECORDS[:40]:
+        assert (logs.one(database, one.call_id, scope) is not None) == (one.call_id in mine)
+
+
+async def test_one_call_comes_with_every_value(database: Database) -> None:
+    assert page(database, Asked()).rows == [] and logs.one(database, "c") is None, "no ledger yet"
+    await fill(database, [record("c", stream=True, list_pusd=2**63 - 1, team="t")])
+    found = logs.one(database, "c")
+    assert found is not None
+    seq, row = found
+    made: CallRecord = CallRecord(*row)
+    assert seq == 1 and made == record("c", stream=True, list_pusd=2**63 - 1, team="t")
+
+
+async def test_a_question_that_takes_too_long_is_given_up(database: Database) -> None:
+    await fill(database, RECORDS)
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n"
+    with pytest.raises(TooSlow, match=r"no answer within 0\.1 s"), bounded(database, 0.1) as db:
+        assert db is not None
+        db.execute(endless).fetchall()
+    assert page(database, Asked(limit=1)).count == 240, "and the next one is answered"
+
+
+def test_sorts_are_columns_that_have_an_order() -> None:
+    assert all(BY_NAME[name] is column for name, column in SORTS.items())
