@@ -39,6 +39,7 @@ def _group(item: pytest.Item) -> str:
     return next((suite for suite in TOGETHER if path.startswith(suite)), path)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))

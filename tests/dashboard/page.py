@@ -33,7 +33,7 @@ class Desk:
             self.asked.append(path)
 
     def must_be_content(self) -> None:
-        assert self.complaints == []
+        assert not self.complaints, "\n".join(self.complaints)
 
     async def sign_in(self, token: str = TOKEN) -> None:
         await self.page.goto(f"{self.address}/ui")

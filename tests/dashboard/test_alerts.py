@@ -24,7 +24,10 @@ FIRED: dict[str, Any] = {
     "acknowledged_at": None,
     "acknowledged_by": "",
     "deliveries": [
-        {"channel": "ops", "event": "firing", "attempts": 1, "outcome": "sent", "said": "HTTP 200"} | {"made_at": NOW, "done_at": NOW}
+        {
+            **{"channel": "ops", "event": "firing", "attempts": 1, "outcome": "sent", "said": "HTTP 200"},
+            **{"made_at": NOW, "done_at": NOW},
+        }
     ],
 }
 RULE = {"name": "budgets", "kind": "budget_threshold", "severity": "warning", "active": True, "channels": ["ops"]}

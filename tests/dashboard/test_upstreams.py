@@ -41,7 +41,7 @@ async def test_a_model_without_a_price_shows_the_very_lines_that_give_it_one(des
     await unpriced(desk)
     await desk.sign_in()
     await desk.open("/upstreams")
-    await page.get_by_role("button", name=f"Give a price to {UNHEARD}").click(timeout=20_000)
+    await page.get_by_title(f"Give a price to {UNHEARD}").click(timeout=20_000)
     dialog = page.get_by_role("dialog")
     await dialog.get_by_label("Input", exact=True).fill("2")
     assert await dialog.locator("[data-toml]").count() == 0, "a rate is missing still"

@@ -1,6 +1,6 @@
 // Upstreams and models: how each endpoint does now and has done, and what every model costs, by which card and from where.
 import { html, useState } from "../core/html.js";
-import { search, useData } from "../core/api.js";
+import { literal, search, useData } from "../core/api.js";
 import { Link } from "../core/router.js";
 import { ZONE, count, duration, percent, plural, short } from "../core/format.js";
 import { range } from "../core/range.js";
@@ -40,7 +40,7 @@ function Upstream({ of, within }) {
   const [kind, says] = HEALTH[of.lately.health];
   const minutes = Math.round(of.lately.seconds / 60);
   const title = html`<span class="row">${of.name} <${Badge} kind=${of.configured ? kind : ""} title=${`In the last ${minutes} minutes: ${plural(of.lately.values.calls, "call")}, ${of.lately.values.errors} failed`}>${of.configured ? says : "not configured any more"}</${Badge}></span>`;
-  const side = html`<${Link} class="small" to="/logs" query=${{ upstream: of.name }}>Its calls</${Link}>`;
+  const side = html`<${Link} class="small" to="/logs" query=${{ upstream: literal(of.name) }}>Its calls</${Link}>`;
   const { values, lately } = of;
   return html`<${Card} title=${title} side=${side} label=${of.name}>
     <p class="small quiet" style=${{ marginBottom: "12px" }}>${of.configured ? html`${of.provider} at ${of.host}${of.region && `, ${of.region}`}${of.models.join() !== "*" && html` · ${of.models.join(", ")}`}${!of.credential && html` · <span class="warn">no credential for virtual keys</span>`}` : "It is in the ledger, but not in config.toml."}</p>
@@ -84,7 +84,7 @@ function Unpriced({ of, onFix }) {
   if (!found.length) return null;
   return html`<section class="notice warn" aria-label="Without a price"><div class="stack" style=${{ flex: 1 }}>
     <p><strong>${plural(found.length, "model")} without a price.</strong> ${WITHOUT[of.unknown_model] || ""}</p>
-    <div class="row">${found.slice(0, 12).map((one) => html`<button key=${one.name} type="button" class="button" onClick=${() => onFix(one.name)} aria-label=${`Give a price to ${one.name}`}><span class="clip" style=${{ maxWidth: "260px" }}>${one.name}</span><span class="quiet">${plural(one.values.requests, "request")}</span></button>`)}</div>
+    <div class="row">${found.slice(0, 12).map((one) => html`<button key=${one.name} type="button" class="button" onClick=${() => onFix(one.name)} title=${`Give a price to ${one.name}`}><span class="clip" style=${{ maxWidth: "260px" }}>${one.name}</span><span class="quiet">${plural(one.values.requests, "request")}</span></button>`)}</div>
   </div></section>`;
 }
 
