@@ -55,7 +55,7 @@ class KeeperSettings(Struct, frozen=True):
     counts: Callable[[], Mapping[str, int]] = dict  # asked for the status, whose fields they are
     config_problem: Callable[[], str] = str  # asked for the status; "" for none
     left_out: Callable[[], tuple[LeftOut, ...]] = tuple  # likewise
-    rows_max: int = 4000
+    rows_max: int = 8000  # a backlog is written in fewer, larger transactions: rollups are then touched once for more rows
     retention_months: int = 0
 
 

@@ -4,9 +4,11 @@ skip fails the run, whoever asked for it."""
 import os
 import re
 from collections import defaultdict
+from typing import Any
 
 import pytest
 from _pytest.terminal import TerminalReporter
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.databases import cluster, database, server  # noqa: F401 - fixtures of many suites
 
@@ -33,17 +35,25 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return re.sub(r"(?i)gwk_\w{20,}", "gwk_", text) if isinstance(text, str) and "gwk_" in text.lower() else None
 
 
-def _group(item: pytest.Item) -> str:
+def _group(nodeid: str) -> str:
     """What is run in one process: a suite of TOGETHER, else a file."""
-    path = item.nodeid.split("::")[0]
+    path = nodeid.split("::")[0]
     return next((suite for suite in TOGETHER if path.startswith(suite)), path)
 
 
-@pytest.hookimpl(tryfirst=True)
+class _Scheduler(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _Scheduler(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: TOGETHER.index(_group(item)) if _group(item) in TOGETHER else len(TOGETHER))
+    order = {suite: at for at, suite in enumerate(TOGETHER)}
+    items.sort(key=lambda item: order.get(_group(item.nodeid), len(TOGETHER)))
 
 
 @pytest.hookimpl(trylast=True)

@@ -2,7 +2,7 @@
 
     python -m bench.micro.bench_ledger [ROWS] [sqlite|postgres ...]
 
-Rows come batches of 4,000, each with its offset in one durable transaction, as the keeper commits them; a store that holds
+Rows come batches of 8,000, each with its offset in one durable transaction, as the keeper commits them; a store that holds
 as many rows already is measured after that. Postgres is a server of this run's own with its default settings, so every commit
 waits for the disk. CPU is of this process (what the keeper would use) and, for Postgres, of the server's.
 """
@@ -26,7 +26,7 @@ from tests.support.databases import query
 from tests.support.postgres import Cluster
 
 ROWS = 100_000
-BATCH = 4000
+BATCH = 8000
 TICK_US = 500_000  # between two calls: a month is crossed after some five million
 TEAMS = [f"team-{number}" for number in range(40)]
 KEYS = [f"key-{number}" for number in range(400)]

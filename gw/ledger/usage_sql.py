@@ -132,7 +132,7 @@ def sums(db: Connection, dialect: Dialect, question: Question) -> Sums:
     found: Sums = {}
     paths = _paths(db, question)
     for table, span, stretches in (("usage_day", 1, pieces.days), ("usage_hour", HOURS_PER_DAY, pieces.hours)):
-        if stretches:
+        if stretches and paths != []:
             source = _Source(table, span, stretches, paths)
             _merge(found, db.execute(*_of_rollup(question, dialect, source)))
     for stretch in pieces.rest:
@@ -184,7 +184,7 @@ def _of_rollup(question: Question, dialect: Dialect, source: _Source) -> tuple[s
         head, tables, number = f"WITH piece (at, n) AS (VALUES {each}) ", f"piece CROSS JOIN {tables}", "piece.n"
         where.append("u.at = piece.at")
     if paths is not None:
-        where.append(f"u.path_id IN ({', '.join(map(str, paths)) or 'NULL'})")
+        where.append(f"u.path_id IN ({', '.join(map(str, paths))})")
     if needed:
         tables += " CROSS JOIN usage_path p"
         where += ["p.id = u.path_id", *(one.sql for one in question.conditions)]

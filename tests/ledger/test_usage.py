@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec.structs import astuple
 
+from gw import clock
 from gw.domain.call import CallRecord
 from gw.ledger import reports, rollup
 from gw.ledger.adjust import Adjustment, append
@@ -249,3 +250,10 @@ async def test_forecast_takes_each_weekday_as_it_was(database: Database) -> None
     rest_of_today, monday_to_next_monday = usd // 2, 7 * usd + 6 * usd + 7 * usd
     assert found.month_pusd == month + rest_of_today + monday_to_next_monday
     assert found.spent["day"].start_us == MIDNIGHT_US + 21 * DAY_US and len(found.by_day) == 7
+
+
+async def test_filter_that_fits_nothing_costs_nothing_however_long_the_time(database: Database, calls: list[CallRecord]) -> None:
+    begun_ns = clock.mono_ns()
+    assert reports.usage(database, "team", filters=Filters(team="nobody")) == []
+    assert len(reports.usage(database, "team", filters=Filters(team="t1"))) == 1
+    assert clock.mono_ns() - begun_ns < 2_000_000_000
