@@ -2,7 +2,7 @@
 
     python -m bench.micro.bench_ledger [ROWS] [sqlite|postgres ...]
 
-Rows come batches of 8,000, each with its offset in one durable transaction, as the keeper commits them; a store that holds
+Rows come in batches of 8,000, each with its offset in one durable transaction, as the keeper commits them; a store that holds
 as many rows already is measured after that. Postgres is a server of this run's own with its default settings, so every commit
 waits for the disk. CPU is of this process (what the keeper would use) and, for Postgres, of the server's.
 """

@@ -31,7 +31,7 @@ _NAMES = ", ".join((*COLUMNS, "seq"))
 _STAGE = "CREATE TEMPORARY TABLE arriving (LIKE call) ON COMMIT DELETE ROWS"
 _COPY = f"COPY arriving ({_NAMES}) FROM STDIN".encode()
 _INSERT = (
-    f"INSERT INTO call ({_NAMES}) SELECT {_NAMES} FROM arriving ORDER BY seq "  # noqa: S608 - our own field names
+    f"INSERT INTO call ({_NAMES}) SELECT {_NAMES} FROM arriving "  # noqa: S608 - our own field names
     "ON CONFLICT (call_id, started_us) DO NOTHING"
 ).encode()
 _STAGE_OF = {  # of rollups: what is to be added
