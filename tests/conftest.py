@@ -13,9 +13,8 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.support.databases import cluster, database, server  # noqa: F401 - fixtures of many suites
 
 FORBID = os.environ.get("GW_TEST_FORBID_SKIP") == "1"
-# Suites that stay in one process each where several run the tests (`-n`): they wait more than they work, and load the machine
-# as they need it. They begin first, since they take longest.
-TOGETHER = ("tests/faults/", "tests/e2e/")
+# Suites that stay in one process each where several run the tests (`-n`), and begin first, since they take long; else a file does.
+TOGETHER = ("tests/e2e/",)
 
 
 def _skipped(config: pytest.Config) -> dict[str, list[str]]:
