@@ -13,7 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.support.databases import cluster, database, server  # noqa: F401 - fixtures of many suites
 
 FORBID = os.environ.get("GW_TEST_FORBID_SKIP") == "1"
-# Suites that stay in one process each where several run the tests (`-n`), and begin first, since they take long; else a file does.
+# Suites that stay in one process each where several run the tests (`-n`), and begin first, since they take long; else a file.
 TOGETHER = ("tests/e2e/",)
 
 
