@@ -120,16 +120,25 @@ def peak_bytes(call: Callable[[bytes], object], chunks: list[bytes]) -> int:
         tracemalloc.stop()
 
 
+def blocks_kept(call: Callable[[bytes], object], chunks: list[bytes]) -> int:
+    """Blocks of the whole process that are there after the loop and were not before it."""
+    before = sys.getallocatedblocks()
+    for chunk in chunks:
+        call(chunk)
+    return sys.getallocatedblocks() - before
+
+
+ROUNDS = 5  # Other threads of the process allocate too; the least of several rounds is the loop's.
+
+
 @pytest.mark.parametrize("split", SPLITS)
 def test_an_event_takes_no_object(split: str) -> None:
     chunks, tap = SPLITS[split] * 50, running()
     seen = tap.text_bytes
     # isascii makes no object, so what it takes is the loop's own.
-    assert peak_bytes(tap.feed, chunks) == peak_bytes(bytes.isascii, chunks)
-    blocks = sys.getallocatedblocks()
-    for chunk in chunks:
-        tap.feed(chunk)
-    assert sys.getallocatedblocks() - blocks <= 2, "of the loop"
+    of_the_loop = min(peak_bytes(bytes.isascii, chunks) for _ in range(ROUNDS))
+    assert min(peak_bytes(tap.feed, chunks) for _ in range(ROUNDS)) == of_the_loop
+    assert min(blocks_kept(tap.feed, chunks) for _ in range(ROUNDS)) <= 2, "of the loop"
     assert tap.text_bytes > seen and not tap.reading()[-1]
 
 
