@@ -24,6 +24,8 @@ REFUSALS: dict[str, Kind] = {
     "duplicate_key": Kind(400, "invalid_request_error", None),
     "invalid_field": Kind(400, "invalid_request_error", None),
     "body_too_large": Kind(413, "request_too_large", None),
+    "capability_rejected": Kind(400, "invalid_request_error", None),  # Claude Code resends without the capability that is named
+    "cannot_carry": Kind(400, "policy_blocked", False),  # the upstream's dialect has no words for it, and nothing heals that
     "unsupported_encoding": Kind(415, "invalid_request_error", None),
     "unknown_path": Kind(404, "not_found_error", None),
     "method_not_allowed": Kind(405, "invalid_request_error", None),

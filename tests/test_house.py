@@ -18,6 +18,8 @@ ROOMS: dict[str, set[str]] = {
     "domain": set(),
     "wire": {"_fast", "domain"},
     "providers": {"wire", "domain"},
+    "translate": {"_fast", "domain", "providers"},
+    "credentials": {"domain"},  # of clouds: where they come from, and what is signed with them
     "admit": {"_fast", "domain"},
     "routing": {"domain"},
     "upstream": {"domain"},
@@ -62,7 +64,10 @@ HOMES: dict[str, tuple[str, ...]] = {
     "obstore": ("gw/export/target.py",),
     "httpx": ("gw/telemetry/post.py", "gw/alerts/deliver.py", "gw/siem/sink.py"),  # the courier's, to the outside
     "opentelemetry": ("gw/telemetry/*",),  # an extra, as the next: loaded where OTLP is spoken
-    "google": ("gw/telemetry/protobuf.py",),
+    "google": ("gw/telemetry/protobuf.py", "gw/credentials/google.py"),
+    "botocore": ("gw/credentials/aws.py",),  # an extra, as the next two: loaded where an upstream wants such a credential
+    "requests": ("gw/credentials/google.py",),
+    "azure": ("gw/credentials/azure.py",),
     "click": ("gw/cli*.py", "gw/cli/*"),
     "rich": ("gw/cli*.py", "gw/cli/*"),
 }
@@ -75,7 +80,7 @@ STANDARD_HOMES: dict[str, tuple[str, ...]] = {
     "mmap": ("gw/ops/state*.py", "gw/admit/*"),
 }
 # Rooms of nouns and decisions: bytes and values in, values out.
-PURE_ROOMS = ("domain", "providers", "routing", "_fast")
+PURE_ROOMS = ("domain", "providers", "translate", "routing", "_fast")
 IMPURE = {"asyncio", "selectors", "socket", "ssl", "http", "urllib.request", "sqlite3"}
 IMPURE |= {"subprocess", "threading", "multiprocessing"}
 # Process -> what loading it must never bring in, however far down.

@@ -1,0 +1,98 @@
+"""What a dialect can do: four readers and four writers, pure, without I/O. gw.translate.dialects has the table of them.
+
+As a client's dialect it reads requests and writes answers; as an upstream's it writes requests and reads answers. Whoever
+composes a reader of one with a writer of another has a translation.
+"""
+
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct, field
+
+from gw.translate.form import Answer, Event, Failure, Json, Request
+
+
+class Quirks(Struct, frozen=True):
+    """How an upstream differs from the one whose dialect it speaks. Set by its provider's table, or in the configuration."""
+
+    max_tokens_field: str = ""  # the body's field for the cap; "" as the dialect has it
+    max_tokens_most: int = 0  # the cap is lowered to this; 0: no bound
+    developer_role: bool = False  # system texts go as role "developer"
+    system_in_middle: bool = True  # takes system messages between the others
+    stream_usage: bool = True  # knows stream_options.include_usage
+    parallel_tools: bool = True  # knows parallel_tool_calls
+    tools_strict: bool = True  # knows `strict` of a tool
+    json_schema: bool = True  # knows response_format json_schema; False: the schema goes into the words of the system prompt
+    images: bool = True
+    documents: bool = True
+    thinking: str = ""  # how thinking is asked for: "reasoning_effort", "thinking", "reasoning", "enable_thinking"; "" as usual, "no" never
+    reasoning_field: str = ""  # where a chat answer has its thoughts: "reasoning_content", "reasoning"; "" either
+    cache_marks: bool = False  # takes cache_control on chat content (OpenRouter)
+    fields_dropped: tuple[str, ...] = ()  # names of top-level fields that it does not know
+    usage_of: str = ""  # whose reader of usage (gw.providers.usage_dialects); "" the provider's own name
+    extra: Json = field(default_factory=dict)  # put into each body, unless the client has it
+
+
+class Entrance(NamedTuple):
+    """What the request's address says, in the dialects where the body does not: model and stream of Gemini and Bedrock."""
+
+    operation: str  # messages | count_tokens | models | embeddings | completions | ...
+    model: str = ""
+    stream: bool = False
+    alt: str = ""  # Gemini: "sse"; "" has the stream as one JSON array
+
+
+class EventReader(Protocol):
+    """An upstream's stream, in bytes of any split. Never raises on what it is fed: what is none of its dialect becomes a
+    Failure (kind "api_error", code "garbled"), and after the last event there is nothing more."""
+
+    def feed(self, chunk: bytes) -> list[Event]: ...
+
+    def close(self) -> list[Event]:
+        """The stream is over: what was still missing of a whole answer (a dialect may end without saying so), or nothing."""
+        ...
+
+
+class EventWriter(Protocol):
+    """A client's stream. Takes any sequence of events that an EventReader may give; the bytes may be empty."""
+
+    def write(self, events: list[Event]) -> bytes: ...
+
+    def ping(self) -> bytes:
+        """Something that the client reads over; b"" where the dialect has nothing of the kind, or not at this point."""
+        ...
+
+    def fail(self, failure: Failure) -> bytes:
+        """Ends the stream with an error, well-formed wherever it stands."""
+        ...
+
+
+class Dialect(Protocol):
+    """One per dialect; a module-level constant. `name` as in gw.translate.dialects."""
+
+    name: str
+    content_type: bytes  # of its streams
+
+    # as the client's
+    def read_request(self, body: Json, entrance: Entrance) -> Request:
+        """Raises Refusal: invalid_field, cannot_carry."""
+        ...
+
+    def write_answer(self, answer: Answer, asked: Request) -> Json: ...
+
+    def event_writer(self, asked: Request) -> EventWriter: ...
+
+    def write_error(self, failure: Failure, call_id: str) -> Json: ...
+
+    # as the upstream's
+    def write_request(self, asked: Request, quirks: Quirks) -> Json:
+        """The body without what the address says. `asked.model` is the upstream's name of the model. Raises Refusal
+        cannot_carry; notes in `asked.lost` what it leaves out."""
+        ...
+
+    def read_answer(self, body: Json, provider: str) -> Answer | Failure:
+        """`provider`: whose rules of usage (gw.providers.usage_dialects)."""
+        ...
+
+    def event_reader(self, provider: str) -> EventReader: ...
+
+    def read_error(self, status: int, body: bytes) -> Failure: ...
