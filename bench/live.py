@@ -2,9 +2,11 @@
 
     python -m bench.live [--watchers 10] [--rate 2000] [--seconds 6] [--rounds 5]
 
-A gateway of one worker in front of the fake upstream. Each round loads it without watchers, then with: at `rate` calls a second
-(did each watcher see every call?), and with as many as it takes (how many calls a second are left?). The ratio of the latter is
-what watching costs. Watchers are in a process of their own, and read what comes.
+A gateway of one worker, on a core of its own, in front of the fake upstream; keeper, load, upstream and watchers share the other.
+Each round loads it without watchers, then with: at `rate` calls a second (did each watcher see every call?), and with as many as
+it takes. What watching costs is what the worker's processor time per call grows by at `rate`: so many fewer calls fit into its
+core. The throughput at full speed is printed too, but there the watchers, who are then told of far more than `rate`, take the
+load's core as well. Watchers are in a process of their own, and read what comes.
 """
 
 import argparse
@@ -18,6 +20,8 @@ from multiprocessing import Process, Queue
 from pathlib import Path
 from typing import Any
 
+from bench.load.contender import children, cores, cpu_ns, move
+from bench.load.contenders import granian_workers
 from gw.clock import mono_ns
 from gw.demo.scripts import by_prompt
 from gw.demo.upstream import UpstreamThread
@@ -28,7 +32,6 @@ BODY = json.dumps({"model": "claude-opus-5-5", "max_tokens": 1, "messages": [{"r
 HEAD = "POST /v1/messages HTTP/1.1\r\nhost: gw\r\nx-api-key: sk-own\r\ncontent-type: application/json\r\ncontent-length: "
 REQUEST = HEAD.encode() + b"%d\r\n\r\n" % len(BODY) + BODY
 CONNECTIONS = 32
-US_PER_TICK = 1_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 class Caller(asyncio.Protocol):
@@ -114,15 +117,6 @@ async def _watch(port: int, watchers: int, told: "Queue[Any]", asked: "Queue[str
         task.cancel()
 
 
-def cpu_us(gateway: GatewayUnderTest) -> int:
-    """What the gateway's processes have used of the processors."""
-    top = gateway.process._process
-    assert top is not None
-    pids = [int(pid) for pid in Path(f"/proc/{top.pid}/task/{top.pid}/children").read_text().split()]
-    used = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in (top.pid, *pids)]
-    return sum(int(fields[11]) + int(fields[12]) for fields in used) * US_PER_TICK
-
-
 def watched(port: int, rate: int, seconds: float, watchers: int) -> tuple[int, float, str]:
     """Calls made, calls a second, and what the watchers saw."""
     told: Queue[Any] = Queue()
@@ -146,27 +140,37 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seconds", type=float, default=6.0)
     given = parser.parse_args()
-    ratios = {given.rate: list[float](), 0: list[float]()}
+    rates = (given.rate, 0)
+    throughput, work = ({rate: list[float]() for rate in rates} for _ in range(2))
+    own, others = cores()
+    move(os.getpid(), others)
     with (
         tempfile.TemporaryDirectory() as folder,
         UpstreamThread(by_prompt) as upstream,
         GatewayUnderTest(Path(folder) / "gw", upstream.base_url, environ={"GW_ADMIN_TOKEN": TOKEN}) as gateway,
     ):
+        top = gateway.process._process
+        assert top is not None
+        workers = granian_workers(top.pid)
+        for pid in (top.pid, *children(top.pid)):
+            move(pid, own if pid in workers else others)
         port = gateway.process.port
         asyncio.run(load(port, 0, 1))
         for number in range(given.rounds):
-            for rate in (given.rate, 0):
-                marks = [cpu_us(gateway)]
+            for rate in rates:
+                marks = [cpu_ns(workers)]
                 count, alone = asyncio.run(load(port, rate, given.seconds))
-                marks.append(cpu_us(gateway))
+                marks.append(cpu_ns(workers))
                 made, beside, said = watched(port, rate, given.seconds, given.watchers)
-                marks.append(cpu_us(gateway))
-                ratios[rate].append(beside / alone)
-                costs = [(marks[1] - marks[0]) / count, (marks[2] - marks[1]) / made]
-                speeds = f"{alone:,.0f}/s alone, {beside:,.0f}/s watched; CPU of gw {costs[0]:.0f} and {costs[1]:.0f} us per call"
+                marks.append(cpu_ns(workers))
+                throughput[rate].append(beside / alone)
+                costs = [(marks[1] - marks[0]) / count / 1000, (marks[2] - marks[1]) / made / 1000]
+                work[rate].append(costs[0] / costs[1])
+                speeds = f"{alone:,.0f}/s alone, {beside:,.0f}/s watched; worker {costs[0]:.0f} and {costs[1]:.0f} us per call"
                 print(f"round {number + 1} at {rate or 'full'}: {speeds}; {said}", flush=True)
-    for rate, found in ratios.items():
-        print(f"at {rate or 'full speed'}: {statistics.median(found):.3f} of the throughput without watchers (median)")
+    for rate in rates:
+        calls, fits = statistics.median(throughput[rate]), statistics.median(work[rate])
+        print(f"at {rate or 'full speed'}: {calls:.3f} of the throughput, {fits:.3f} of the calls fit into the core (medians)")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import NamedTuple
 
 import orjson
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from gw.domain.usage import Reading
 from gw.errors import Refusal
 from gw.ops.metrics import RELAY, SETTLE, timing_text
 from gw.settle import Call
+from gw.speech import JSON_TYPE, Speech
 from gw.upstream.errors import UpstreamError
 from gw.upstream.response import Response
 from gw.wire.anthropic import COUNT_MAX, error_slug, read_error
@@ -26,24 +28,51 @@ WHOLE_MAX = 64 * 1024 * 1024  # a whole answer larger than this is relayed unrea
 DECODED_MAX = 64 * 1024 * 1024
 
 
-async def relay_whole(worker: Worker, call: Call, response: Response, answer: Answer, send: Send) -> None:
+class Whole(NamedTuple):
+    """`body`: as it came. `rest`: it is larger than WHOLE_MAX, and more is to come."""
+
+    body: bytes
+    rest: bool
+
+
+async def read_whole(response: Response, parts: list[bytes]) -> Whole:
+    """`parts` takes what has come, also of an answer that breaks off. Raises UpstreamError."""
+    size = 0
+    while chunk := response.read_nowait() or await response.read():
+        parts.append(chunk)
+        size += len(chunk)
+        if size > WHOLE_MAX:
+            return Whole(b"".join(parts), True)
+    return Whole(parts[0] if len(parts) == 1 else b"".join(parts), False)
+
+
+async def relay_whole(  # noqa: PLR0917 - compiled, it is a C function
+    worker: Worker, call: Call, response: Response, answer: Answer, send: Send, speech: Speech | None = None
+) -> None:
     """Reads the answer to its end, settles, sends it with its cost."""
     parts: list[bytes] = []
-    size = 0
     try:
-        while chunk := response.read_nowait() or await response.read():
-            parts.append(chunk)
-            size += len(chunk)
-            if size > WHOLE_MAX:
-                call.status = response.status
-                await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
-                return await _relay_unread(worker, call, response, b"".join(parts), send)
+        whole = await read_whole(response, parts)
     except UpstreamError:
-        call.reading = Reading(text_bytes=size)
+        call.reading = Reading(text_bytes=sum(map(len, parts)))
         raise
+    del parts
+    if whole.rest:
+        call.status = response.status
+        await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
+        return await _relay_unread(worker, call, response, whole.body, send)
+    await tell(worker, call, response.status, answer, whole.body, send, speech)
+
+
+async def tell(  # noqa: PLR0917 - as relay_whole
+    worker: Worker, call: Call, status: int, answer: Answer, body: bytes, send: Send, speech: Speech | None = None
+) -> None:
+    """A whole answer: judged, settled, sent. Raises Refusal if the upstream refused gw's own credential."""
     call.laps.skip()
-    body = parts[0] if len(parts) == 1 else b"".join(parts)
-    outcome, error = _judge(call, response.status, answer, body)
+    if speech is None:
+        outcome, error = _judge(call, status, answer, body)
+    else:
+        outcome, error, body = _translate(call, status, answer, body, speech)
     call.laps.lap(SETTLE)
     call.response_bytes = len(body)
     if call.account.stores_content:
@@ -51,20 +80,64 @@ async def relay_whole(worker: Worker, call: Call, response: Response, answer: An
     if call.client_gone:
         worker.settle(call, "client_gone", error)
         return
-    call.status = response.status
+    call.status = status
     if call.endpoint == "models" and outcome == "completed" and call.account.models != ("*",):
         body = _allowed_models(call, body)
     worker.settle(call, outcome, error)
-    if call.endpoint == "messages" and call.record is not None and call.record.usage_source != "none":
+    if call.metered and call.record is not None and call.record.usage_source != "none":
         answer.headers.append((b"x-gw-cost-usd", _cost_text(call.record.billed_pusd)))
-    if response.status < 400:
+    if status < 400:
         answer.headers.extend(worker.governor.headers(call))
+    if call.attempts is not None:
+        answer.headers.extend(call.told())
     answer.headers.append((b"content-length", str(len(body)).encode()))
     call.laps.lap(RELAY)
     if TIMING in call.values:
         answer.headers.append((TIMING, timing_text(call.laps)))
-    await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
+    await send({"type": "http.response.start", "status": status, "headers": answer.headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _translate(call: Call, status: int, answer: Answer, body: bytes, speech: Speech) -> tuple[Outcome, str, bytes]:
+    """As `_judge`, and the bytes that the client gets."""
+    plain = decoded(body, answer.encoding)
+    if status >= 400:
+        failure = speech.failure(status, plain if plain is not None else b"")
+        _must_be_the_clients(call, status, failure.kind, failure.message)
+        if not speech.same:
+            answer.headers[:], body = speech.error(failure, call.call_id, answer.headers)
+        return "upstream_error", error_slug(failure.kind, status), body
+    if plain is None:
+        call.reading = Reading(garbled=True, text_bytes=len(body))
+        return "upstream_error", "upstream_garbled", body
+    call.first_token_us = call.first_byte_us
+    heard = speech.whole(plain)
+    call.served_model, call.charge_pusd = heard.served_model, heard.charge_pusd
+    if not speech.same:
+        answer.headers[:] = [*speech.kept(answer.headers), JSON_TYPE]
+        body = heard.client
+    found = call.found = found_in(heard.tap, 0)
+    found.cap(COUNT_MAX)
+    if found.started:
+        return "completed", "", body
+    if heard.failure is not None and heard.failure.code == "garbled":
+        call.found = None
+        call.reading = Reading(garbled=True, text_bytes=len(plain))
+        if b"json" not in answer.content_type:
+            call.billed = False
+        return "upstream_error", "upstream_garbled", body
+    return "upstream_error", error_slug(found.error_type, status), body
+
+
+def _must_be_the_clients(call: Call, status: int, kind: str, message: str) -> None:
+    """Raises Refusal if what the upstream refuses is gw's own credential."""
+    if status in (401, 403) and not call.own_credential:
+        name = call.deployment.name if call.deployment is not None else ""
+        raise Refusal(
+            "upstream_credential_refused",
+            f'The upstream "{name}" refused the gateway\'s credential ({status} {kind[:64]}: {message[:300]}). '
+            "Tell your gateway administrator.",
+        )
 
 
 def _cost_text(pusd: int) -> bytes:
@@ -77,13 +150,7 @@ def _judge(call: Call, status: int, answer: Answer, body: bytes) -> tuple[Outcom
     plain = decoded(body, answer.encoding)
     if status >= 400:
         kind, message = read_error(plain if plain is not None else b"")
-        if status in (401, 403) and not call.own_credential:
-            name = call.deployment.name if call.deployment is not None else ""
-            raise Refusal(
-                "upstream_credential_refused",
-                f'The upstream "{name}" refused the gateway\'s credential ({status} {kind[:64]}: {message[:300]}). '
-                "Tell your gateway administrator.",
-            )
+        _must_be_the_clients(call, status, kind, message)
         return "upstream_error", error_slug(kind, status)
     if call.endpoint != "messages":
         return "completed", ""

@@ -7,7 +7,7 @@ from typing import Any
 
 from gw.config.load import ConfigError
 from gw.control.app import control_app
-from gw.domain.call import Endpoint
+from gw.doors import COUNT_TOKENS, MESSAGES, MODELS, Door, door_of, methods_of
 from gw.errors import Refusal
 from gw.intake import Intake
 from gw.ledger.journal import JournalError
@@ -22,10 +22,10 @@ from gw.worker import Worker
 
 log = logging.getLogger("gw.app")
 
-DATA: dict[str, tuple[str, Endpoint]] = {
-    "/v1/messages": ("POST", "messages"),
-    "/v1/messages/count_tokens": ("POST", "count_tokens"),
-    "/v1/models": ("GET", "models"),
+DATA: dict[str, tuple[str, Door]] = {
+    "/v1/messages": ("POST", MESSAGES),
+    "/v1/messages/count_tokens": ("POST", COUNT_TOKENS),
+    "/v1/models": ("GET", MODELS),
 }
 HELLO = frozenset({"/", "/api/hello"})
 PREFIX = "/anthropic"
@@ -55,6 +55,8 @@ class App:
                 await self.control(scope, receive, send)
             elif self.intake is not None and self.intake.serves(path):
                 await self.intake(path, scope, receive, send)
+            elif (door := door_of(scope["method"], scope["path"])) is not None:
+                await handle(self.worker, door, scope, receive, send)
             else:
                 await self._other(self.worker, path, scope, send)
         elif scope["type"] == "lifespan":
@@ -99,7 +101,8 @@ class App:
             if path in OPS:
                 self.ops = self.ops or OpsPages(worker)
                 return await self.ops.answer(path, scope, send)
-        known = path in DATA or path in HELLO or path in OPS or path in ME
+        methods = methods_of(scope["path"])
+        known = path in DATA or path in HELLO or path in OPS or path in ME or bool(methods)
         refusal = (
             Refusal("method_not_allowed", f"{method[:20]} is not supported on {path}.")
             if known
@@ -109,7 +112,7 @@ class App:
             )
         )
         metrics.refuse(worker.block.counters, refusal.slug)
-        allow = (DATA[path][0].encode() if path in DATA else b"GET, HEAD") if known else b""
+        allow = (DATA[path][0].encode() if path in DATA else methods.encode() or b"GET, HEAD") if known else b""
         status, headers, body = refusal_answer(refusal, worker.call_id(), allow=allow)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body, "more_body": False})

@@ -23,6 +23,7 @@ from gw.cli_logs import logs
 from gw.cli_me import me, status_line
 from gw.cli_reports import usage
 from gw.cli_reprice import reprice_command
+from gw.cli_route import route
 from gw.config.load import ConfigError, find, load
 from gw.config.model import Config
 from gw.ops.admin_token import TOKEN_FILE, AdminToken, load_admin_token
@@ -168,7 +169,7 @@ def version(as_json: bool) -> None:
 
 COMMANDS = (
     alerts, audit, bench, budget, chargeback, check, content, customer, demo, export, key, limit, logs, me,
-    reprice_command, status_line, team, usage,
+    reprice_command, route, status_line, team, usage,
 )
 for command in COMMANDS:
     main.add_command(command)

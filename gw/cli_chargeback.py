@@ -10,7 +10,9 @@ from gw.chargeback.month import month_of, parse_month
 from gw.chargeback.page import page
 from gw.chargeback.report import DEFAULT_BY, parse_by, report
 from gw.chargeback.table import cents_text, csv_bytes, json_bytes
+from gw.cli_fields import me
 from gw.cli_ledger import LedgerCommand, config_option, ledger_of, load_or_exit
+from gw.ledger.audit import note
 
 FORMS = {"html": page, "csv": csv_bytes, "json": json_bytes}
 
@@ -38,7 +40,10 @@ def chargeback(*, config_path: str | None, month_text: str | None, by_text: str,
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--by") from error
     chosen = form or _form_of(output)
-    made = report(ledger_of(load_or_exit(config_path)), month, by, now_us)
+    ledger, actor = ledger_of(load_or_exit(config_path)), me()
+    made = report(ledger, month, by, now_us)
+    about = {"by": ",".join(by), "format": chosen}
+    note(ledger, now_us, actor.name, actor.via, "read_report", "report", f"chargeback {month}", about)
     content = FORMS[chosen](made)
     if output is None or output == "-":
         sys.stdout.buffer.write(content)

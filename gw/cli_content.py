@@ -17,6 +17,7 @@ from gw.cli_ledger import config_option, load_or_exit, past_us, utc_text
 from gw.config.content_model import KEY_BYTES
 from gw.config.model import Config
 from gw.content.conversation import Conversation, conversation
+from gw.content.found import SEARCHED
 from gw.content.library import Library, Raw, Stats
 from gw.content.spool import DIRECTORY
 from gw.content.store import CallRow
@@ -69,15 +70,18 @@ def show(config_path: str | None, call_id: str, raw: str | None, as_json: bool) 
 def search(config_path: str | None, words: tuple[str, ...], limit: int) -> None:
     """List calls in which all of these WORDS were said.
 
-    The latest come first.
+    The latest come first. That you searched stands in the audit.
 
     Words in quotes stand beside each other; a word that ends with * may go on: gw content search '"credit card" invoi*'.
     """
-    library = _library(load_or_exit(config_path))
+    config, text = load_or_exit(config_path), " ".join(words)
+    library = _library(config)
     try:
-        found = _told(lambda: library.search(" ".join(words), limit))
+        found = _told(lambda: library.search(text, limit))
     except ValueError as error:
         raise click.UsageError(f"the search {error}") from error
+    actor, database = me(), database_of(config.storage.address)
+    note(database, clock.wall_us(), actor.name, actor.via, SEARCHED, "content", text, {"calls": len(found)})
     for call_id in found:
         click.echo(call_id)
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gw import clock
+from gw.cli_fields import me
 from gw.cli_ledger import (
     LedgerCommand,
     config_option,
@@ -36,6 +37,7 @@ from gw.export.job import Progress as Step
 from gw.export.parts import added, totals_text
 from gw.export.runs import Run
 from gw.export.work import Wish, window, work
+from gw.ledger.audit import note
 from gw.ledger.store import Database
 from gw.snapshot import pepper_of
 
@@ -115,9 +117,11 @@ def run_export(*, name: str, config_path: str | None, since: str | None, until: 
     now_us, ledger = clock.wall_us(), ledger_of(config)
     made = _job(known[name], config, Path(config.server.state_dir))
     low_us, high_us = past_us(since), past_us(until) or now_us
+    actor = me()
+    note(ledger, now_us, actor.name, actor.via, "run", "export", name, _span(since, until))
 
     def do(job: Job) -> list[Run]:
-        wish = Wish(now_us, "request", "command line")
+        wish = Wish(now_us, "request", actor.name)
         return window(ledger, job, low_us, high_us, wish) if since or until else work(ledger, job, wish)
 
     done = _shown(made, do, quiet=as_json)
@@ -165,10 +169,11 @@ def now(*, config_path: str | None, since: str, until: str | None, as_json: bool
         hash=_words(given["hashed"]),
     )
     low_us, high_us = (0 if since == "all" else past_us(since)), past_us(until) or now_us
+    actor, about = me(), {"what": settings.what, "to": settings.to, **_span(since, until)}
     with tempfile.TemporaryDirectory(prefix="gw-export-") as spool:
-        made = _shown(
-            _job(settings, config, Path(spool)), lambda job: export_now(ledger, job, low_us, high_us, now_us), quiet=as_json
-        )
+        job = _job(settings, config, Path(spool))
+        note(ledger, now_us, actor.name, actor.via, "export_now", "export", "now", about)
+        made = _shown(job, lambda job: export_now(ledger, job, low_us, high_us, now_us), quiet=as_json)
     totals = totals_text(added(part.totals for part in made.parts))
     rows, size = sum(part.rows for part in made.parts), sum(part.size for part in made.parts)
     if as_json:
@@ -180,6 +185,11 @@ def now(*, config_path: str | None, since: str, until: str | None, as_json: bool
     if billed is not None:
         click.echo(f"billed: {billed} USD")
     click.echo(f"manifest: {made.manifest}")
+
+
+def _span(since: str | None, until: str | None) -> dict[str, str]:
+    """As the audit tells of it: in the words of who asked."""
+    return {name: text for name, text in (("since", since), ("until", until)) if text}
 
 
 def run_fields(run: Run) -> dict[str, Any]:

@@ -13,16 +13,22 @@ from msgspec.structs import replace
 from rich.text import Text
 
 from gw import clock
+from gw.cli_fields import me
 from gw.cli_ledger import LedgerCommand, address_of, config_option, console, json_option, ledger_of, load_or_exit
 from gw.cli_live import Place, follow, get, place_of
 from gw.cli_reports import STYLE_OF_OUTCOME, filter_options, money_of, nothing_said, print_doubts
+from gw.config.model import Config
 from gw.config.said import nearest
+from gw.content.found import SEARCHED, TooMany, calls_that_said
+from gw.content.library import Library
+from gw.content.vault import ContentError
 from gw.domain.call import Outcome
 from gw.domain.money import pusd_from_usd
-from gw.ledger.log_filter import PARAMETERS, FilterError, escaped, parse
+from gw.ledger.audit import note
+from gw.ledger.log_filter import PARAMETERS, FilterError, LogFilter, escaped, parse
 from gw.ledger.log_shown import call_json, fields_of
 from gw.ledger.logs import SORTS, Asked, page
-from gw.ledger.store import Row
+from gw.ledger.store import Database, Row
 from gw.ops.admin_token import load_admin_token
 
 Document = dict[str, Any]  # a call as the API shows it
@@ -31,6 +37,7 @@ SHOWN = (
     "ended_at,outcome,status,error,key_name,key_id,credential,model,endpoint,input_tokens,output_tokens,cache_read_tokens,"
     "cache_write_5m_tokens,cache_write_1h_tokens,billed_usd,duration_ms,session_id,unpriced,estimated"
 )
+OTHERS = ("q", "content", "since", "until")  # filters that are no column's
 PAGE = 500
 
 
@@ -55,6 +62,7 @@ class Wanted(NamedTuple):
 @click.option("--status", default="", metavar="CODE", help="HTTP status sent to the client.")
 @click.option("--error", default="", metavar="SLUG", help="Error slug; may be a glob such as 'upstream_*'.")
 @click.option("--q", "sought", default="", metavar="TEXT", help="Anywhere in names and errors; ids by their beginning.")
+@click.option("--content", default="", metavar="WORDS", help="All of these were said: 'refund \"credit card\" invoi*'.")
 @click.option("--sort", default="ended_at", type=click.Choice(list(SORTS)), show_default=True, help="The highest last.")
 @click.option("--limit", "-n", type=click.IntRange(1), default=50, show_default=True, help="Calls to show.")
 @click.option("--fields", default="", metavar="NAMES", help="Columns of --json, with commas [default: all].")
@@ -79,6 +87,8 @@ def logs(
     error.not=overloaded_error  (docs/logs.md). Everything must hold.
     """
     query = query_of(filters, options)
+    if following and query.get("content"):
+        raise click.UsageError("what was said is indexed after a call has ended: --content does not go with --follow")
     place = elsewhere(url)
     show = print_json if as_json else LogLines(money_of(exact=exact)).show
     columns = (fields or "*") if as_json else SHOWN
@@ -98,7 +108,7 @@ def query_of(filters: tuple[str, ...], options: dict[str, str | None]) -> dict[s
     query: dict[str, str] = {}
     for text in filters:
         name, sign, value = text.partition("=")
-        if not sign or (name not in PARAMETERS and name not in ("q", "since", "until")):
+        if not sign or (name not in PARAMETERS and name not in OTHERS):
             hint = nearest(name, list(PARAMETERS)) if sign else "; write COLUMN=VALUE"
             raise click.BadParameter(f'"{text}" is no filter{hint}', param_hint="FILTER")
         query[name] = value
@@ -141,7 +151,10 @@ def _list_here(config_path: str | None, wanted: Wanted, show: Show, *, quiet: bo
     config = load_or_exit(config_path)
     ledger = ledger_of(config)
     names = fields_of(wanted.columns)[0]
-    asked = Asked(wanted=parse(wanted.query, clock.wall_us()), sort=wanted.sort, count=False)
+    now_us = clock.wall_us()
+    asked = Asked(wanted=parse(wanted.query, now_us), sort=wanted.sort, count=False)
+    if wanted.query.get("content"):
+        asked = replace(asked, among=_said(config, ledger, wanted.query["content"], asked.wanted, now_us))
     rows, after, until = list[tuple[int, Row]](), None, 0
     while len(rows) < wanted.limit:
         asked = replace(asked, limit=min(wanted.limit - len(rows), PAGE), after=after, until_seq=until)
@@ -158,6 +171,19 @@ def _list_here(config_path: str | None, wanted: Wanted, show: Show, *, quiet: bo
     if documents and not quiet:
         _doubts(documents)
     return until
+
+
+def _said(config: Config, ledger: Database, text: str, wanted: LogFilter, now_us: int) -> tuple[str, ...]:
+    """Calls in which it was said; that somebody searched is noted. Raises click.ClickException."""
+    try:
+        found = calls_that_said(Library(config.content, config.storage.address), text, wanted, now_us)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--content") from error
+    except (ContentError, TooMany) as error:
+        raise click.ClickException(f"{error}") from error
+    actor = me()
+    note(ledger, now_us, actor.name, actor.via, SEARCHED, "content", text, {"calls": len(found)})
+    return found
 
 
 def _list_elsewhere(place: Place, wanted: Wanted, show: Show) -> int:

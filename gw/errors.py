@@ -40,6 +40,7 @@ REFUSALS: dict[str, Kind] = {
     "model_not_allowed": Kind(400, "policy_blocked", False),
     "upstream_not_allowed": Kind(400, "policy_blocked", False),
     "model_unpriced": Kind(400, "policy_blocked", False),
+    "denied_by_rule": Kind(400, "policy_blocked", False),
     "no_route": Kind(404, "not_found_error", None),
     "request_too_costly": Kind(400, "policy_blocked", False),
     "max_tokens_exceeded": Kind(400, "policy_blocked", False),

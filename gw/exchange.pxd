@@ -2,5 +2,5 @@
 
 from gw.governor cimport Governor
 from gw.settle cimport Call
-from gw.snapshot cimport Deployment
+from gw.deployment cimport Deployment
 from gw.worker cimport Worker

@@ -8,35 +8,60 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gw import clock
-from gw._fast import Tap
-from gw.answer import relay_whole
+from gw._fast import Answer, Tap
+from gw.answer import Whole, read_whole, relay_whole
 from gw.errors import Refusal
 from gw.ops.metrics import RECORD, RELAY, timing_text
-from gw.providers.anthropic import is_billed
 from gw.relay import Stream
 from gw.settle import Call
+from gw.speech import Speech
+from gw.upstream.errors import UpstreamError
 from gw.upstream.response import Response
 from gw.wire.asgi import Receive, Send
 from gw.wire.headers import TIMING, to_client
 from gw.worker import Worker
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})  # a client would follow them past gw, with its virtual key
+# What another attempt may do better; 401 and 403 where the credential is gw's own.
+AGAIN = frozenset({401, 402, 403, 408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530})
+OVERFLOWS = frozenset({400, 413, 422})  # where a longer prompt may fit elsewhere
+NEVER: frozenset[int] = frozenset()
+FAILURES = (b"event: error", b'data: {"error"', b'{"error"', b'[{"error"', b'data: {"type":"error"')  # in place of a stream
 
 
 class Outgoing(NamedTuple):
-    """The request as it goes upstream; `head` without what the upstream client writes itself."""
+    """The request as it goes upstream; `head` without what the upstream client writes itself. `speech`: where one side has another
+    dialect than Anthropic's. `again`: statuses that another attempt may do better, and that are raised as Turned; with none,
+    all that comes is the client's. `elsewhere`: there is another place, so a stream that fails before it begins is raised too."""
 
     method: bytes
     path: bytes
     head: bytes
     body: bytes
+    speech: Speech | None = None
+    again: frozenset[int] = NEVER
+    elsewhere: bool = False
+
+
+class Turned(Exception):
+    """The upstream's answer is one that another attempt may do better; nothing of it has gone to the client."""
+
+    def __init__(self, response: Response, whole: Whole) -> None:
+        super().__init__(response.status)
+        self.response = response
+        self.whole = whole
+        self.speech: Speech | None = None
+
+    @property
+    def status(self) -> int:
+        return self.response.status
 
 
 async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Receive, send: Send) -> None:
-    """One attempt on the call's deployment. Raises Refusal or UpstreamError only while nothing has gone to the client."""
+    """One attempt on the call's deployment. Raises Refusal, UpstreamError or Turned only while nothing has gone to the client."""
     deployment, peek = call.deployment, call.peek
     assert deployment is not None
-    if call.endpoint == "messages" and peek is not None:
+    if call.metered and peek is not None:
         if peek.stream:
             if call.slot < 0:
                 call.slot = worker.block.take_slot(call.call_id)
@@ -48,36 +73,78 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
     call.sent = True
     response: Response | None = None
     try:
+        method, path, head, body, speech, again, elsewhere = outgoing
         try:
-            response = await worker.pool.request(deployment.target, *outgoing, on_send=call.goes_out)
+            response = await worker.pool.request(deployment.target, method, path, head, body, on_send=call.goes_out)
         except ValueError as error:  # it would change the shape of the message
             raise Refusal("invalid_field", f"The request cannot be passed on: {error}.") from error
-        del outgoing  # its body may be large, and the answer long
+        del outgoing, body  # it may be large, and the answer long
         call.laps.skip()
         call.first_byte_us = clock.wall_us()
         call.upstream_status = response.status
-        call.retries = response.retries
-        call.billed = is_billed(response.status, call.endpoint)
+        call.retries = response.retries + (len(call.attempts) if call.attempts is not None else 0)
+        call.billed = call.metered and 200 <= response.status < 300  # providers charge for no HTTP error
         if response.status in REDIRECTS:
             raise Refusal(
                 "upstream_redirect",
                 f'The upstream "{deployment.name}" answered with a redirect ({response.status}), which gw does not follow: '
                 "its base_url is wrong. Tell your gateway administrator.",
             )
-        answer = to_client(response.headers, call.call_id.encode(), own_account=call.own_credential)
-        call.upstream_request_id = answer.request_id
-        call.laps.lap(RELAY)
-        if answer.streams and response.status < 400 and call.endpoint == "messages" and peek is not None:
-            tap = call.tap = call.tap or Tap(peek.ttl)  # a stream that was not asked for has no slot
-            answer.headers.extend(worker.governor.headers(call))
-            if TIMING in call.values:
-                answer.headers.append((TIMING, timing_text(call.laps)))
-            await Stream(worker, call, response, tap, send).relay(answer)
-        else:
-            await relay_whole(worker, call, response, answer, send)
+        if response.status in again:
+            raise Turned(response, await read_whole(response, []))
+        await relayed(worker, call, response, speech, elsewhere, send)
     finally:
         call.receive = None
         if call.watch is not None:
             call.watch.close()
+            call.watch = None
         if response is not None and not response.complete:
             response.abort()
+
+
+async def relayed(  # noqa: PLR0917 - by position: every call asks
+    worker: Worker, call: Call, response: Response, speech: Speech | None, more: bool, send: Send
+) -> None:
+    """The answer, as it is or as it is translated. Raises as `forward`."""
+    answer = to_client(response.headers, call.call_id.encode(), own_account=call.own_credential)
+    call.upstream_request_id = answer.request_id
+    call.laps.lap(RELAY)
+    peek = call.peek
+    if not (_streams(answer, speech) and response.status < 400 and call.metered and peek is not None):
+        await relay_whole(worker, call, response, answer, send, speech)
+        return
+    if more:
+        await _begun(response, call.snapshot.config.server.ping_interval_s)
+    if call.demand is not None:
+        call.demand.let_go()
+    tap = call.tap = call.tap or Tap(peek.ttl)  # a stream that was not asked for has no slot
+    between = None
+    headers = answer.headers
+    if speech is not None:
+        between = speech.interpreter(answer.encoding)
+        headers[:] = speech.stream_headers(headers)
+    headers.extend(worker.governor.headers(call))
+    if call.attempts is not None:
+        headers.extend(call.told())
+    if TIMING in call.values:
+        headers.append((TIMING, timing_text(call.laps)))
+    await Stream(worker, call, response, tap, send, between).relay(answer)
+
+
+def _streams(answer: Answer, speech: Speech | None) -> bool:
+    return answer.streams or (speech is not None and speech.streams and answer.content_type.startswith(speech.stream_type))
+
+
+async def _begun(response: Response, patience_s: float) -> None:
+    """Until the stream has something to say, for a failure at its very beginning can still be mended elsewhere; but no longer
+    than until the client wants a ping. Raises UpstreamError, Turned."""
+    if not response.chunks and not response.complete and response.error is None:
+        await response.wait(patience_s)
+    if response.chunks:
+        first = response.chunks[0][:64].lstrip()
+        if first.startswith(FAILURES):
+            raise Turned(response, await read_whole(response, []))
+    elif response.error is not None:
+        raise response.error
+    elif response.complete:
+        raise UpstreamError("reset", "its stream ended before it began", sent=True, received=True)

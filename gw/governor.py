@@ -92,6 +92,26 @@ class Governor:
             raise
         return None
 
+    def admit_unweighed(self, call: Call) -> None:
+        """A call whose cost nobody can know before: by its limits of requests, and as long as no hard budget on its path is
+        spent. Nothing is set aside: what it costs the keeper charges, from its row. Raises Refusal."""
+        rules = call.snapshot.budget_book.for_path(path_of(call))
+        if not (rules.budgets or rules.limits):
+            return
+        now_us = clock.wall_us()
+        try:
+            path = self.gate.compiled(rules, now_us)
+            self.gate.take_rates(path, clock.mono_ns())
+        except Blocked as blocked:
+            if blocked.why == "unreadable":
+                self._unread(call, rules)
+                return
+            raise self.refusal(call, blocked) from None
+        for standing in self.gate.standings(path):
+            if standing.budget.mode == "hard" and standing.settled_nusd >= standing.limit_nusd:
+                self.gate.give_rates(path)
+                raise say.budget_refusal(standing, call.call_id, now_us)
+
     async def wait(self, call: Call, waiting: Waiting) -> None:
         """Until what others have set aside comes back, `budgets.wait_s` at most. Raises Refusal."""
         self._block.waits(1)
@@ -271,6 +291,13 @@ class Governor:
         assert now, "a stream is ended by a budget on its path"
         return say.stop_event(now[0], call.call_id, at_boundary=True)
 
+    def stop_text(self, call: Call, blocked: Blocked) -> str:
+        """What that error says, for a client that speaks another dialect."""
+        assert call.hold is not None
+        now = [one for one in self.gate.standings(call.hold.path) if one.budget.id == blocked.rule]
+        assert now, "a stream is ended by a budget on its path"
+        return say.spent_text(now[0], call.call_id, 0, running=True)
+
     def replaced(self) -> None:
         """A new snapshot is in force: its limits count for the calls that run, too."""
         self.gate.forget()
@@ -303,6 +330,18 @@ class Governor:
             least, most = self.gate.standing(half, tightest), self.gate.standing(half, fullest)
             steady = path.said[words] = say.steady_headers(least, most, percent, native=native)
         return [say.remaining_header(remaining), *steady]
+
+    def let_go(self, call: Call) -> None:
+        """An attempt has cost nothing, and the next one goes to another upstream, on other budgets' paths: what was set aside and
+        taken for it is given back, and the call can be admitted again."""
+        hold, call.hold = call.hold, None
+        if hold is not None:
+            hold.void()
+            self.gate.give_rates(hold.path)
+        self._give([slot for slot in (call.slot, call.second_slot) if slot >= 0])
+        call.slot = call.second_slot = -1
+        call.who = call.who_columns = None
+        call.weight = call.tap = None
 
     # --- at its end -------------------------------------------------------------------------------------------------------
 

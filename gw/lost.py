@@ -78,7 +78,7 @@ class LostCalls:
             provider=deployment.provider if deployment is not None else "anthropic",
             upstream=record.upstream,
             region=deployment.region if deployment is not None else "",
-            model=record.requested_model,
+            model=record.sent_model or record.requested_model,
             reading=reading,
             at_us=record.started_us,
             key=record.key_name,

@@ -12,49 +12,57 @@ import logging
 
 from gw._fast import peek
 from gw.admit.auth import EndedKey
-from gw.domain.call import Endpoint, Outcome
+from gw.attempts import attempt
+from gw.demand import Demand
+from gw.deployment import Deployment
+from gw.domain.call import Outcome
 from gw.domain.text import printable
+from gw.doors import Door
 from gw.errors import Refusal
-from gw.exchange import Outgoing, forward
+from gw.exchange import NEVER, Outgoing, forward
 from gw.ops.metrics import ADMIT, AUTH, PEEK, PLAN, RELAY
+from gw.passing import passage
 from gw.providers.anthropic import request_path
+from gw.refusing import refusal_of, refuse
 from gw.routing.plan import plan
 from gw.settle import MODEL_MAX, Call
-from gw.snapshot import Deployment
+from gw.terms import price
 from gw.upstream.errors import UpstreamError
 from gw.wire.asgi import Receive, Scope, Send
 from gw.wire.body import PEEK_MESSAGES, read_body, readable
+from gw.wire.credentials import as_known
 from gw.wire.headers import VALUE_MAX, Sent, read_request, text_of
-from gw.wire.refusals import refusal_answer
 from gw.wire.trace import TRACEPARENT, with_own_span
 from gw.worker import Worker
 
 log = logging.getLogger("gw.pipeline")
 
+NO_MODEL = ("models", "other")
 _new = tuple.__new__  # past the keyword handling of a NamedTuple's class
 Flag = bool  # compiled, a C integer: pipeline.pxd
 
 
-async def handle(worker: Worker, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+async def handle(worker: Worker, door: Door, scope: Scope, receive: Receive, send: Send) -> None:
     """Serves one request of the data plane, whole."""
-    call = worker.begin(endpoint)
+    call = worker.begin(door.endpoint)
+    call.dialect = door.dialect
     try:
-        await _serve(worker, call, scope, receive, send)
+        await _serve(worker, door, call, scope, receive, send)
     except EndedKey as refusal:
         call.account = refusal.account
-        await _refuse(worker, call, refusal, send)
+        await refuse(worker, call, refusal, send)
     except Refusal as refusal:
-        await _refuse(worker, call, refusal, send)
+        await refuse(worker, call, refusal, send)
     except UpstreamError as error:
-        await _refuse(worker, call, refusal_of(error, call), send)
+        await refuse(worker, call, refusal_of(error, call), send)
     except asyncio.CancelledError:
         if not (call.client_gone or call.stopping):
             raise
         if call.stopping and not call.client_gone and not call.status:
-            await _refuse(worker, call, Refusal("draining", "This gateway is restarting. Try again."), send)
+            await refuse(worker, call, Refusal("draining", "This gateway is restarting. Try again."), send)
     except Exception:  # a bug: it costs this call, never the worker, and it is recorded
         log.exception("call %s failed inside gw", call.call_id)
-        await _refuse(
+        await refuse(
             worker, call, Refusal("gw_error", f"gw failed inside. Please report it with the reference {call.call_id}."), send
         )
     finally:
@@ -65,10 +73,12 @@ async def handle(worker: Worker, endpoint: Endpoint, scope: Scope, receive: Rece
             worker.end(call)
 
 
-async def _serve(worker: Worker, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+async def _serve(  # noqa: PLR0917 - by position: every call asks
+    worker: Worker, door: Door, call: Call, scope: Scope, receive: Receive, send: Send
+) -> None:
     snapshot = call.snapshot
     # 1 entry
-    sent = read_request(scope["headers"])
+    sent = read_request(as_known(scope, door.family) if door.dialect else scope["headers"])
     call.values = sent.values
     call.session_id = text_of(sent.values.get(b"x-claude-code-session-id", b""))
     worker.must_take()
@@ -80,7 +90,7 @@ async def _serve(worker: Worker, call: Call, scope: Scope, receive: Receive, sen
     call.laps.lap(AUTH)
     # 3 peek: the body stays verbatim
     body, plain, model = b"", b"", None
-    if call.endpoint != "models":
+    if call.endpoint != "models" and scope["method"] != "GET":
         whole = await read_body(receive, sent.content_length, snapshot.body_bytes_max)
         if whole is None and sent.content_length >= 0:
             call.client_gone = True
@@ -90,17 +100,29 @@ async def _serve(worker: Worker, call: Call, scope: Scope, receive: Receive, sen
         body = whole
         call.body_bytes = len(body)
         call.laps.skip()
-        plain = readable(body, sent.content_encoding, snapshot.body_bytes_max)
+        if call.endpoint != "other":
+            plain = readable(body, sent.content_encoding, snapshot.body_bytes_max)
+    demand = None
+    if door.dialect or door.operation == "other" or snapshot.routed:
+        demand = Demand(door, sent, scope, body, plain)
+        if door.dialect and call.endpoint not in NO_MODEL:
+            plain = demand.weighed = demand.slip()
+    if call.endpoint not in NO_MODEL:
         model = _peek(call, plain)
     call.laps.lap(PEEK)
+    if demand is not None:  # 4 to 8 for wherever it may go
+        demand.model = model or ""
+        body = plain = whole = b""
+        await (attempt if call.endpoint != "other" else passage)(worker, call, demand, receive, send)
+        return
     # 4 plan
     deployment = plan(call.account, model, snapshot.deployments)
     call.deployment = deployment
     call.laps.lap(PLAN)
     # 5 admit, by the rules and prices that are in force now: the body may have been long in coming
-    if call.endpoint == "messages":
+    if call.metered:
         snapshot = call.snapshot = worker.snapshot
-        _price(call, model or "", deployment)
+        price(call, model or "", deployment)
         if snapshot.governed or call.account.bounded:
             waiting = worker.governor.admit(call, plain)
             if waiting is not None:
@@ -113,11 +135,11 @@ async def _serve(worker: Worker, call: Call, scope: Scope, receive: Receive, sen
     if snapshot.propagates:
         head = with_own_span(head, call.values.get(TRACEPARENT, b""), call.call_id)
     path = request_path(call.endpoint, scope["query_string"])
-    if call.account.stores_content and call.endpoint == "messages":
+    if call.account.stores_content and call.metered:
         worker.content.request(call.call_id, call.account, call.session_id, call.started_us, plain, snapshot.config.content)
     # 7, 8 forward; 9, 10 settle and record
     method = b"GET" if call.endpoint == "models" else b"POST"
-    forwarding = forward(worker, call, _new(Outgoing, (method, path, head, body)), receive, send)
+    forwarding = forward(worker, call, _new(Outgoing, (method, path, head, body, None, NEVER, False)), receive, send)
     body = plain = whole = b""  # it may be large, and the answer long
     await forwarding
 
@@ -139,22 +161,6 @@ def _peek(call: Call, plain: bytes) -> str:
     return seen.model
 
 
-def _price(call: Call, model: str, deployment: Deployment) -> None:
-    """A virtual key may not spend at an unknown price, unless the configuration says so."""
-    call.charged_us = call.started_us
-    snapshot, account = call.snapshot, call.account
-    call.terms = snapshot.book.terms(
-        deployment.provider, deployment.name, deployment.region, model, account.key_name, account.team, call.started_us
-    )
-    needs_price = snapshot.key_needs_price if account.key_id else snapshot.passthrough_needs_price
-    if needs_price and not call.terms.known:
-        raise Refusal(
-            "model_unpriced",
-            f'The price of the model "{model}" is not known, so it cannot be charged to a virtual key. '
-            "Choose another with /model, or ask your gateway administrator to add a [[pricing.override]] for it.",
-        )
-
-
 def _head(sent: Sent, deployment: Deployment, own_credential: Flag) -> bytes:
     if own_credential:
         return sent.head + sent.credentials + deployment.extra
@@ -167,65 +173,8 @@ def _head(sent: Sent, deployment: Deployment, own_credential: Flag) -> bytes:
     return sent.head + deployment.credential + deployment.extra
 
 
-async def _refuse(worker: Worker, call: Call, refusal: Refusal, send: Send) -> None:
-    """The answer in the client's dialect, if nothing has gone out yet; its record before its end."""
-    silent = call.status != 0 or call.client_gone
-    call.budget = call.budget or refusal.rule
-    status, headers, body = refusal_answer(refusal, call.call_id, contact=call.snapshot.config.server.contact)
-    if not silent:
-        call.status = status
-        call.response_bytes = len(body)
-    worker.settle(call, _outcome_of(refusal.slug, call), refusal.slug)
-    if silent:
-        return
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-def _outcome_of(slug: str, call: Call) -> Outcome:
-    if call.client_gone:
-        return "client_gone"
-    if slug == "gw_error":
-        return "gw_error"
-    if slug.endswith("_timeout"):
-        return "timed_out"
-    if not call.sent:
-        return "refused"
-    return "stopped" if slug == "draining" else "upstream_error"
-
-
 def _outcome_of_cancelled(call: Call) -> tuple[Outcome, str]:
     """For the `finally`: only a call that no room has settled takes it."""
     if call.client_gone:
         return "client_gone", ""
     return "stopped", "draining" if call.stopping else "cancelled"
-
-
-SLUG_OF = {
-    "connect": "upstream_unreachable",
-    "connect_timeout": "upstream_connect_timeout",
-    "tls": "upstream_tls",
-    "proxy": "upstream_proxy",
-    "first_byte_timeout": "upstream_first_byte_timeout",
-    "idle_timeout": "upstream_idle_timeout",
-    "total_timeout": "upstream_total_timeout",
-    "reset": "upstream_reset",
-    "closed": "upstream_reset",
-    "protocol": "upstream_protocol",
-}
-
-
-def refusal_of(error: UpstreamError, call: Call) -> Refusal:
-    """What the client is told of an upstream failure before its answer began.
-
-    Billed, by estimate, is a call whose answer began or whose request was sent and then kept the client waiting in vain.
-    """
-    slug = "upstream_saturated" if error.saturated else SLUG_OF[error.kind]
-    answered = 200 <= call.upstream_status < 300
-    call.billed = (
-        error.sent and call.endpoint == "messages" and (answered or error.kind in ("first_byte_timeout", "total_timeout"))
-    )
-    name = call.deployment.name if call.deployment is not None else ""
-    return Refusal(
-        slug, f'The upstream "{name}" failed: {error.detail}. Try again; if it persists, tell your gateway administrator.'
-    )

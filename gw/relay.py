@@ -20,6 +20,8 @@ from gw.domain.estimate import tokens_of
 from gw.domain.usage import Reading
 from gw.ending import Ending
 from gw.settle import Call
+from gw.translate.form import Failure
+from gw.translation import Interpreter
 from gw.upstream.errors import UpstreamError
 from gw.upstream.response import Response
 from gw.wire.anthropic import error_slug
@@ -39,6 +41,7 @@ class Stream:
 
     __slots__ = (
         "_at_once",
+        "_between",
         "_call",
         "_decoded",
         "_ending",
@@ -54,7 +57,10 @@ class Stream:
         "_worker",
     )
 
-    def __init__(self, worker: Worker, call: Call, response: Response, tap: Tap, send: Send) -> None:
+    def __init__(  # noqa: PLR0917 - compiled, it is a C struct
+        self, worker: Worker, call: Call, response: Response, tap: Tap, send: Send, between: Interpreter | None = None
+    ) -> None:
+        """`between`: where client and upstream do not both speak Anthropic's dialect."""
         self._worker = worker
         self._call = call
         self._response = response
@@ -69,15 +75,17 @@ class Stream:
         self._ending: Ending | None = None  # a budget has refused more: the stream ends as soon as it can be ended well
         self._decoded: Decoded | None = None
         self._feed: Callable[[bytes], int] = tap.feed
+        self._between = between
 
     async def relay(self, answer: Answer) -> None:
-        if answer.encoding:
+        if answer.encoding and self._between is None:
             self._opaque = True
             self._decoded = Decoded(self._tap, answer.encoding)
             self._feed = self._decoded.feed
         call, response = self._call, self._response
         if call.account.stores_content:
-            self._feed = self._worker.content.beside(call.call_id, self._feed, answer.encoding)
+            encoding = answer.encoding if self._between is None else b""
+            self._feed = self._worker.content.beside(call.call_id, self._feed, encoding)
         try:
             if not call.client_gone:
                 call.status = response.status
@@ -123,13 +131,17 @@ class Stream:
                 continue
             if not chunk:
                 break
-            if self._ending is not None and not self._opaque:
+            if self._ending is not None and not self._opaque and self._between is None:
                 chunk = self._ending.whole(chunk)
                 if not chunk:
                     continue
             self._sending = self._pass_on(chunk)
         if self._ending is not None and self._ending.rest:
             sending = self._pass_on(self._ending.rest)
+            if sending is not None:
+                await sending
+        if self._between is not None:
+            sending = self._told(*self._between.close())
             if sending is not None:
                 await sending
         return True
@@ -145,16 +157,22 @@ class Stream:
 
     def _pass_on(self, chunk: bytes) -> Awaitable[None] | None:
         """To the tap, then to the client. What it gives is to be awaited before the next."""
+        if self._between is not None:
+            return self._told(*self._between.hear(chunk))
+        return self._told(chunk, chunk)
+
+    def _told(self, chunk: bytes, story: bytes) -> Awaitable[None] | None:
+        """`story`: what the tap hears of the chunk."""
         call = self._call
-        seen = self._feed(chunk)
+        seen = self._feed(story)
         call.response_bytes += len(chunk)
-        self._last = chunk
+        self._last = story
         if seen:
             if seen & FIRST_TOKEN and not call.first_token_us:
                 call.first_token_us = clock.wall_us()
             if seen & DONE:
                 self._worker.settle(call, *self._outcome())
-        if call.client_gone:
+        if call.client_gone or not chunk:
             return None
         sending: Any = self._send({"type": "http.response.body", "body": chunk, "more_body": True})
         return None if self._at_once and next(sending, OVER) is OVER else sending
@@ -162,7 +180,9 @@ class Stream:
     async def _ping(self) -> None:
         """Only between events, and only into a stream whose bytes are text."""
         if self._tap.at_boundary and not self._opaque and not self._call.client_gone:
-            await self._send({"type": "http.response.body", "body": PING, "more_body": True})
+            ping = PING if self._between is None else self._between.ping()
+            if ping:
+                await self._send({"type": "http.response.body", "body": ping, "more_body": True})
 
     async def _spent(self, hold: Hold, chunk: bytes) -> bool:
         """Notes what the stream has cost. True: its budget has no more for it, and this is a good place to end it."""
@@ -189,18 +209,23 @@ class Stream:
         self._worker.settle(call, "client_gone" if call.client_gone else "stopped", "budget_exceeded")
         if call.client_gone:
             return
-        event = b"" if self._opaque else ending.closing + self._worker.governor.stop_event(call, ending.blocked)
+        if self._between is not None:
+            event = self._between.fail(Failure("billing_error", self._worker.governor.stop_text(call, ending.blocked), 429))
+        else:
+            event = b"" if self._opaque else ending.closing + self._worker.governor.stop_event(call, ending.blocked)
         await self._send({"type": "http.response.body", "body": event, "more_body": False})
 
     def _hear(self) -> None:
         """What has come already and will not be passed on was generated, and is charged."""
         with suppress(UpstreamError):
             while chunk := self._response.read_nowait():
-                self._feed(chunk)
+                self._feed(chunk if self._between is None else self._between.hear(chunk)[1])
 
     def _outcome(self) -> tuple[Outcome, str]:
         call = self._call
         self._admit_unreadable()
+        if self._between is not None:
+            call.served_model, call.charge_pusd = self._between.served_model, self._between.charge_pusd
         reading = call.read()
         if call.client_gone:
             return "client_gone", ""
@@ -242,7 +267,12 @@ class Stream:
         self._worker.settle(call, "client_gone" if call.client_gone else outcome, slug)
         if call.client_gone:
             return
-        event = b"" if ended or self._opaque else error_event(error_type, message, at_boundary=self._tap.at_boundary)
+        if ended:
+            event = b""
+        elif self._between is not None:
+            event = self._between.fail(Failure(error_type, message))
+        else:
+            event = b"" if self._opaque else error_event(error_type, message, at_boundary=self._tap.at_boundary)
         await self._send({"type": "http.response.body", "body": event, "more_body": False})
 
 

@@ -9,13 +9,15 @@ from gw._fast.usage cimport Found as Found_
 from gw.admit.hold cimport Hold
 from gw.domain.settled cimport Settled
 from gw.pricing.book cimport Bill, Terms
-from gw.snapshot cimport Deployment, Snapshot
+from gw.deployment cimport Deployment
+from gw.snapshot cimport Snapshot
 
 
 cdef class Call:
     cdef public str call_id, endpoint, worker, device, session_id, upstream_request_id, budget, shadowed
+    cdef public str dialect, sent_model, served_model, route, attempt_of
     cdef public dict values
-    cdef public object account, tap, reading, receive, watch, weight
+    cdef public object account, demand, tap, reading, receive, watch, weight, charge_pusd
     cdef public Deployment deployment
     cdef public Hold hold
     cdef public Laps_ laps
@@ -24,11 +26,12 @@ cdef class Call:
     cdef public Snapshot snapshot
     cdef public Terms terms
     cdef public tuple who
+    cdef public list attempts
     cdef public bytes who_columns
     cdef public Settled record
     cdef public long long started_us, first_byte_us, first_token_us, body_bytes, response_bytes, charged_us
     cdef public int slot, second_slot, status, upstream_status, retries
-    cdef public bint own_credential, sent, billed, client_gone, stopping, ticked
+    cdef public bint own_credential, sent, billed, client_gone, stopping, ticked, metered, batch
 
     @cython.locals(found=Found_)
     cpdef Found_ last_word(self)

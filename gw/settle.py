@@ -5,7 +5,7 @@ exactly once per call, synchronously: price what was read, append the record to 
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 from msgspec.structs import astuple
@@ -13,6 +13,7 @@ from msgspec.structs import astuple
 from gw import __version__, clock
 from gw._fast import Found, Frame, Laps, Peek, Tap, Weight, shown
 from gw.admit.hold import Hold
+from gw.deployment import Deployment
 from gw.domain.account import Account
 from gw.domain.call import WHO, CallRecord, Endpoint, OpenCall, Outcome
 from gw.domain.estimate import complete
@@ -23,13 +24,17 @@ from gw.domain.usage import Iteration, Reading, Usage
 from gw.ledger.journal import CLOSE, OPEN
 from gw.ops.metrics import RELAY
 from gw.pricing.book import UNPRICED, Bill, Terms
-from gw.snapshot import Deployment, Snapshot
+from gw.snapshot import Snapshot
 from gw.watch import Watch
 from gw.wire.anthropic import COUNT_MAX, reading_of
 from gw.wire.asgi import Receive
 from gw.wire.headers import TAGS_MAX, text_of
 from gw.wire.trace import TRACEPARENT
 
+if TYPE_CHECKING:
+    from gw.demand import Demand
+
+METERED = frozenset({"messages", "embeddings"})  # what providers charge for, and budgets are held to
 NOTHING = Reading()
 NO_PRICE = Priced(0, 0, 0, 0, 0, 0, 0, 0, 0, "", ())
 SETTLE_FAILED = Priced(0, 0, 0, 0, 0, 0, 0, 0, 0, "unpriced", ("settle_failed",))
@@ -68,16 +73,20 @@ class Call:
     """Everything known of one client request so far."""
 
     __slots__ = (
-        "account", "billed", "body_bytes", "budget", "call_id", "charged_us", "client_gone", "deployment", "device",
-        "endpoint", "first_byte_us", "first_token_us", "found", "hold", "laps", "own_credential", "peek", "reading",
-        "receive", "record", "response_bytes", "retries", "second_slot", "sent", "session_id", "shadowed", "slot",
-        "snapshot", "started_us", "status", "stopping", "tap", "terms", "ticked", "upstream_request_id",
-        "upstream_status", "values", "watch", "weight", "who", "who_columns", "worker",
+        "account", "attempt_of", "attempts", "batch", "billed", "body_bytes", "budget", "call_id", "charge_pusd", "charged_us",
+        "client_gone", "demand", "deployment", "device", "dialect", "endpoint", "first_byte_us", "first_token_us", "found", "hold",
+        "laps", "metered", "own_credential", "peek", "reading", "receive", "record", "response_bytes", "retries", "route",
+        "second_slot", "sent", "sent_model", "served_model", "session_id", "shadowed", "slot", "snapshot", "started_us", "status",
+        "stopping", "tap", "terms", "ticked", "upstream_request_id", "upstream_status", "values", "watch", "weight", "who",
+        "who_columns", "worker",
     )  # fmt: skip
 
     def __init__(self, call_id: str, endpoint: Endpoint, snapshot: Snapshot, worker: str) -> None:
         self.call_id = call_id
         self.endpoint = endpoint
+        self.metered = endpoint in METERED
+        self.batch = False  # billed at the batch price
+        self.dialect = ""  # the client's, if not Anthropic's
         self.snapshot = snapshot
         self.worker = worker
         self.started_us = clock.wall_us()
@@ -87,6 +96,7 @@ class Call:
         self.account = NOBODY
         self.own_credential = True  # the client's own credential goes upstream
         self.deployment: Deployment | None = None
+        self.demand: Demand | None = None  # of a call that may go to several places
         self.values: dict[bytes, bytes] = {}
         self.who: tuple[str, ...] | None = None  # the columns of WHO
         self.who_columns: bytes | None = None  # of it, as they stand in a frame
@@ -111,7 +121,13 @@ class Call:
         self.billed = False  # the upstream charges for the call, as far as is known
         self.upstream_status = 0
         self.upstream_request_id = ""
+        self.charge_pusd: int | None = None  # what the provider says that it charges
         self.retries = 0
+        self.served_model = ""  # as the upstream names it, where the answer that is read does not
+        self.sent_model = ""  # what goes upstream, if not as the client has it
+        self.route = ""  # why it goes where it goes
+        self.attempts: list[tuple[str, int, str, int]] | None = None  # upstream, status, slug, ms: of those before this one
+        self.attempt_of = ""  # the row of one that was billed
         self.client_gone = False
         self.stopping = False
         self.receive: Receive | None = None  # while an upstream is asked
@@ -121,8 +137,26 @@ class Call:
 
     def goes_out(self) -> None:
         """The request is about to be written to the upstream: from here on it may cost money."""
-        self.billed = self.endpoint == "messages"
+        self.billed = self.metered
         self.laps.lap(RELAY)
+
+    def renew(self, call_id: str) -> None:
+        """It is settled, and another attempt begins, in a row of its own."""
+        self.attempt_of = self.attempt_of or self.call_id
+        self.call_id = call_id
+        self.started_us = clock.wall_us()
+        self.first_byte_us = self.first_token_us = self.charged_us = 0
+        self.hold = self.tap = self.found = self.reading = self.weight = self.terms = self.record = None
+        self.who = self.who_columns = self.charge_pusd = None
+        self.slot = self.second_slot = -1
+        self.budget = self.shadowed = self.upstream_request_id = self.served_model = ""
+        self.status = self.upstream_status = self.response_bytes = 0
+        self.sent = self.billed = False
+
+    def told(self) -> list[tuple[bytes, bytes]]:
+        """What an answer says of the attempts before the last: `primary 529 upstream_overloaded_error 312ms, ...`."""
+        words = (f"{name} {status} {slug} {ms}ms" for name, status, slug, ms in self.attempts or ())
+        return [(b"x-gw-attempts", ", ".join(words).encode("ascii", "replace"))]
 
     @property
     def longest_ns(self) -> int:
@@ -166,12 +200,13 @@ def opened(call: Call, frame: Frame) -> None:
     frame.number(call.charged_us)
     frame.integer(call.snapshot.published_us if call.charged_us else 0)
     frame.integer(call.hold.at_most_nusd if call.hold is not None else 0)
+    frame.shown(call.sent_model, MODEL_MAX)
 
 
 def settled(call: Call, frame: Frame, outcome: Outcome, error: str) -> Settled:
     """Writes the call's final record: priced once, from the best reading there is."""
     found = call.last_word() if call.billed else None
-    if found is not None and call.terms is not None and not found.error_type:
+    if found is not None and call.terms is not None and not found.error_type and call.charge_pusd is None:
         bill = call.snapshot.book.bill(call.terms, found)
         if bill is not None:
             return plain(call, frame, found, bill, outcome, error)
@@ -182,7 +217,7 @@ def settled(call: Call, frame: Frame, outcome: Outcome, error: str) -> Settled:
     model = call.peek.model if call.peek is not None and call.peek.model else ""
     reading, source = complete(reading, model=model, request_bytes=call.body_bytes)
     assert call.terms is not None, "no call is billed that was not admitted"
-    priced = call.snapshot.book.charge(call.terms, reading, call.started_us)
+    priced = call.snapshot.book.charge(call.terms, reading, call.started_us, batch=call.batch, exact_pusd=call.charge_pusd)
     return closed(call, frame, reading, source, priced, outcome, error)
 
 
@@ -196,7 +231,7 @@ def closed(  # noqa: PLR0917 - compiled, it is a C function
 ) -> Settled:
     """Writes the columns of CallRecord, in its order; tests/test_settle.py names each."""
     done = _begun(call, frame, outcome, error, source)
-    frame.shown(reading.model, MODEL_MAX)
+    frame.shown(call.served_model or reading.model, MODEL_MAX)
     frame.flag(call.peek.stream if call.peek is not None else False)
     frame.shown(reading.stop_reason, WORD_MAX)
     _usage(done, frame, reading.usage)
@@ -212,7 +247,7 @@ def plain(  # noqa: PLR0917 - as closed
 ) -> Settled:
     """As `closed`, of almost every call: exact, at flat rates. tests/test_settle.py: the bytes are the same."""
     done = _begun(call, frame, outcome, error, "exact")
-    frame.shown(found.model, MODEL_MAX)
+    frame.shown(call.served_model or found.model, MODEL_MAX)
     frame.flag(call.peek.stream if call.peek is not None else False)
     frame.shown(found.stop_reason, WORD_MAX)
     done.input_tokens, done.output_tokens = found.input_tokens, found.output_tokens
@@ -291,6 +326,11 @@ def _ended(call: Call, frame: Frame, done: Settled) -> None:
     frame.text(trace_id)
     frame.text(span_id)
     frame.number(flags)
+    frame.text(call.dialect)
+    frame.shown(call.sent_model, MODEL_MAX)
+    frame.text(call.route)
+    frame.text(orjson.dumps(call.attempts).decode() if call.attempts else "")
+    frame.text(call.attempt_of)
 
 
 def _who(call: Call, frame: Frame) -> None:

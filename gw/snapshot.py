@@ -19,15 +19,16 @@ from gw.admit.auth import Authenticator
 from gw.budgets import book_of as budget_book_of
 from gw.config.combined import combined
 from gw.config.load import parse
-from gw.config.model import Config, Upstream
+from gw.config.model import Config
+from gw.config.routing_model import Tiers
+from gw.deployment import Deployment
 from gw.domain.budget_book import BudgetBook
 from gw.domain.stored import LeftOut, Stored
+from gw.domain.tariff import Rung, rung_at
 from gw.domain.tenure import Tenures
 from gw.ops.pepper import load_pepper
 from gw.prices import book_of
 from gw.pricing.book import PriceBook
-from gw.providers.anthropic import credential_head
-from gw.upstream.target import Target
 from gw.wire.headers import Device
 
 FILE = "snapshot.msgpack"
@@ -44,36 +45,6 @@ class Published(Struct, frozen=True):
     reread: int = 0  # grows when secrets and files are to be read again although the text is the same
     published_us: int = 0  # when, by the wall clock; rises from one to the next
     tenures: Tenures = {}  # when each budget was in force in this run
-
-
-class Deployment:
-    """One configured upstream, prepared: where to send and with which credential."""
-
-    __slots__ = ("credential", "extra", "models", "name", "provider", "region", "secret_name", "target")
-
-    def __init__(self, upstream: Upstream) -> None:
-        self.name = upstream.name
-        self.provider = upstream.provider
-        self.region = upstream.region
-        self.models = tuple(upstream.models)
-        try:
-            self.target = Target.from_url(
-                upstream.base_url,
-                ca_file=upstream.ca_file or None,
-                proxy=upstream.proxy.reveal() if upstream.proxy else None,
-                connect_timeout_s=upstream.connect_timeout_s,
-                first_byte_timeout_s=upstream.first_byte_timeout_s,
-                idle_timeout_s=upstream.idle_timeout_s,
-                total_timeout_s=upstream.total_timeout_s,
-                pool_max=upstream.pool_max,
-                connections_max=upstream.connections_max,
-                keepalive_s=upstream.keepalive_s,
-            )
-        except (OSError, ValueError) as error:
-            raise ValueError(f'upstream "{upstream.name}" cannot be used (base_url, proxy or ca_file): {error}') from error
-        self.secret_name = upstream.api_key.reference
-        self.credential = credential_head(upstream.auth, upstream.api_key.reveal()) if upstream.api_key else b""
-        self.extra = b"".join(_header(name, value.reveal()) for name, value in upstream.headers.items() if value)
 
 
 class Snapshot:
@@ -99,6 +70,14 @@ class Snapshot:
         pepper = self.pepper = pepper_of(config)
         kept = before.deployments if before is not None and same else None
         self.deployments: tuple[Deployment, ...] = kept or tuple(map(Deployment, config.upstream))
+        # Whether a call may go to more than one place, or to one that more is to be known of than its address and key.
+        self.routed = bool(
+            len(self.deployments) > 1
+            or not all(one.plain for one in self.deployments)
+            or config.route
+            or config.rule
+            or config.tiers != Tiers()
+        )
         opened = accounts(file, config, published.stored, published.left_out, pepper)
         self.authenticator = Authenticator(
             opened, pepper, passthrough=config.auth.passthrough, stores_content=config.content.store == "all"
@@ -112,14 +91,20 @@ class Snapshot:
         self.passthrough_needs_price = config.pricing.unknown_model == "deny"
         self.propagates = config.otel.propagate
 
+    def rates(self, deployment: str, model: str, prompt_tokens: int) -> Rung | None:
+        """What tokens of a call there cost, at the usual card; None if no price is known."""
+        place = next((one for one in self.deployments if one.name == deployment), None)
+        if place is None:
+            return None
+        sent = place.place.model_behind(place.model_sent(model))
+        terms = self.book.terms(place.provider, place.name, place.region, sent, "", "", self.published_us)
+        tariff = self.book.tariff(terms)
+        return rung_at(tariff.usual, prompt_tokens) if tariff is not None else None
+
 
 def config_of(published: Published) -> Config:
     """Of the file alone. Secrets are resolved in this process's environment. Raises ConfigError."""
     return parse(published.config_text, published.config_name, Path(published.config_base), os.environ).config
-
-
-def _header(name: str, value: str) -> bytes:
-    return b"%b: %b\r\n" % (name.lower().encode("latin-1"), value.encode("latin-1"))
 
 
 def pepper_of(config: Config) -> bytes:

@@ -9,7 +9,7 @@ from gw.snapshot cimport Snapshot
 
 
 cdef class Worker:
-    cdef public object state_dir, state, pool, content, _words, _ticker
+    cdef public object state_dir, state, pool, content, _words, _ticker, _ways
     cdef public Block block
     cdef public Governor governor
     cdef public JournalWriter journal

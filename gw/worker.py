@@ -7,6 +7,7 @@ import os
 import signal
 from asyncio import current_task
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gw import clock
 from gw.config.load import ConfigError
@@ -22,6 +23,9 @@ from gw.settle import Call, opened, settled, unpriced
 from gw.snapshot import Snapshot, read
 from gw.upstream.pool import Pool
 from gw.watch import Watch
+
+if TYPE_CHECKING:
+    from gw.ways import Ways
 
 log = logging.getLogger("gw.worker")
 
@@ -58,6 +62,7 @@ class Worker:
         self.pool = Pool()
         self.content = ContentSpool(state_dir / DIRECTORY, self.name)
         self.governor = Governor(self)
+        self._ways: Ways | None = None
         self.running: dict[Call, asyncio.Task[None]] = {}
         self._serial = 0
         self._id_prefix = self._prefix()
@@ -101,6 +106,15 @@ class Worker:
         self._serial += 1
         return _numbered(self._id_prefix, self._serial)
 
+    @property
+    def ways(self) -> "Ways":
+        """Made when the first call needs it: where there is one upstream and nothing to decide, none does."""
+        if self._ways is None:
+            from gw.ways import Ways  # noqa: PLC0415
+
+            self._ways = Ways(self)
+        return self._ways
+
     def begin(self, endpoint: Endpoint) -> Call:
         call = Call(self.call_id(), endpoint, self.snapshot, self.name)
         task = current_task()
@@ -117,9 +131,19 @@ class Worker:
         self.block.give_slot(call.second_slot)
         if call.account.stores_content:
             self.content.end(call.call_id)
-        if call.endpoint == "messages":
+        if call.metered:
             observe_overhead(self.block.counters, call.laps)
         self._words[self._in_flight_at] = len(self.running)
+
+    def again(self, call: Call) -> None:
+        """It is settled: what comes of it now is another attempt, in a row of its own."""
+        self.block.give_slot(call.slot)
+        self.block.give_slot(call.second_slot)
+        call.renew(self.call_id())
+
+    @property
+    def draining(self) -> bool:
+        return bool(self.state.words[Word.DRAINING])
 
     def open(self, call: Call) -> None:
         """Before the first byte goes upstream: if this process dies now, the keeper settles the call. Raises Refusal."""
@@ -207,8 +231,10 @@ class Worker:
             self._failed_version = version
             log.error("snapshot %d was refused, %d stays in force: %s", version, self.snapshot.version, error)
             return
-        self.snapshot = new
+        before, self.snapshot = self.snapshot, new
         self.governor.replaced()
+        if self._ways is not None:
+            self._ways.replaced(before)
         self.block.set(Own.SNAPSHOT_VERSION, new.version)
 
     def _cancel_running(self, *, again: bool) -> None:

@@ -70,8 +70,8 @@ SERVED = [
     ("HEAD", "/v1/models", b"", 405, 0),
     ("PUT", "/v1/messages", prompt(), 405, 0),
     ("OPTIONS", "/v1/messages", b"", 405, 0),
-    ("POST", "/v1/messages/batches", prompt(), 404, 0),
-    ("GET", "/v1/models/claude-opus-5-5", b"", 404, 0),
+    ("POST", "/v1/messages/unheard-of", prompt(), 404, 0),
+    ("DELETE", "/v1/messages/batches/../messages", b"", 404, 1),
     ("GET", "/" + "x" * 5000, b"", 404, 0),
 ]
 

@@ -71,6 +71,7 @@ def test_search_lists_calls(store: Store) -> None:
     assert run("search", "number1").output == "c1\n"
     assert run("search", "answer", "num*", "--limit", "2").output == "c2\nc1\n"
     assert run("search", "...").exit_code == 2
+    assert audited(store) == [("search_conversations", "answer num*"), ("search_conversations", "number1")]
 
 
 def test_purge_asks_and_leaves_the_rest_whole(store: Store) -> None:

@@ -15,8 +15,11 @@ from msgspec.structs import astuple
 from gw import cli_logs
 from gw.cli_live import Event, events, follow, place_of
 from gw.cli_logs import SHOWN, logs, query_of
+from gw.ledger.audit import read_audit
+from gw.ledger.database import database_of
 from gw.ledger.log_shown import call_json
 from gw.live.framing import event, lost
+from tests.content.keeping import Store
 from tests.ledger.records import record
 from tests.test_cli_reports import journal, site  # noqa: F401
 
@@ -105,6 +108,20 @@ def test_filters_narrow_the_ledger_of_this_machine(site: Path) -> None:  # noqa:
     assert json.loads(result.stdout) == {"seq": 1, "call_id": "c0", "billed_usd": "1"}
     listed = run("--config", str(site), "--sort", "billed_usd", "-n", "2").stdout.splitlines()
     assert "1.0000" in listed[-1] and len(listed) == 3
+
+
+def test_calls_are_found_by_what_was_said_and_that_is_noted(site: Path) -> None:  # noqa: F811
+    site.write_text(site.read_text() + '[content]\nstore = "all"\n')
+    journal(site, {"team": "red"}, {"team": "blue"}, {"team": "red"})
+    store = Store(f"sqlite:///{site.parent / 'state' / 'gw.db'}")
+    for at, team in enumerate(("red", "blue")):
+        store.request(f"c{at}", b'{"messages":[{"role":"user","content":"to Zanzibar"}]}', team=team, session_id=f"s{at}")
+    found = run("--config", str(site), "--content", "zanz*", "team=red", "--json", "--fields", "call_id")
+    assert json.loads(found.stdout) == {"seq": 1, "call_id": "c0"}, found.output
+    (noted,) = read_audit(database_of(store.address), 9)
+    assert (noted.action, noted.name, noted.after_json) == ("search_conversations", "zanz*", '{"calls":1}')
+    assert "must hold a word" in run("--config", str(site), "content=...").output
+    assert "does not go with --follow" in run("--config", str(site), "content=a", "-f").output
 
 
 def test_a_gateway_elsewhere_is_asked_page_by_page(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,14 +18,14 @@ ROOMS: dict[str, set[str]] = {
     "domain": set(),
     "wire": {"_fast", "domain"},
     "providers": {"wire", "domain"},
-    "translate": {"_fast", "domain", "providers"},
+    "translate": {"_fast", "wire", "domain", "providers"},
     "credentials": {"domain"},  # of clouds: where they come from, and what is signed with them
     "admit": {"_fast", "domain"},
     "routing": {"domain"},
     "upstream": {"domain"},
     "ledger": {"_fast", "domain"},
     "pricing": {"_fast", "domain"},
-    "config": {"domain"},
+    "config": {"domain", "providers"},  # what a provider needs to be told
     "ops": {"_fast", "domain"},
     "demo": {"domain"},  # the fake upstream must share nothing with what it is to check
     "loadgen": set(),  # it must not share what it measures

@@ -32,6 +32,7 @@ PRICED = Priced(21, 22, 23, 24, 25, 26, 27, 28, 29, "version", ("unpriced",))
 BOOK = PriceBook.load()
 TERMS = Terms(("", "", "", "", "", ""), NO_PLAN)
 NO_PATH: Any = None
+WAY = {"dialect": "chat", "sent_model": "sent", "route": "rule:night", "attempts": '[["a",529,"",3]]', "attempt_of": "gw_0"}
 TRACED = {"trace_id": "0a" * 16, "parent_span_id": "0b" * 8, "trace_flags": 1}
 
 
@@ -57,8 +58,8 @@ class Served(Snapshot):
         self.published_us = 6
 
 
-def call() -> Call:
-    one = Call("gw_1", "messages", Served(), "0-boot")
+def call(endpoint: Any = "messages") -> Call:
+    one = Call("gw_1", endpoint, Served(), "0-boot")
     one.account = Account(key_id="kid", key_name="key", team="team", customer="customer", credential="digest")
     one.deployment = Place()
     one.values = {
@@ -77,6 +78,8 @@ def call() -> Call:
     one.status, one.upstream_status, one.upstream_request_id = 200, 201, "req_1"
     one.retries, one.body_bytes, one.response_bytes = 1, 300, 400
     one.charged_us, one.budget, one.shadowed = 7, "small", "strict"
+    one.dialect, one.sent_model, one.route, one.attempt_of = "chat", "sent", "rule:night", "gw_0"
+    one.attempts = [("a", 529, "", 3)]
     return one
 
 
@@ -186,6 +189,7 @@ def test_each_column_says_what_its_name_says() -> None:
         "shadowed": "strict",
         "at_most_nusd": 0,
         **TRACED,
+        **WAY,
     }
 
 
@@ -329,8 +333,7 @@ def test_what_others_wrote_is_bounded() -> None:
 
 @pytest.mark.parametrize("endpoint", ["count_tokens", "models"])
 def test_only_messages_are_ever_billed(endpoint: Any) -> None:
-    one = call()
-    one.endpoint = endpoint
+    one = call(endpoint)
     one.goes_out()
     one.reading = READING
     record = settled(one, "completed", "")

@@ -93,7 +93,7 @@ http {{
 
 def granian_workers(pid: int) -> list[int]:
     """Those of a server on Granian: what it forked, without the keeper and what multiprocessing adds on some platforms."""
-    beside = ("gw.keeper_main", "resource_tracker", "multiprocessing.forkserver")
+    beside = ("gw.keeper_main", "gw.courier_main", "resource_tracker", "multiprocessing.forkserver")
     return [child for child in children(pid) if not any(word in command_of(child) for word in beside)]
 
 

@@ -14,11 +14,10 @@ from gw.audit import blocks
 from gw.audit.anchor import ROWS_MAX, Anchor, anchors_of, last_anchor, put_anchor, unsigned
 from gw.audit.sign import Signer, Verifier, is_signed_by, signed
 from gw.audit.verify import Report, Verification, merged
-from gw.ledger.audit import AuditRow, append, read_head, rows_from
+from gw.ledger.audit import GW, AuditRow, append, read_head, rows_from
 from gw.ledger.sequence import rows_after
 from gw.ledger.store import Connection, Database
 
-GW = "gw"  # the actor of what gw does by itself
 RETIRE = "retire"
 _RETIRED = "SELECT after_json FROM audit WHERE kind = 'ledger' AND action = 'retire' ORDER BY id DESC"
 

@@ -172,7 +172,7 @@ class _Reading:
             self.broken.add(path)
         else:
             self.origins[path] = "default"
-            value = read_value(spec, spec.default, self.around)
+            value = read_value(spec, spec.default if spec.default_of is None else spec.default_of(table), self.around)
         variable = _variable(spec, path)
         if variable in self.around.environ:
             self.origins[path] = variable

@@ -10,24 +10,24 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import field
 
 from gw.config.alert_model import Alert, Alerts, Audit, Notify, Siem
 from gw.config.budget_model import Budget, Budgets, Limit
 from gw.config.content_model import Content
 from gw.config.export_model import Export
 from gw.config.metrics_model import Metrics
+from gw.config.routing_model import Route, Routing, Rule, Tiers
 from gw.config.schema import Table, about
 from gw.config.secret import Secret
 from gw.config.telemetry_model import ClaudeTelemetry, Datadog, Otel
+from gw.config.upstream_model import CONNECTIONS_MAX, SECONDS_MAX
+from gw.config.upstream_model import Upstream as Upstream  # noqa: PLC0414 - most ask for it here
 
 Choice = Literal["", "deny", "allow_unpriced", "fallback"]
 Stores = Literal["", "yes", "no"]
 Globs = tuple[str, ...]
 
 RATE = "USD per million tokens"
-SECONDS_MAX = 86_400.0  # a day: longer is a mistake in the unit
-CONNECTIONS_MAX = 100_000
 
 
 class Server(Table, frozen=True):
@@ -200,52 +200,6 @@ class Pricing(Table, frozen=True):
     override: tuple[Override, ...] = ()
 
 
-class Upstream(Table, frozen=True):
-    """A provider's endpoint that calls are sent to."""
-
-    name: Annotated[str, about("Recorded with each call.", kind="name", example="anthropic")]
-    provider: Annotated[Literal["anthropic"], about("Which provider's rules its answers follow.")] = "anthropic"
-    base_url: Annotated[str, about("Where it is; gw adds /v1/messages.", kind="url")] = "https://api.anthropic.com"
-    api_key: Annotated[
-        Secret,
-        about(
-            "gw's own credential there, sent for virtual keys only. May be missing while no virtual key needs it.", kind="secret"
-        ),
-    ] = Secret("env:ANTHROPIC_API_KEY")
-    auth: Annotated[Literal["x-api-key", "bearer"], about("Header that carries api_key.")] = "x-api-key"
-    models: Annotated[Globs, about("Models that it serves.")] = ("*",)
-    region: Annotated[str, about("Region of the endpoint, where that changes the price. Empty: global.")] = ""
-    headers: Annotated[
-        dict[str, Secret], about("Static headers added to every request; each value may be env:NAME or file:PATH.")
-    ] = field(default_factory=dict)
-    connect_timeout_s: Annotated[
-        float, about("Longest wait for a connection, TLS included.", unit="s", low=0.01, high=SECONDS_MAX)
-    ] = 10
-    first_byte_timeout_s: Annotated[
-        float, about("Longest wait from the request's end to the response's first byte.", unit="s", low=0.01, high=SECONDS_MAX)
-    ] = 300
-    idle_timeout_s: Annotated[float, about("Longest silence within a response.", unit="s", low=0.01, high=SECONDS_MAX)] = 300
-    total_timeout_s: Annotated[float, about("Longest time for one whole attempt.", unit="s", low=0.01, high=SECONDS_MAX)] = 3600
-    pool_max: Annotated[int, about("Idle connections kept open per worker.", unit="connections", low=0, high=CONNECTIONS_MAX)] = (
-        100
-    )
-    connections_max: Annotated[
-        int,
-        about(
-            "Connections in use per worker; beyond it a call is answered with 529.",
-            unit="connections",
-            low=1,
-            high=CONNECTIONS_MAX,
-        ),
-    ] = 1000
-    keepalive_s: Annotated[float, about("An idle connection is closed after this long.", unit="s", low=0, high=3600)] = 50
-    proxy: Annotated[
-        Secret,
-        about("HTTP or HTTPS proxy in front of it. A URL with a password must be given as env:NAME or file:PATH.", kind="proxy"),
-    ] = Secret("")
-    ca_file: Annotated[str, about("File of CA certificates (PEM) to trust instead of the system's.", kind="path")] = ""
-
-
 class Customer(Table, frozen=True):
     """The outermost account."""
 
@@ -310,6 +264,10 @@ class Config(Table, frozen=True):
     budgets: Budgets = Budgets()
     budget: tuple[Budget, ...] = ()
     limit: tuple[Limit, ...] = ()
+    routing: Routing = Routing()
+    tiers: Tiers = Tiers()
+    route: tuple[Route, ...] = ()
+    rule: tuple[Rule, ...] = ()
     audit: Audit = Audit()
     siem: tuple[Siem, ...] = ()
     alerts: Alerts = Alerts()

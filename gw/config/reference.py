@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from gw.config import alert_model
+from gw.config import alert_model, routing_model, upstream_model
 from gw.config.effective import literal
 from gw.config.model import Config
 from gw.config.schema import Spec, section_text, specs, variable_of, walk
@@ -24,7 +24,6 @@ ACTIVE = frozenset(
         ("auth", "passthrough"),
         ("storage", "url"),
         ("upstream", "name"),
-        ("upstream", "base_url"),
         ("upstream", "api_key"),
     ]
 )
@@ -90,13 +89,15 @@ every = "daily 03:30"
 """,
 }
 EXAMPLES |= alert_model.EXAMPLES
+EXAMPLES |= routing_model.EXAMPLES
+EXAMPLES |= upstream_model.EXAMPLES
 
 TOML_INTRODUCTION = """\
 The configuration of gw. It works as it is: every key is here, with its default, and those that begin with # are off.
 Claude Code is forwarded under its own credential; set ANTHROPIC_API_KEY for gw when you hand out virtual keys.
 
 Secrets are written env:NAME or file:PATH. Relative paths start at the directory of this file.
-Any key of [server], [auth], [storage], [journal], [pricing], [budgets], [audit], [alerts],
+Any key of [server], [auth], [storage], [journal], [pricing], [budgets], [routing], [tiers], [audit], [alerts],
 [metrics], [content], [otel], [datadog] and [claude_telemetry] can also be set by a variable:
 GW_SERVER_PORT=9000.
 An unknown key stops the start. `gw check` shows what is in force and where it came from; docs/config.md says the rest."""
@@ -116,8 +117,8 @@ value, and whether it is the default, a line of the file or a variable.
   A missing `api_key` does not stop the start while no virtual key needs it.
 - **Paths** that are relative start at the directory of the file.
 - **Variables** override single keys of the tables `[server]`, `[auth]`, `[storage]`, `[journal]`, `[pricing]`, `[budgets]`,
-  `[audit]`, `[alerts]`, `[metrics]`, `[content]`, `[otel]`, `[datadog]` and `[claude_telemetry]`, as named below; they are
-  checked like the file, and an unknown `GW_SERVER_...` is an error too.
+  `[routing]`, `[tiers]`, `[audit]`, `[alerts]`, `[metrics]`, `[content]`, `[otel]`, `[datadog]` and `[claude_telemetry]`, as
+  named below; they are checked like the file, and an unknown `GW_SERVER_...` is an error too.
 - **Money** is written in quotes (`"0.85"`) or as a whole number; a bare TOML float is refused, because it is not exact.
 - **Dates** are TOML dates (`2027-01-31`, meaning 00:00 UTC) or date-times with an offset. Spans are half-open: from <= t < until.
 - **Patterns** know `*` and `?`; case matters where nothing else is said. Brackets are refused: `opus[1m]` would not match the

@@ -7,10 +7,9 @@ would judge one of them stays silent, so that one mistake gives one complaint.
 from collections.abc import Callable, Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
-from pathlib import Path as File
 from urllib.parse import urlsplit
 
-from gw.config import alert_rules, budget_rules, content_rules, export_rules
+from gw.config import alert_rules, budget_rules, content_rules, export_rules, routing_rules, upstream_rules
 from gw.config.alert_model import Alert, Notify, Siem
 from gw.config.budget_model import Budget, Limit
 from gw.config.content_model import Redact
@@ -18,13 +17,14 @@ from gw.config.export_model import Export
 from gw.config.locate import Path
 from gw.config.model import Config, Customer, Key, Override, Team, Upstream
 from gw.config.names import Names
+from gw.config.routing_model import Rule
 from gw.config.said import nearest
 from gw.config.secret import Secret
 from gw.domain.key import parse
 from gw.domain.labels import LABELS, labels_of
 
 Finding = tuple[Path, str]
-Named = Upstream | Customer | Team | Key | Override | Budget | Limit | Siem | Notify | Alert | Export | Redact
+Named = Upstream | Customer | Team | Key | Override | Budget | Limit | Siem | Notify | Alert | Export | Redact | Rule
 PEPPER_CHARS_MIN = 16  # a shorter one could be guessed, and with it which key a stored digest belongs to
 FAULTS = {
     "malformed": "is not a virtual key (gwk_...); `gw key create` makes one",
@@ -42,6 +42,7 @@ def problems(config: Config, broken: Collection[Path], place: Callable[[Path], s
         _duplicates(config, place),
         references,
         _secrets(config),
+        upstream_rules.problems(config.upstream),
         _keys(config),
         _credentials(config),
         _pricing(config),
@@ -50,6 +51,7 @@ def problems(config: Config, broken: Collection[Path], place: Callable[[Path], s
         alert_rules.problems(config),
         export_rules.problems(config),
         content_rules.problems(config),
+        routing_rules.problems(config),
     ):
         for path, message in findings:
             if not _touches(path, broken):
@@ -65,14 +67,13 @@ def warnings(config: Config, origins: Mapping[Path, str]) -> Iterator[Finding]:
             yield path, "the secret stands in the file itself; env:NAME or file:PATH keeps it out"
     for position, upstream in enumerate(config.upstream):
         path = ("upstream", position)
-        if upstream.api_key.missing:
-            yield (*path, "api_key"), f"{upstream.api_key.reason}: virtual keys cannot use this upstream"
         if upstream.base_url.startswith("http://") and not _is_loopback(urlsplit(upstream.base_url).hostname or ""):
             yield (*path, "base_url"), "is not encrypted: credentials and prompts cross the network in the clear"
     for position, key in enumerate(config.key):
         for pattern in key.upstreams:
             if not any(fnmatchcase(upstream.name, pattern) for upstream in config.upstream):
                 yield ("key", position, "upstreams"), f'no upstream matches "{pattern}"'
+    yield from upstream_rules.warnings(config.upstream, origins)
     key_names = [key.name for key in config.key]
     for position, override in enumerate(config.pricing.override):
         if override.key and override.key not in key_names:
@@ -82,6 +83,7 @@ def warnings(config: Config, origins: Mapping[Path, str]) -> Iterator[Finding]:
             yield ("pricing", "override", position, "key"), message
     yield from alert_rules.warnings(config)
     yield from content_rules.warnings(config)
+    yield from routing_rules.warnings(config)
 
 
 def _touches(path: Path, broken: Collection[Path]) -> bool:
@@ -104,6 +106,7 @@ def _duplicates(config: Config, place: Callable[[Path], str]) -> Iterator[Findin
         (("alert",), config.alert),
         (("export",), config.export),
         (("content", "redact"), config.content.redact),
+        (("rule",), config.rule),
     )
     for path, elements in kinds:
         first: dict[str, int] = {}
@@ -155,11 +158,6 @@ def _secrets(config: Config) -> Iterator[Finding]:
         yield ("auth", "pepper"), pepper.reason
     elif pepper and len(pepper.reveal()) < PEPPER_CHARS_MIN:
         yield ("auth", "pepper"), f"must have at least {PEPPER_CHARS_MIN} characters"
-    for position, upstream in enumerate(config.upstream):
-        if upstream.proxy.missing:
-            yield ("upstream", position, "proxy"), upstream.proxy.reason
-        if upstream.ca_file and not File(upstream.ca_file).is_file():
-            yield ("upstream", position, "ca_file"), f"there is no file {upstream.ca_file}"
 
 
 def _metrics(config: Config) -> Iterator[Finding]:
@@ -193,16 +191,13 @@ def _credentials(config: Config) -> Iterator[Finding]:
             for position, upstream in enumerate(config.upstream)
             if any(fnmatchcase(upstream.name, pattern) for pattern in key.upstreams)
         ]
-        if not key.active or any(upstream.api_key for _, upstream in usable):
+        if not key.active or any(upstream.authorised for _, upstream in usable):
             continue
         for position, upstream in usable:
             if position not in complained:
                 complained.add(position)
-                yield ("upstream", position, "api_key"), f'{_no_credential(upstream)}, and key "{key.name}" needs it'
-
-
-def _no_credential(upstream: Upstream) -> str:
-    return upstream.api_key.reason if upstream.api_key.missing else "is empty"
+                for path, reason in upstream_rules.missing(upstream):
+                    yield ("upstream", position, *path), f'{reason}, and key "{key.name}" needs it'
 
 
 def _pricing(config: Config) -> Iterator[Finding]:
@@ -229,8 +224,7 @@ def _all_secrets(config: Config) -> Iterator[tuple[Path, Secret]]:
     """Those that should not be literals. Header values may be harmless, and a literal proxy has no password."""
     yield ("auth", "pepper"), config.auth.pepper
     yield ("metrics", "token"), config.metrics.token
-    for position, upstream in enumerate(config.upstream):
-        yield ("upstream", position, "api_key"), upstream.api_key
+    yield from upstream_rules.secrets(config.upstream)
     for position, key in enumerate(config.key):
         yield ("key", position, "secret"), key.secret
     yield from alert_rules.secrets(config)

@@ -4,7 +4,7 @@ A field of the model says everything in its annotation: `Annotated[int, about("e
 Its `kind` chooses the reader in `values.py`; it follows from the type unless `about` names a narrower one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin
@@ -31,9 +31,12 @@ def about(
     low: float | None = None,
     high: float | None = None,
     example: str | int | list[str] | None = None,
+    default_of: Callable[[Mapping[str, object]], object] | None = None,
 ) -> Meta:
-    """Effect in words, unit, inclusive range, and what config.toml shows where the default would say nothing."""
-    return Meta(description=effect, ge=low, le=high, extra={"kind": kind, "unit": unit, "example": example})
+    """Effect in words, unit, inclusive range, and what config.toml shows where the default would say nothing. `default_of`: the
+    default where it depends on what else stands in the table."""
+    extra = {"kind": kind, "unit": unit, "example": example, "default_of": default_of}
+    return Meta(description=effect, ge=low, le=high, extra=extra)
 
 
 class Spec(Struct, frozen=True):
@@ -49,13 +52,15 @@ class Spec(Struct, frozen=True):
     choices: tuple[str, ...] = ()
     required: bool = False
     default: object = None  # as TOML would say it: a list for a tuple, "" for nothing
+    default_of: Callable[[Mapping[str, object]], object] | None = None  # instead, given the table as TOML has it
     example: object = None
     table: type[Struct] | None = None  # for kinds table and tables
 
     @property
     def scalar(self) -> bool:
         """One word of text can say it, so an environment variable can."""
-        return self.kind not in {"table", "tables", "globs", "headers", "pairs", "fractions", "columns"}
+        several = {"globs", "headers", "pairs", "fractions", "columns", "model_map", "deployments", "quirks", "weights"}
+        return self.kind not in several | {"table", "tables"}
 
     @property
     def range_text(self) -> str:
@@ -99,6 +104,17 @@ _KIND_TEXT = {
     "target": "file:///folder, s3://, gs:// or az://",
     "schedule": "hourly, daily, a span of time or cron",
     "template": "folders with {what}, {name}, {date}, {hour}",
+    "names": "a pattern with * and ?, ! before it for all others, or a list of them",
+    "kinds": "main, subagent, background, or a list of them",
+    "efforts": "none, minimal, low, medium, high, xhigh, max, or a list of them",
+    "ranges": "a comparison such as < 8000, >= 200k, 100k..200k, or a list of them",
+    "times": "days, hours and zone, or a list of them",
+    "flag": "true or false",
+    "patterns": "table of header names and patterns",
+    "model_map": "table of patterns and names",
+    "deployments": "table of names",
+    "quirks": "table of options",
+    "weights": "table of names and weights",
 }
 
 
@@ -147,6 +163,7 @@ def _spec(field: msgspec.structs.FieldInfo) -> Spec:
         choices=choices,
         required=field.required,
         default=None if field.required else _as_toml(default),
+        default_of=extra.get("default_of"),
         example=extra.get("example"),
         table=table,
     )

@@ -15,9 +15,11 @@ from msgspec import Struct
 
 from gw.config.address import HOST, check_url, storage_address
 from gw.config.header_names import is_header, is_own
+from gw.config.routing_values import READERS as ROUTING_READERS
 from gw.config.said import LIKE_A_SECRET, nearest, shown
 from gw.config.schema import Spec
 from gw.config.secret import Secret, resolve
+from gw.config.upstream_values import READERS as UPSTREAM_READERS
 from gw.domain.limit import parse_per
 from gw.domain.money import rate_from_usd_per_mtok
 from gw.domain.schedule import check_schedule
@@ -369,4 +371,6 @@ READERS: dict[str, Reader] = {
     "target": _target,
     "schedule": _parsed(check_schedule),
     "template": _parsed(check_template),
+    **ROUTING_READERS,
+    **UPSTREAM_READERS,
 }

@@ -1,6 +1,7 @@
 """What is kept, for whoever may read it: one conversation, a search, how much there is. Synchronous; nothing is changed."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gw.config.content_model import Content
@@ -9,6 +10,7 @@ from gw.content.store import CallRow, call_row, restored
 from gw.content.vault import ContentError, Vault, vault_of
 from gw.content.words import query
 from gw.ledger.content import ContentDatabase, content_database
+from gw.ledger.log_sql import Term
 from gw.ledger.store import Connection
 
 SEARCHED_MAX = 10_000
@@ -39,6 +41,7 @@ class Library:
     def __init__(self, content: Content, address: str) -> None:
         """`address`: of the ledger. Raises StoreError where the driver is missing."""
         self.content = content
+        self.address = address
         self.database: ContentDatabase = content_database(address)
         self._vault: Vault | None = None
 
@@ -78,7 +81,8 @@ class Library:
         if not self.content.searches:
             raise ContentError("conversations are not indexed: [content] search is off, or they are encrypted")
         with self.database.reading() as db:
-            return [] if db is None else search(self.database, db, text, limit, since_us=since_us, until_us=until_us)
+            most = min(limit, SEARCHED_MAX)
+            return [] if db is None else search(self.database, db, text, most, since_us=since_us, until_us=until_us)
 
     def stats(self) -> Stats:
         """Reads all blocks' sizes. Raises StoreError."""
@@ -87,14 +91,23 @@ class Library:
 
 
 def search(
-    database: ContentDatabase, db: Connection, text: str, limit: int, *, since_us: int = 0, until_us: int = 0
+    database: ContentDatabase,
+    db: Connection,
+    text: str,
+    limit: int,
+    *,
+    since_us: int = 0,
+    until_us: int = 0,
+    terms: Sequence[Term] = (),
 ) -> list[str]:
+    """`terms`: what else must hold of a row of `content_call`."""
     condition, value = database.found(query(text).terms)
-    where = [condition, *(["started_us >= ?"] if since_us else []), *(["started_us < ?"] if until_us else [])]
-    values: list[Any] = [value, *([since_us] if since_us else []), *([until_us] if until_us else [])]
+    bounds = {"started_us >= ?": since_us, "started_us < ?": until_us}
+    where = [condition, *(one.sql for one in terms), *(sql for sql, at_us in bounds.items() if at_us)]
+    values: list[Any] = [value, *(value for one in terms for value in one.values), *(at_us for at_us in bounds.values() if at_us)]
     rows = db.execute(
         f"SELECT call_id FROM content_call WHERE {' AND '.join(where)} ORDER BY started_us DESC, id DESC LIMIT ?",  # noqa: S608
-        (*values, min(limit, SEARCHED_MAX)),
+        (*values, limit),
     )
     return [call_id for (call_id,) in rows]
 

@@ -184,7 +184,7 @@ class ControlApi:
             body=body,
             if_match=request.headers.get("if-match", ""),
             if_none_match=request.headers.get("if-none-match", ""),
-            actor=principal.actor if principal is not None else "",
+            actor=who(principal) if principal is not None else "",
             now_us=clock.wall_us(),
             principal=principal,
             client=Client(address, _is_secure(request), session),

@@ -1,4 +1,4 @@
-"""GET /api/chargeback: what a month has cost, and whom, as JSON, CSV or a page to print."""
+"""GET /api/chargeback: what a month has cost, and whom, as JSON, CSV or a page to print. It is noted in the audit."""
 
 from gw.chargeback.month import month_of, parse_month
 from gw.chargeback.page import page, policy_of
@@ -9,10 +9,12 @@ from gw.control.http_answer import JSON, NO_STORE, Answer, Ask
 from gw.control.http_items import Desk
 from gw.control.http_logs import not_too_slow
 from gw.control.problem import FieldError, all_invalid
+from gw.ledger.audit import note
 from gw.ledger.database import database_of
 
 HTML, CSV = "text/html; charset=utf-8", "text/csv; charset=utf-8"
 FORMS = ("json", "html", "csv")
+READ = "read_report"
 
 
 def chargeback(desk: Desk, ask: Ask) -> Answer:
@@ -35,8 +37,10 @@ def chargeback(desk: Desk, ask: Ask) -> Answer:
         errors.append(FieldError("query", "format", f"must be one of {', '.join(FORMS)}{nearest(form, list(FORMS))}"))
     if errors:
         raise all_invalid(errors)
+    database = database_of(desk.host.snapshot.config.storage.address)
     with not_too_slow():
-        made = report(database_of(desk.host.snapshot.config.storage.address), month, by, ask.now_us)
+        made = report(database, month, by, ask.now_us)
+    note(database, ask.now_us, ask.actor, "api", READ, "report", f"chargeback {month}", {"by": ",".join(by), "format": form})
     if form == "html":
         return Answer(200, page(made), HTML, {**NO_STORE, "content-security-policy": policy_of(made)})
     name = f"chargeback-{month}.{form}"

@@ -66,17 +66,6 @@ def show(desk: Desk, ask: Ask) -> Answer:
     return Answer(200, msgspec.json.encode(view(conversation(row, (request, answer)))) + b"\n", headers=NO_STORE)
 
 
-def said(desk: Desk, text: str, limit: int, *, since_us: int = 0, until_us: int = 0) -> list[str]:
-    """For the log: ids of calls in which this was said, the latest first. Raises Problem where nothing is indexed, or the text
-    holds no word."""
-    try:
-        return _library(desk).search(text, limit, since_us=since_us, until_us=until_us)
-    except ValueError as error:
-        raise invalid("query", "content", str(error)) from error
-    except ContentError as error:
-        raise invalid("query", "content", str(error)) from error
-
-
 def view(found: Conversation) -> ConversationView:
     row = found.call
     return ConversationView(

@@ -10,6 +10,7 @@ from gw.config.said import nearest
 from gw.config.schema import specs
 from gw.control import http_listing, service
 from gw.control.auth import Guard
+from gw.control.burns import Burns
 from gw.control.host import Host
 from gw.control.http_answer import NO_STORE, Answer, Ask, json_answer
 from gw.control.http_body import checked, json_object
@@ -30,6 +31,7 @@ class Desk:
     watchers = 0  # of live tails
 
     def __init__(self, host: Host, guard: Guard) -> None:
+        self.burns = Burns()
         self.host = host
         self.guard = guard
         self._service: tuple[object, Service] | None = None

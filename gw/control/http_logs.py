@@ -11,14 +11,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gw.config.said import nearest
+from gw.content.found import SEARCHED, TooMany, calls_that_said
+from gw.content.library import Library
+from gw.content.vault import ContentError
 from gw.control.http_answer import NO_STORE, Answer, Ask, json_answer
+from gw.control.http_downloads import note_download
 from gw.control.http_items import Desk
 from gw.control.http_listing import BOOLS, CURSOR_CHARS_MAX, LIMIT_DEFAULT, LIMIT_MAX, bounded
 from gw.control.http_logs_call import call_view
 from gw.control.http_logs_shapes import csv_text
-from gw.control.problem import FieldError, Problem, all_invalid
+from gw.control.problem import FieldError, Problem, all_invalid, invalid
 from gw.control.session import Principal
 from gw.ledger import logs
+from gw.ledger.audit import note
 from gw.ledger.bounded import TooSlow
 from gw.ledger.database import database_of
 from gw.ledger.log_columns import BY_NAME
@@ -29,7 +34,10 @@ from gw.ledger.store import Database
 
 CSV_ROWS_MAX = 10_000
 CSV = "text/csv; charset=utf-8"
+OTHERS = ("q", "content", "since", "until")  # filters that are no column's
 INT_MAX = 2**63 - 1
+FEWER = "Say more of what was said, or narrow it: a shorter time (since, until), one team, key or session."
+CONTENT_CHARS_MAX = 500
 SORT_NAMES = {name: name for name in SORTS}
 SORT_NAMES |= {"time": "ended_at", "cost": "billed_usd", "cost_usd": "billed_usd", "duration": "duration_ms"}
 
@@ -56,6 +64,7 @@ def scope_of(principal: Principal | None) -> LogScope:
 def listing(desk: Desk, ask: Ask) -> Answer:
     """GET /api/logs."""
     asked, names, cursor = read(ask, scope_of(ask.principal), LIMIT_MAX)
+    asked = _where_said(desk, ask, asked, cursor)
     page = _page(_database(desk), asked)
     count = page.count if page.count is not None else cursor.count if cursor is not None else None
     items = [call_json(seq, row, names) for seq, row in page.rows]
@@ -65,9 +74,11 @@ def listing(desk: Desk, ask: Ask) -> Answer:
 
 def as_csv(desk: Desk, ask: Ask) -> Answer:
     """GET /api/logs.csv: the next page is named in a header."""
-    asked, names, _ = read(ask, scope_of(ask.principal), CSV_ROWS_MAX)
+    asked, names, cursor = read(ask, scope_of(ask.principal), CSV_ROWS_MAX)
+    asked = _where_said(desk, ask, asked, cursor)
     page = _page(_database(desk), replace(asked, count=False))
     following = _next(ask, asked, page, None)
+    note_download(_database(desk), ask, "calls", lines=len(page.rows))
     headers = {**NO_STORE, "content-disposition": 'attachment; filename="calls.csv"'}
     if following:
         headers["x-next-cursor"] = following
@@ -145,6 +156,28 @@ def not_too_slow() -> Iterator[None]:
         raise Problem("too_broad", f"Too many calls would have to be looked through: {error}.") from error
 
 
+def _where_said(desk: Desk, ask: Ask, asked: Asked, cursor: Cursor | None) -> Asked:
+    """With `content`: among the calls in which that was said. That somebody searched is noted before anything is shown; further
+    pages are the same search, in what there was when it began."""
+    text = ask.query.get("content", "")
+    if not text:
+        return asked
+    if len(text) > CONTENT_CHARS_MAX or "\0" in text:
+        raise invalid("query", "content", f"must be at most {CONTENT_CHARS_MAX} characters, none of them NUL")
+    config = desk.host.snapshot.config
+    library, until_us = Library(config.content, config.storage.address), cursor.now_us if cursor is not None else ask.now_us
+    try:
+        with not_too_slow():
+            found = calls_that_said(library, text, asked.wanted.within(asked.scope), until_us)
+    except (ValueError, ContentError) as error:
+        raise invalid("query", "content", str(error)) from error
+    except TooMany as error:
+        raise Problem("too_broad", f"Too much was found: {error}.", hint=FEWER) from error
+    if cursor is None:
+        note(_database(desk), ask.now_us, ask.actor, "api", SEARCHED, "content", text, {"calls": len(found)})
+    return replace(asked, among=found)
+
+
 def _page(database: Database, asked: Asked) -> LogPage:
     with not_too_slow():
         return logs.page(database, asked)
@@ -164,7 +197,7 @@ def _next(ask: Ask, asked: Asked, page: LogPage, count: int | None) -> str | Non
 
 
 def _crc(query: Mapping[str, str]) -> int:
-    filters = sorted((name, text) for name, text in query.items() if name in PARAMETERS or name in ("q", "since", "until"))
+    filters = sorted((name, text) for name, text in query.items() if name in PARAMETERS or name in OTHERS)
     return zlib.crc32(msgspec.msgpack.encode(filters))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from gw.control import http_live, http_logs, http_sessions
 from gw.control.http_listing import LIMIT_DEFAULT, LIMIT_MAX
 from gw.control.http_live import EVENTS
-from gw.control.http_logs import CSV, CSV_ROWS_MAX, SORT_NAMES
+from gw.control.http_logs import CONTENT_CHARS_MAX, CSV, CSV_ROWS_MAX, SORT_NAMES
 from gw.control.http_logs_call import CallView
 from gw.control.http_logs_shapes import SAME_SAID, call_schema
 from gw.control.http_schema import Schema, closed
@@ -61,6 +61,13 @@ def _paging(sorts: list[str], limit_max: int) -> tuple[Parameter, ...]:
     )
 
 
+SAID = Parameter(
+    "content",
+    "query",
+    {"type": "string", "maxLength": CONTENT_CHARS_MAX, "pattern": NO_NUL},
+    "Calls in which all of these words were said, where conversations are kept: words in quotes stand beside each other, a `*` "
+    "at the end is for any ending. At most 10,000 calls may have said it. That it was searched stands in the audit.",
+)
 FIELDS = Parameter("fields", "query", TEXT, f"Columns to show, with commas; `*`: all. Without it: {', '.join(USUAL)}.")
 CALL_ID = Parameter("call_id", "path", {"type": "string", "minLength": 1}, "As in the answer's request-id.", required=True)
 SESSION_ID = Parameter("session_id", "path", {"type": "string", "minLength": 1}, "Claude Code's id of it.", required=True)
@@ -74,7 +81,7 @@ LOGS: tuple[dict[str, Any], ...] = (
         "summary": "Calls, page by page",
         "description": f"{GRAMMAR}\n\nPages neither repeat nor leave out a call while others come: what came after the first "
         "page is on none of them. `count` is exact up to 10,000 (`count_is`). A virtual key sees its own calls.",
-        "parameters": (*_paging(list(SORT_NAMES), LIMIT_MAX), FIELDS, *filters(PARAMETERS)),
+        "parameters": (*_paging(list(SORT_NAMES), LIMIT_MAX), FIELDS, SAID, *filters(PARAMETERS)),
         "families": families(PARAMETERS),
         "answer": "CallPage",
         "problems": ("invalid", "too_broad"),
@@ -90,7 +97,7 @@ LOGS: tuple[dict[str, Any], ...] = (
         "summary": "Calls as CSV",
         "description": f"As /api/logs, with its filters, up to {CSV_ROWS_MAX:,} at once; the header `x-next-cursor` names the "
         "next page.",
-        "parameters": (*_paging(list(SORT_NAMES), CSV_ROWS_MAX), FIELDS, *filters({})),
+        "parameters": (*_paging(list(SORT_NAMES), CSV_ROWS_MAX), FIELDS, SAID, *filters({})),
         "families": tuple(PARAMETERS),
         "answer_type": CSV,
         "problems": ("invalid", "too_broad"),

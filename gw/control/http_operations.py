@@ -70,9 +70,11 @@ VIEWS = (
         id="get_standings",
         tag="Accounts",
         summary="Where all accounts stand in all budgets",
-        description="What each has spent in the window of now, what is set aside, and where it goes at its present pace.",
+        description="What each has spent in the window of now, how that has grown, what is set aside, and where it goes at its "
+        "present pace.",
         answer="Standings",
         problems=("invalid",),
+        slow=True,
         perform=http_standings.standings,
     ),
     Operation(

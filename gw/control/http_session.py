@@ -33,6 +33,7 @@ class SignedIn(Struct, frozen=True):
     csrf: Annotated[str, Meta(description="To be sent as `x-gw-csrf` with whatever changes something.")]
     expires_at: Moment | None
     version: str
+    searches: Annotated[bool, Meta(description="Conversations are kept, and `content` finds calls of the log by what was said.")]
 
 
 def sign_in(desk: Desk, ask: Ask) -> Answer:
@@ -45,7 +46,7 @@ def sign_in(desk: Desk, ask: Ask) -> Answer:
         account, session = None, begun(ask.now_us)
     seal = desk.guard.seal(desk.host)
     cookie = set_cookie(seal.close(session), secure=ask.client.secure)
-    return _answer(account, seal.csrf(session), session.expires_us, {"set-cookie": cookie})
+    return _answer(desk, account, seal.csrf(session), session.expires_us, {"set-cookie": cookie})
 
 
 def _token(body: bytes) -> str:
@@ -63,14 +64,15 @@ def signed_in(desk: Desk, ask: Ask) -> Answer:
     if ask.principal is None:
         raise Problem("signed_out")
     csrf = desk.guard.seal(desk.host).csrf(session) if session is not None else ""
-    return _answer(ask.principal.account, csrf, session.expires_us if session is not None else 0, {})
+    return _answer(desk, ask.principal.account, csrf, session.expires_us if session is not None else 0, {})
 
 
 def sign_out(desk: Desk, ask: Ask) -> Answer:
     return Answer(204, headers={**NO_STORE, "set-cookie": set_cookie("", secure=ask.client.secure, seconds=0)})
 
 
-def _answer(account: Account | None, csrf: str, expires_us: int, headers: dict[str, str]) -> Answer:
+def _answer(desk: Desk, account: Account | None, csrf: str, expires_us: int, headers: dict[str, str]) -> Answer:
+    content = desk.host.snapshot.config.content
     found = SignedIn(
         role="admin" if account is None else "key",
         key=account.key_name if account else "",
@@ -80,5 +82,6 @@ def _answer(account: Account | None, csrf: str, expires_us: int, headers: dict[s
         csrf=csrf,
         expires_at=moment(expires_us) if expires_us else None,
         version=__version__,
+        searches=content.store != "none" and content.searches,
     )
     return json_answer(msgspec.to_builtins(found), headers={**NO_STORE, **headers})

@@ -1,10 +1,12 @@
 """Where all accounts stand, in one answer each: `/api/standings` by budget, with where it goes at its present pace;
 `/api/accounts` by customer, team and key."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from gw.admit.standings import standing
 from gw.admit.standings import standings as standings_of
@@ -12,13 +14,17 @@ from gw.control.http_answer import NO_STORE, Answer, Ask, json_answer
 from gw.control.http_items import Desk, translated
 from gw.control.http_shapes import BudgetStanding, Moment, Money, iso, moment, standing_view, usd
 from gw.control.items import Item
+from gw.domain.money import usd_text
 from gw.domain.scope import CallPath
 from gw.domain.standing import Standing
 from gw.domain.stored import Kind
 from gw.domain.window import bounds, describe
+from gw.ledger.burn import Lines
+from gw.ledger.database import database_of
 from gw.ops.metrics_published import read_published
 
 NEAR, NEAR_MAX = 0.8, 6
+HISTORIES_MAX = 20  # of one budget
 PACE_KNOWN_AFTER = 20  # a window's pace is not told of in its first twentieth: it would say little
 
 
@@ -29,6 +35,10 @@ class AccountStanding(Struct, frozen=True):
     share: Annotated[float, Meta(description="Of the limit: spent and set aside.")]
     projected_usd: Money | None
     exhausted_at: Moment | None
+    history_usd: Annotated[
+        tuple[Money, ...] | None,
+        Meta(description="Spent since the window began, at each `history_at`, by when calls ended; null: not told of this one."),
+    ] = None
 
 
 class BudgetOverview(Struct, frozen=True):
@@ -41,6 +51,7 @@ class BudgetOverview(Struct, frozen=True):
     started_at: Moment | None
     resets_at: Moment | None
     contact: str
+    history_at: Annotated[tuple[Moment, ...], Meta(description="Whole hours, or days of UTC; none if it never ends.")]
     accounts: Annotated[tuple[AccountStanding, ...], Meta(description="Those nearest to their limit first.")]
     hidden: Annotated[int, Meta(description="Accounts that are not listed: sessions, and those that have used least.")]
 
@@ -59,10 +70,12 @@ def standings(desk: Desk, ask: Ask) -> Answer:
         for gauge in published.budgets:
             named.setdefault(gauge.budget, []).append(gauge.account)
         hidden = {window.budget: window.hidden for window in published.windows}
-    found = []
+    found, database = [], database_of(host.snapshot.config.storage.address)
     for budget in host.snapshot.budget_book.budgets:
         start_us, end_us = bounds(budget.window, ask.now_us)
         accounts = [pace(standing(host.state.cells, budget, name, ask.now_us), ask.now_us) for name in named.get(budget.id, ())]
+        accounts.sort(key=lambda one: (-one.share, one.standing.account))
+        limits, lines = desk.burns.of(database, budget.scope, start_us, ask.now_us)
         found.append(
             BudgetOverview(
                 id=budget.id,
@@ -74,11 +87,21 @@ def standings(desk: Desk, ask: Ask) -> Answer:
                 started_at=moment(start_us),
                 resets_at=moment(end_us),
                 contact=budget.contact,
-                accounts=tuple(sorted(accounts, key=lambda one: (-one.share, one.standing.account))),
+                history_at=tuple(map(iso, limits[1:])),
+                accounts=tuple(with_history(accounts, lines, len(limits) - 1)),
                 hidden=hidden.get(budget.id, 0),
             )
         )
     return json_answer(msgspec.to_builtins(Standings(tuple(found), iso(ask.now_us))), headers=NO_STORE)
+
+
+def with_history(accounts: list[AccountStanding], lines: Lines, steps: int) -> Iterator[AccountStanding]:
+    """The first HISTORIES_MAX with how their spending has grown, where there are steps and the ledger has said so."""
+    for at, one in enumerate(accounts):
+        if steps < 1 or at >= HISTORIES_MAX:
+            yield one
+        else:
+            yield replace(one, history_usd=tuple(map(usd_text, lines.get(one.standing.account, [0] * steps))))
 
 
 def near(desk: Desk, ask: Ask) -> tuple[AccountStanding, ...]:

@@ -122,7 +122,7 @@ def _upstream(config: Config, name: str, done: Done | None, buckets: int) -> Ups
         host=_host(one),
         region=one.region if one is not None else "",
         models=tuple(one.models) if one is not None else (),
-        credential=one is not None and bool(one.api_key),
+        credential=one is not None and one.authorised,
         lately=Lately(LATELY_US // 1_000_000, health(done.lately), shown(OF_UPSTREAM, done.lately)),
         values=shown(OF_UPSTREAM, done.whole),
         calls=tuple(done.calls),
@@ -132,7 +132,7 @@ def _upstream(config: Config, name: str, done: Done | None, buckets: int) -> Ups
 
 def _host(one: Upstream | None) -> str:
     """Without what may stand before an @."""
-    return urlsplit(one.base_url).netloc.rpartition("@")[2] if one is not None else ""
+    return urlsplit(one.address).netloc.rpartition("@")[2] if one is not None else ""
 
 
 def health(lately: Figures) -> Health:

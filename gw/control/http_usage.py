@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from gw.config.said import nearest
 from gw.control.http_answer import NO_STORE, Answer, Ask
+from gw.control.http_downloads import note_download
 from gw.control.http_items import Desk
 from gw.control.http_listing import CURSOR_CHARS_MAX, bounded
 from gw.control.http_shapes import EPOCH, Moment
@@ -93,7 +94,10 @@ class Question(NamedTuple):
 def usage(desk: Desk, ask: Ask) -> Answer:
     asked = read(ask)
     found = answer(ledger_of(desk), scope_of(ask), asked.wanted)
-    return _as_csv(asked, found) if asked.csv else _as_page(asked, found)
+    if not asked.csv:
+        return _as_page(asked, found)
+    note_download(ledger_of(desk), ask, "usage", lines=len(found.lines))
+    return _as_csv(asked, found)
 
 
 def ledger_of(desk: Desk) -> Database:

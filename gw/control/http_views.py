@@ -52,7 +52,7 @@ from gw.ops.state import COUNTER_BASE, Own, StateFile, Word, block_base
 NAME_CHARS_MAX = 500
 OPEN_PARTS = ("upstream", "model", "project", "session")  # what a call has besides its key
 ID_MAX = 2**63 - 1
-AUDITED = (*TABLES, "sign_in", "call", "export", "report", "alert", "ledger")  # kinds of what the audit tells of
+AUDITED = (*TABLES, "sign_in", "call", "content", "export", "report", "alert", "ledger")  # kinds of what the audit tells of
 NS_PER_MS = 1_000_000
 
 

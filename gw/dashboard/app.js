@@ -32,6 +32,7 @@ function matched(pattern, path) {
   const wanted = pattern.split("/");
   const found = path.split("/");
   if (wanted.length !== found.length) return null;
+  /** @type {Record<string, string>} */
   const values = {};
   for (let at = 0; at < wanted.length; at += 1) {
     if (wanted[at].startsWith(":")) values[wanted[at].slice(1)] = decoded(found[at]);

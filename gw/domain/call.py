@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import fields
 
-Endpoint = Literal["messages", "count_tokens", "models"]
+Endpoint = Literal["messages", "count_tokens", "models", "embeddings", "other"]
 Outcome = Literal["completed", "refused", "upstream_error", "client_gone", "timed_out", "stopped", "gw_error"]
 
 
@@ -93,6 +93,12 @@ class CallRecord(Struct, frozen=True, array_like=True):
     trace_id: str = ""  # 32 lower-case hex digits, "" for none
     parent_span_id: str = ""  # 16 of them
     trace_flags: int = 0  # bit 0: sampled
+    # the way it took
+    dialect: str = ""  # of the client, if not Anthropic's (gw.translate.dialects)
+    sent_model: str = ""  # the model's id as it went upstream, where that is another than the client asked for
+    route: str = ""  # what decided where it went, and why, if the configuration has routes or rules
+    attempts: str = ""  # JSON array of the attempts before the last: [upstream, status, error, milliseconds]; "" if there was one
+    attempt_of: str = ""  # id of the earlier row of the same client request: that attempt was billed, and failed
 
 
 WHO: tuple[str, ...] = CallRecord.__struct_fields__[
@@ -116,6 +122,7 @@ class OpenCall(Struct, frozen=True, array_like=True):
     charged_us: int = 0
     rules_us: int = 0
     at_most_nusd: int = 0
+    sent_model: str = ""
 
     def record(self) -> CallRecord:
         """As it stands in the ledger if nothing more can be learnt: "stopped" by "worker_died", nothing used."""
@@ -131,6 +138,7 @@ class OpenCall(Struct, frozen=True, array_like=True):
             "charged_us": self.charged_us,
             "rules_us": self.rules_us,
             "at_most_nusd": self.at_most_nusd,
+            "sent_model": self.sent_model,
             "outcome": "stopped",
             "error": "worker_died",
             "usage_source": "none",

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from gw.export.parts import Part, added, totals_text
+from gw.ledger.audit import GW, AuditRow, append
 from gw.ledger.cursor import move_cursor_in
 from gw.ledger.store import Connection, Database
 
@@ -172,6 +173,10 @@ def finish(database: Database, run: Run, parts: Sequence[Part], manifest: str, n
                 "WHERE export = ? AND what = ? AND length_us = ? AND start_us = ?",
                 (run.touched, run.revision, run.export, run.what, run.high - run.low, run.low),
             )
+        if run.what != "audit" or run.asked_by:  # else each run of a schedule would make the row that the next one sends
+            about = {"run": run.id, "what": run.what, "rows": sum(part.rows for part in parts), "to": run.target}
+            after = msgspec.json.encode(about).decode()
+            append(db, AuditRow(0, now_us, run.asked_by or GW, GW, "export", "export", run.export, "", after))
         forget(db, now_us)
 
 

@@ -19,6 +19,7 @@ from gw.domain.text import printable
 from gw.ledger.store import Connection, Database
 
 GENESIS = "0" * 64
+GW = "gw"  # the actor of what gw does by itself
 NAME_CHARS_MAX = 300
 BATCH = 500  # rows that are in memory at once while all are read
 

@@ -2,10 +2,11 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 from gw import clock
-from gw.ledger.store import Connection, Database, StoreError
+from gw.ledger.store import Connection, StoreError
 
 STEPS = 20_000  # of SQLite's machine between two looks at the clock: about a millisecond
 CACHE_KIB = 32_768
@@ -13,13 +14,19 @@ CANCELLED = "57014"  # Postgres: the statement took longer than it was allowed t
 NS_PER_MS = 1_000_000
 
 
+class Readable(Protocol):
+    """Of a `Database`, all that reading takes."""
+
+    def reading(self) -> AbstractContextManager[Connection | None]: ...
+
+
 class TooSlow(StoreError):
     """It was not answered in time."""
 
 
 @contextmanager
-def bounded(database: Database, seconds: float) -> Iterator[Connection | None]:
-    """As `Database.reading`. Raises TooSlow: in SQLite when all statements together take longer, in Postgres when one does."""
+def bounded(database: Readable, seconds: float) -> Iterator[Connection | None]:
+    """As its `reading`. Raises TooSlow: in SQLite when all statements together take longer, in Postgres when one does."""
     end_ns = clock.mono_ns() + int(seconds * 1e9)
     try:
         with database.reading() as db:

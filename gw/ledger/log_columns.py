@@ -11,6 +11,8 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from gw.domain.call import CallRecord
+from gw.ledger.kinds import context_sql, kind_sql
+from gw.ledger.rollup_shape import CONTEXTS, DIMENSIONS, KINDS, path_of
 from gw.ledger.store import COLUMNS, Row
 
 Kind = Literal["text", "words", "number", "money", "moment", "flag"]
@@ -19,6 +21,7 @@ ORDERED: tuple[Kind, ...] = ("number", "money", "moment")
 TOKEN_CLASSES = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
 PUSD_PER_NUSD = 1000
 US_PER_MS = 1000
+assert DIMENSIONS[-2:] == ("context", "kind")
 
 
 class Column(Struct, frozen=True):
@@ -109,6 +112,8 @@ DERIVED = (
         ("key_name", "key_id"),
     ),
     Column("tokens", "number", TOKENS, _tokens, "Of all classes together."),
+    Column("kind", "text", kind_sql(), lambda row: path_of(row)[-1], f"Of its session: {', '.join(KINDS)}."),
+    Column("context_window", "text", context_sql(), lambda row: path_of(row)[-2], f"Of its prompt: {', '.join(CONTEXTS)}."),
     Column("duration_ms", "number", _DURATION, _duration_ms, "From its beginning to its end."),
     Column("ttft_ms", "number", _TTFT, _ttft_ms, "From its beginning to the first token; 0: there was none."),
     Column(

@@ -28,6 +28,7 @@ class Index(NamedTuple):
 
 DEAR_PUSD = 500_000_000_000  # from here on an index knows what calls have cost
 TIME = Index("call_log", wide=True)
+BY_ID = Index("sqlite_autoindex_call_1", timed=False)  # the primary key's; named, so that SQLite takes it for any number of ids
 INDEXES: dict[str, Index] = {
     "ended_us": TIME,
     "team": Index("call_log_team", wide=True),

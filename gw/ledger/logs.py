@@ -14,7 +14,7 @@ from gw.ledger.bounded import bounded
 from gw.ledger.log_columns import BY_NAME, MODEL, Column
 from gw.ledger.log_filter import EVERYTHING, SOUGHT_IDS, SOUGHT_NAMES, Condition, LogFilter, LogScope, Text
 from gw.ledger.log_plan import plan
-from gw.ledger.log_sql import DEAR_PUSD, INDEXES, Place, Term, beginning, term
+from gw.ledger.log_sql import BY_ID, DEAR_PUSD, INDEXES, Place, Term, beginning, term
 from gw.ledger.sequence import highest
 from gw.ledger.store import COLUMNS, Connection, Database, Dialect, Row
 
@@ -38,10 +38,12 @@ class Spot(NamedTuple):
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """`until_seq` 0: whatever is there now. `count`: how many there are is to be said."""
+    """`among`: these calls alone, which are some thousands at most; None: all. `until_seq` 0: whatever is there now. `count`: how
+    many there are is to be said."""
 
     wanted: LogFilter = LogFilter()
     scope: LogScope = EVERYTHING
+    among: tuple[str, ...] | None = None
     sort: str = "ended_at"
     falling: bool = True
     limit: int = 100
@@ -99,7 +101,16 @@ def _terms(db: Connection, dialect: Dialect, asked: Asked) -> list[Term]:
     terms = [term(condition, dialect) for condition in wanted.conditions]
     if wanted.q:
         terms.append(_sought(db, dialect, wanted.q))
+    if asked.among is not None:
+        terms.append(_among(asked.among))
     return terms
+
+
+def _among(call_ids: tuple[str, ...]) -> Term:
+    if not call_ids:
+        return Term("FALSE", ())
+    sql = f"call_id IN ({', '.join('?' * len(call_ids))})"
+    return Term(sql, call_ids, (Place(BY_ID, sql, call_ids, one=False),))
 
 
 def _spots(db: Connection, dialect: Dialect, asked: Asked, terms: list[Term], size: int) -> list[Spot]:

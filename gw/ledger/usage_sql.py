@@ -9,9 +9,9 @@ and columns of MEASURES. The answer is a dict: (number of the stretch, values of
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from gw.ledger.kinds import context_sql, kind_sql
 from gw.ledger.rollup_shape import (
     AMOUNTS,
-    CONTEXTS,
     COUNT_MAX,
     COUNTS,
     DAY_US,
@@ -19,14 +19,10 @@ from gw.ledger.rollup_shape import (
     ERRORS,
     HOUR_US,
     HOURS_PER_DAY,
-    KINDS,
     LEVELS,
-    LONG_CONTEXT_TOKENS,
     LOW,
     MODEL,
     OF_ROW,
-    SIDE_PROMPT_TOKENS,
-    SMALL_MODEL,
     TOKENS,
     TOOLS,
     Level,
@@ -210,15 +206,7 @@ def _values(question: Question) -> tuple[str | int, ...]:
 
 # --- calls themselves -------------------------------------------------------------------------------------------------
 
-_PROMPT = "c.input_tokens + c.cache_read_tokens + c.cache_write_5m_tokens + c.cache_write_1h_tokens"
-_CACHED = "c.cache_read_tokens + c.cache_write_5m_tokens + c.cache_write_1h_tokens"
-_SIDE = f"(c.input_tokens < {SIDE_PROMPT_TOKENS} OR lower(c.requested_model) LIKE '%{SMALL_MODEL}%')"
-_CONTEXT = f"CASE WHEN {_PROMPT} > {LONG_CONTEXT_TOKENS} THEN '{CONTEXTS[1]}' ELSE '{CONTEXTS[0]}' END"
-_KIND = (
-    f"CASE WHEN c.agent_id <> '' THEN '{KINDS[1]}' WHEN c.session_id = '' THEN '{KINDS[3]}' "
-    f"WHEN {_CACHED} = 0 AND c.usage_source <> 'none' AND {_SIDE} THEN '{KINDS[2]}' ELSE '{KINDS[0]}' END"
-)
-_OF_CALL = {**{name: f"c.{name}" for name in OF_ROW}, "context": _CONTEXT, "kind": _KIND}
+_OF_CALL = {**{name: f"c.{name}" for name in OF_ROW}, "context": context_sql("c."), "kind": kind_sql("c.")}
 assert set(_OF_CALL) == set(DIMENSIONS)
 _CALL, _DONE = "c.endpoint = 'messages'", "c.endpoint = 'messages' AND c.outcome = 'completed'"
 

@@ -4,7 +4,11 @@ from collections.abc import Sequence
 
 from gw.ledger.store import Batch
 
-OPEN = "INSERT INTO open_call (call_id, boot, header, payload) VALUES (?, ?, ?, ?) ON CONFLICT (call_id) DO NOTHING"
+# Written again, it is about another upstream: the one before has failed and charges nothing.
+OPEN = (
+    "INSERT INTO open_call (call_id, boot, header, payload) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (call_id) DO UPDATE SET boot = excluded.boot, header = excluded.header, payload = excluded.payload"
+)
 OFFSET = (
     "INSERT INTO journal_segment (name, consumed_bytes, sealed) VALUES (?, ?, ?) "
     "ON CONFLICT (name) DO UPDATE SET consumed_bytes = excluded.consumed_bytes, sealed = excluded.sealed"

@@ -13,8 +13,10 @@ from msgspec.structs import replace
 from gw.domain.money import round_half_even
 from gw.domain.price import Ladder, PriceCard, Rates, Ratio, Step
 from gw.pricing.catalog import Catalog, Model, boundaries, card_at, utc_at
+from gw.pricing.ids import listed
 from gw.pricing.overlay import CLAUDE_CATALOG, FOR_EVER_US, Overlay, OverlayCard, ProviderRules
 
+SELF_HOSTED = "self_hosted"
 _CLIENT_SUFFIX = re.compile(r"\[\d+[km]\]$")
 _BEDROCK = re.compile(r"(?:(?P<profile>[a-z-]+)\.)?anthropic\.(?P<name>.+)")
 _BEDROCK_VERSION = re.compile(r"-v\d+(:\d+)?(:\d+k)?$")
@@ -66,8 +68,10 @@ class Cards:
             found = self._claude(rules, self._home(rules, region, model), at_us)
             if found is not None:
                 return found
-        for catalog_id in rules.catalogs:
-            hit = self.catalog.find(catalog_id, model)
+        if rules.free:
+            return Found(PriceCard(f"{provider}/{SELF_HOSTED}", Ladder(Rates(0, 0, 0, 0, 0))))
+        for catalog_id, name in listed(provider, rules.catalogs, model):
+            hit = self.catalog.find(catalog_id, name)
             if hit is not None:
                 return self._listed(*hit, at_us)
         return Found(None)

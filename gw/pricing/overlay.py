@@ -100,6 +100,7 @@ class ProviderRules(Struct, frozen=True, forbid_unknown_fields=True):
     catalogs: tuple[str, ...] = ()
     claude: Literal["", "list", "bedrock", "vertex"] = ""
     geo: bool = False
+    free: bool = False  # run by oneself: nobody sends a bill by tokens
 
 
 class Peak(Struct, frozen=True, forbid_unknown_fields=True):

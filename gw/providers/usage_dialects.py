@@ -9,21 +9,27 @@ xAI, Groq, Mistral and OpenRouter API references, as read in November 2026.
 """
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 from gw.domain.usage import Iteration, Usage
 
 Json = Mapping[str, object]
 PUSD_PER_TICK = 100  # xAI: 1e10 ticks are one USD
+PUSD_PER_USD = 10**12
+USD_MOST = 4_000  # of one call: what is above is no price of a call
 NOTHING: Json = {}
 
 
 def usage_from(provider: str, api: str, usage: Json) -> tuple[Usage, int | None]:
-    """(usage, the exact charge in pico-USD if the provider reports one). `api`: "chat", "responses", "converse" or "";
-    a provider that is not listed is read as `api` says: "chat" or "responses" as OpenAI's, else as Anthropic's."""
-    reader = _READERS.get((provider, api)) or _READERS.get((provider, ""))
-    if reader is None:
-        reader = {"chat": _openai_chat, "responses": _openai_responses}.get(api, _anthropic)
+    """(usage, the exact charge in pico-USD if the provider reports one). `api`: the dialect that the answer is in, as
+    gw.translate.dialects names it; "" the provider's own. Where neither says whose words they are, the words themselves do."""
+    reader = _READERS.get((provider, api)) or _BY_API.get(api) or _by_words(usage)
     return reader(usage), _exact_charge(provider, usage)
+
+
+def _by_words(usage: Json) -> "Reader":
+    """Of a provider that is not listed, in a dialect that is not said."""
+    return next((reader for word, reader in _WORDS if word in usage), _anthropic)
 
 
 def merged(first: Json, later: list[Json]) -> dict[str, object]:
@@ -82,25 +88,34 @@ def _openai_chat(usage: Json) -> Usage:
     """prompt includes cached and written tokens; completion includes reasoning."""
     details = _object(usage, "prompt_tokens_details")
     read, write = _count(details, "cached_tokens"), _count(details, "cache_write_tokens")
+    long = _kept_long(details, write)
     return Usage(
         input_tokens=_less(_count(usage, "prompt_tokens"), read, write),
         output_tokens=_count(usage, "completion_tokens"),
         cache_read_tokens=read,
-        cache_write_5m_tokens=write,
+        cache_write_5m_tokens=write - long,
+        cache_write_1h_tokens=long,
         thinking_tokens=_count(_object(usage, "completion_tokens_details"), "reasoning_tokens"),
         service_tier=_text(usage, "service_tier"),
     )
+
+
+def _kept_long(details: Json, write: int) -> int:
+    """OpenAI keeps what it caches for 30 minutes or 12 hours, at two prices: the shorter and the longer of Usage's classes."""
+    return min(_count(_object(details, "cache_write_tokens_details"), "ttl_12h_tokens"), write)
 
 
 def _openai_responses(usage: Json) -> Usage:
     """As chat, under other names."""
     details = _object(usage, "input_tokens_details")
     read, write = _count(details, "cached_tokens"), _count(details, "cache_write_tokens")
+    long = _kept_long(details, write)
     return Usage(
         input_tokens=_less(_count(usage, "input_tokens"), read, write),
         output_tokens=_count(usage, "output_tokens"),
         cache_read_tokens=read,
-        cache_write_5m_tokens=write,
+        cache_write_5m_tokens=write - long,
+        cache_write_1h_tokens=long,
         thinking_tokens=_count(_object(usage, "output_tokens_details"), "reasoning_tokens"),
         service_tier=_text(usage, "service_tier"),
     )
@@ -115,12 +130,31 @@ def _gemini(usage: Json) -> Usage:
         output_tokens=_count(usage, "candidatesTokenCount") + thoughts,
         cache_read_tokens=read,
         thinking_tokens=thoughts,
-        service_tier=_text(usage, "trafficType"),
+        service_tier=_gemini_tier(usage),
     )
 
 
+def _gemini_tier(usage: Json) -> str:
+    """The Gemini API says `serviceTier`, Vertex AI `trafficType`; as price cards call them. On demand is the plain one."""
+    tier = _text(usage, "serviceTier").lower()
+    if tier and not tier.endswith("unspecified"):
+        return tier
+    traffic = _text(usage, "trafficType")
+    return _TRAFFIC.get(traffic, traffic)
+
+
+_TRAFFIC = {
+    "ON_DEMAND_PRIORITY": "priority",
+    "ON_DEMAND_FLEX": "flex",
+    "TRAFFIC_TYPE_UNSPECIFIED": "",
+}
+
+
 def _deepseek(usage: Json) -> Usage:
-    """Hits and misses stand beside each other; completion includes reasoning."""
+    """Hits and misses stand beside each other; completion includes reasoning. Whoever serves its models and tells neither counts
+    as OpenAI does."""
+    if "prompt_cache_miss_tokens" not in usage and "prompt_cache_hit_tokens" not in usage:
+        return _openai_chat(usage)
     return Usage(
         input_tokens=_count(usage, "prompt_cache_miss_tokens"),
         output_tokens=_count(usage, "completion_tokens"),
@@ -158,14 +192,51 @@ def _converse(usage: Json) -> Usage:
     )
 
 
+def _cohere(usage: Json) -> Usage:
+    """What is billed stands apart from what was counted; nothing is charged less for being cached. Numbers may have a point."""
+    units = _object(usage, "billed_units") or _object(usage, "tokens") or usage
+    return Usage(input_tokens=_whole(units.get("input_tokens")), output_tokens=_whole(units.get("output_tokens")))
+
+
 def _exact_charge(provider: str, usage: Json) -> int | None:
-    ticks = usage.get("cost_in_usd_ticks") if provider == "xai" else None
-    return ticks * PUSD_PER_TICK if isinstance(ticks, int) and not isinstance(ticks, bool) and ticks >= 0 else None
+    if provider == "xai":
+        ticks = usage.get("cost_in_usd_ticks")
+        return ticks * PUSD_PER_TICK if isinstance(ticks, int) and not isinstance(ticks, bool) and ticks >= 0 else None
+    if provider == "openrouter":
+        return _openrouter_charge(usage)
+    if provider == "perplexity":
+        return _pusd(_object(usage, "cost").get("total_cost"))
+    return None
+
+
+def _openrouter_charge(usage: Json) -> int | None:
+    """What OpenRouter takes; with a key of one's own (BYOK) also what the provider behind it takes. Older answers do not say
+    whose key it was, and tell the second figure only then."""
+    charge = _pusd(usage.get("cost"))
+    behind = _pusd(_object(usage, "cost_details").get("upstream_inference_cost"))
+    if charge is None or behind is None or usage.get("is_byok") is False:
+        return charge
+    return charge + behind
+
+
+def _pusd(usd: object) -> int | None:
+    """A JSON number of USD in pico-USD, to the nearest. orjson has made a float of it, whose repr is the shortest text that
+    means the same float: the very digits that were sent, if they were at most 15 (each text of 15 digits has a float of its
+    own, and comes back from it). Of longer ones, which are rests of the sender's own float arithmetic (0.00014250000000000002),
+    it is off by less than a pico-USD up to 4,000 USD. Nothing is calculated in floats."""
+    if isinstance(usd, bool) or not isinstance(usd, int | float):
+        return None
+    exact = Decimal(repr(usd))
+    return int((exact * PUSD_PER_USD).to_integral_value()) if exact.is_finite() and 0 <= exact < USD_MOST else None
 
 
 def _count(usage: Json, name: str) -> int:
     value = usage.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _whole(value: object) -> int:
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 2**53 else 0
 
 
 def _text(usage: Json, name: str) -> str:
@@ -187,7 +258,10 @@ def _less(total: int, *parts: int) -> int:
     return max(0, total - sum(parts))
 
 
-_READERS: dict[tuple[str, str], Callable[[Json], Usage]] = {
+Reader = Callable[[Json], Usage]
+
+# (provider, dialect): what a provider speaks by itself, and what it counts otherwise than others of the dialect.
+_READERS: dict[tuple[str, str], Reader] = {
     ("anthropic", ""): _anthropic,
     ("vertex", ""): _anthropic,
     ("bedrock", ""): _anthropic,
@@ -198,7 +272,35 @@ _READERS: dict[tuple[str, str], Callable[[Json], Usage]] = {
     ("groq", ""): _openai_chat,
     ("mistral", ""): _openai_chat,
     ("gemini", ""): _gemini,
+    ("vertex", "gemini"): _gemini,
     ("deepseek", ""): _deepseek,
+    ("deepseek", "chat"): _deepseek,
     ("xai", ""): _xai_chat,
-    ("xai", "responses"): _openai_responses,
+    ("xai", "chat"): _xai_chat,
+    ("anthropic_aws", ""): _anthropic,
+    ("cohere", ""): _cohere,
+    **{(name, ""): _openai_chat for name in ("azure", "foundry", "together", "fireworks", "cerebras", "perplexity", "nebius")},
+    **{(name, ""): _openai_chat for name in ("huggingface", "ollama", "vllm", "sglang", "parasail", "openai_compatible")},
 }
+_BY_API: dict[str, Reader] = {
+    "anthropic": _anthropic,
+    "vertex_anthropic": _anthropic,
+    "invoke": _anthropic,
+    "chat": _openai_chat,
+    "embeddings": _openai_chat,
+    "completions": _openai_chat,
+    "responses": _openai_responses,
+    "gemini": _gemini,
+    "gemini_embeddings": _gemini,
+    "converse": _converse,
+    "cohere": _cohere,
+    "cohere_embeddings": _cohere,
+}
+# Words that only one of them has.
+_WORDS: tuple[tuple[str, Reader], ...] = (
+    ("prompt_tokens", _openai_chat),
+    ("input_tokens_details", _openai_responses),
+    ("promptTokenCount", _gemini),
+    ("inputTokens", _converse),
+    ("billed_units", _cohere),
+)

@@ -132,7 +132,7 @@ def places_of(upstreams: Iterable[Upstream]) -> dict[str, Place]:
     """By name."""
     found = {}
     for one in upstreams:
-        url = urlsplit(one.base_url)
+        url = urlsplit(one.address)
         port = url.port or (443 if url.scheme == "https" else 80)
         found[one.name] = Place(PROVIDERS.get(one.provider, one.provider), url.hostname or "", port)
     return found

@@ -6,30 +6,10 @@ composes a reader of one with a writer of another has a translation.
 
 from typing import NamedTuple, Protocol
 
-from msgspec import Struct, field
-
+from gw.domain.quirks import Quirks
 from gw.translate.form import Answer, Event, Failure, Json, Request
 
-
-class Quirks(Struct, frozen=True):
-    """How an upstream differs from the one whose dialect it speaks. Set by its provider's table, or in the configuration."""
-
-    max_tokens_field: str = ""  # the body's field for the cap; "" as the dialect has it
-    max_tokens_most: int = 0  # the cap is lowered to this; 0: no bound
-    developer_role: bool = False  # system texts go as role "developer"
-    system_in_middle: bool = True  # takes system messages between the others
-    stream_usage: bool = True  # knows stream_options.include_usage
-    parallel_tools: bool = True  # knows parallel_tool_calls
-    tools_strict: bool = True  # knows `strict` of a tool
-    json_schema: bool = True  # knows response_format json_schema; False: the schema goes into the words of the system prompt
-    images: bool = True
-    documents: bool = True
-    thinking: str = ""  # how thinking is asked for: "reasoning_effort", "thinking", "reasoning", "enable_thinking"; "" as usual, "no" never
-    reasoning_field: str = ""  # where a chat answer has its thoughts: "reasoning_content", "reasoning"; "" either
-    cache_marks: bool = False  # takes cache_control on chat content (OpenRouter)
-    fields_dropped: tuple[str, ...] = ()  # names of top-level fields that it does not know
-    usage_of: str = ""  # whose reader of usage (gw.providers.usage_dialects); "" the provider's own name
-    extra: Json = field(default_factory=dict)  # put into each body, unless the client has it
+__all__ = ["Dialect", "Entrance", "EventReader", "EventWriter", "Quirks"]
 
 
 class Entrance(NamedTuple):

@@ -1,5 +1,37 @@
 """The table of dialects."""
 
+from gw.translate.anthropic import ANTHROPIC_MESSAGES
+from gw.translate.chat import CHAT
+from gw.translate.converse import CONVERSE_DIALECT
+from gw.translate.converse_words import error_head
 from gw.translate.dialect import Dialect
+from gw.translate.form import Failure
+from gw.translate.gemini import GEMINI_DIALECT
+from gw.translate.invoke_dialect import INVOKE
+from gw.translate.responses import RESPONSES
 
-DIALECTS: dict[str, Dialect] = {}
+DIALECTS: dict[str, Dialect] = {
+    "anthropic": ANTHROPIC_MESSAGES,
+    "chat": CHAT,
+    "converse": CONVERSE_DIALECT,
+    "gemini": GEMINI_DIALECT,
+    "invoke": INVOKE,
+    "responses": RESPONSES,
+}
+
+
+def error_headers(dialect: str, failure: Failure) -> list[tuple[bytes, bytes]]:
+    """What an error of this dialect says in its head, beside the body of `write_error`."""
+    if dialect in ("converse", "invoke"):
+        _, name = error_head(failure)
+        return [(b"x-amzn-errortype", name.encode())]
+    return []
+
+
+# What says errors where an operation has no dialect of its own.
+ALIKE = {"": "anthropic", "vertex_anthropic": "anthropic", "embeddings": "chat", "completions": "chat", "gemini_embeddings": "gemini"}
+
+
+def speaker(name: str) -> Dialect:
+    """Who says errors of this dialect; "" is Anthropic's."""
+    return DIALECTS[ALIKE.get(name, name)]

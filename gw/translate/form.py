@@ -29,7 +29,7 @@ class Citation(Struct, frozen=True):
     title: str = ""
     url: str = ""
     document: int = -1  # which of the request's documents, from 0; -1: none
-    unit: Literal["", "char", "page", "block"] = ""  # what start and end count
+    unit: Literal["", "char", "page", "block"] = ""  # what start and end count: from 0, pages from 1
     start: int = 0
     end: int = 0  # behind the last
     text_start: int = -1  # of the block's own text, in characters: what is backed by it; -1: all of the block
@@ -115,6 +115,7 @@ class Message(Struct, frozen=True):
 
     role: Role
     content: tuple[Block, ...]
+    foreign: Json = field(default_factory=dict)  # its other fields, by their name in the request's dialect
 
 
 class Tool(Struct, frozen=True):
@@ -129,6 +130,9 @@ class Tool(Struct, frozen=True):
     custom: bool = False
     cache: Cache = ""
     server: Foreign | None = None
+    foreign: Json = field(default_factory=dict)  # other fields of the definition, by their name in the request's dialect
+    namespace: str = ""  # OpenAI's group of tools: `name` begins with it and `__`
+    grammar: Json = field(default_factory=dict)  # of a custom tool's text: OpenAI's `syntax` and `definition`
 
 
 class ToolChoice(Struct, frozen=True):
@@ -183,6 +187,9 @@ class Request(Struct):
     usage_wanted: bool = True  # False: an OpenAI client that did not ask for usage in its stream
     foreign: Json = field(default_factory=dict)  # other top-level fields, by their name in `dialect`
     lost: list[str] = field(default_factory=list)  # what was left out, in the client's words; each once
+    held: str = ""  # words for a refusal, where it refers to what only the providers of `dialect` hold (an earlier response)
+    model_named: str = ""  # what the client calls the model, and its answers too, whatever `model` becomes; "" as the upstream
+    alt: str = "sse"  # framing of the client's stream, where its address says it: "sse", or "" for one JSON array (Gemini)
 
 
 # --- the answer -----------------------------------------------------------------------------------------------------
@@ -274,6 +281,8 @@ class Failure(Struct, frozen=True, gc=False):
     message: str
     status: int = 0
     code: str = ""  # the upstream's own word
+    retry_after_s: int = 0  # where the error's body says it (Google); 0 where it does not
+    usage: Usage = Usage()  # what is billed all the same, where the upstream says so
 
 
 Event = (

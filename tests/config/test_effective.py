@@ -101,6 +101,9 @@ def test_every_key_of_the_schema_is_printed_once(tmp_path: Path) -> None:
     more += "[[siem]]\nname='s'\nkind='syslog'\nurl='udp://h:514'\n[[notify]]\nname='n'\nkind='slack'\nurl='https://h'\n"
     more += "[[alert]]\nname='a'\nkind='unpriced_model'\n"
     more += "[[export]]\nname='e'\nto='s3://bucket/e'\n"
+    more += "[[route]]\nmodel='m'\n[[route.candidates]]\nupstream='a'\n[[tiers.override]]\nteam='t'\n"
+    more += "[[rule]]\nname='r'\n[[rule.when.any]]\nstream=true\n[[rule.do.candidates]]\nupstream='a'\n"
+    more += "[[upstream]]\nname='u'\n[[upstream.credential]]\nname='one'\napi_key='env:A_KEY'\n"
     _, rows = rows_of("[[customer]]\nname='c'\n[[team]]\nname='t'\n" + more + TEXT.replace("file:b", "b"), tmp_path, ENVIRON)
     printed = {(tuple(part for part in row.path if isinstance(part, str)), row.key) for row in rows}
     assert printed == {(path, spec.key) for path, table, _ in walk(Config) for spec in specs(table) if spec.table is None}

@@ -35,7 +35,7 @@ def test_no_file_means_the_defaults_and_one_upstream(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     config = load(None, {})
     assert (config.server.host, config.server.port, config.auth.passthrough) == ("127.0.0.1", 8080, True)
-    assert [(upstream.name, upstream.base_url) for upstream in config.upstream] == [
+    assert [(upstream.name, upstream.address) for upstream in config.upstream] == [
         ("anthropic", "https://api.anthropic.com")
     ]
     assert config.upstream[0].api_key.missing and not config.auth.pepper.reference

@@ -66,8 +66,9 @@ BROKEN: list[tuple[str, str]] = [
         'config.toml:2: journal.fsync: must be one of "none", "interval", "always", not "allways"; did you mean "always"?',
     ),
     (
-        '[[upstream]]\nname = "a"\nprovider = "openai"',
-        'config.toml:3: upstream.provider: must be one of "anthropic", not "openai"',
+        '[[upstream]]\nname = "a"\napi = "chats"',
+        'config.toml:3: upstream.api: must be one of "auto", "anthropic", "chat", "responses", "converse", "invoke", '
+        'not "chats"; did you mean "chat"?',
     ),
     # shape
     ("server = 5", "config.toml:1: server: must be one table, [server], not 5"),
@@ -88,7 +89,8 @@ BROKEN: list[tuple[str, str]] = [
     (f"[[team]]\nname = '{MINTED}'", "config.toml:2: team.name: looks like a secret, and names are shown to everyone"),
     (
         f"[[upstream]]\nname = 'a'\nauth = '{VALUE}'",
-        'config.toml:3: upstream.auth: must be one of "x-api-key", "bearer", not "********"',
+        'config.toml:3: upstream.auth: must be one of "", "x-api-key", "bearer", "api-key", "x-goog-api-key", "none", '
+        'not "********"',
     ),
     (
         "[[customer]]\nname = 'acme'\n[[team]]\nname = 't'\ncustomer = 'acmee'",

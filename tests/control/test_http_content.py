@@ -3,21 +3,22 @@
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from gw.config.model import Config
+from gw.content import found
 from gw.control import http_content
-from gw.control.http_content import said
-from gw.control.http_items import Desk
-from gw.control.problem import Problem
 from gw.ledger.content import content_database
+from gw.ledger.database import database_of
 from gw.ledger.store import StoreError
 from tests.content.keeping import Store, content, key
 from tests.content.session import Talk, stream_of
 from tests.control.api import CONFIG, TOKEN, Api, serving
+from tests.control.test_session import in_force
+from tests.ledger.log_rows import fill
+from tests.ledger.records import NOON_US, record
 
 KEEPING = CONFIG + '\n[content]\nstore = "all"\n'
 BODY = next(Talk().bodies(1))
@@ -107,13 +108,61 @@ async def test_nothing_is_shown_that_cannot_be_noted(api: Api, monkeypatch: pyte
     (await api.ask("GET", PATH.format("gw_1"))).problem(503, "database_unavailable")
 
 
-async def test_the_log_finds_calls_by_what_was_said(api: Api) -> None:
+async def test_the_log_finds_calls_by_what_was_said_and_that_it_was_searched_is_noted(api: Api) -> None:
     store = store_of(api)
-    store.answer("gw_1", ANSWER)
-    desk = cast(Desk, SimpleNamespace(host=api.worker))
-    assert said(desk, "zanzibar", 5) == ["gw_1"]
-    with pytest.raises(Problem, match="word"):
-        said(desk, "...", 5)
+    records = [record(f"gw_{at}", key_name="ci", key_id="kid", ended_us=NOON_US + at) for at in range(5)]
+    await fill(database_of(store.address), records)
+    for at in range(4):
+        store.answer(f"gw_{at}", ANSWER)
+    path = "/api/logs?content=zanz*&outcome=completed&limit=3&fields=call_id"
+    first = (await api.ask("GET", path, x_gw_actor="alice")).json
+    assert ([one["call_id"] for one in first["items"]], first["count"]) == (["gw_3", "gw_2", "gw_1"], 4)
+    second = (await api.ask("GET", f"{path}&cursor={first['next_cursor']}")).json
+    assert ([one["call_id"] for one in second["items"]], second["next_cursor"]) == (["gw_0"], None)
+    (await api.ask("GET", f"{path.replace('zanz*', 'other')}&cursor={first['next_cursor']}")).problem(422, "invalid")
+    csv = await api.ask("GET", "/api/logs.csv?content=zanzibar&fields=call_id")
+    assert csv.body.decode().split() == ["call_id", "gw_3", "gw_2", "gw_1", "gw_0"]
+    assert (await api.ask("GET", "/api/logs?content=absent")).json["items"] == []
+    notes = (await api.ask("GET", "/api/audit?kind=content")).json["items"]
+    assert [(one["action"], one["name"], one["after"]) for one in notes] == [
+        ("search_conversations", "absent", {"calls": 0}),
+        ("search_conversations", "zanzibar", {"calls": 4}),
+        ("search_conversations", "zanz*", {"calls": 4}),
+    ]
+    assert notes[-1]["actor"] == "admin token (alice)"
+
+
+@pytest.mark.parametrize("query", ["content=...", "content=%00", f"content={'a' * 501}", f"content={'a+' * 33}"])
+async def test_a_search_that_cannot_be_is_refused_by_its_name(api: Api, query: str) -> None:
+    store_of(api).request("gw_1", BODY)
+    (error,) = (await api.ask("GET", f"/api/logs?{query}")).problem(422, "invalid")["errors"]
+    assert error["field"] == "content"
+    (await api.ask("GET", "/api/live?content=word")).problem(422, "invalid")
+
+
+async def test_too_many_calls_say_how_to_find_fewer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = store_of(api)
+    for at in range(2):
+        store.answer(f"gw_{at}", ANSWER)
+    monkeypatch.setattr(found, "FOUND_MAX", 1)
+    problem = (await api.ask("GET", "/api/logs?content=zanzibar")).problem(422, "too_broad")
+    assert "more than 1" in problem["detail"] and "since" in problem["hint"]
+
+
+async def test_a_virtual_key_finds_what_was_said_to_itself_alone(api: Api) -> None:
+    made = (await api.made("keys", name="anna", team="platform")).json
+    own = {"key_name": "anna", "key_id": made["public_id"], "team": "platform"}
+    store = store_of(api)
+    await fill(database_of(store.address), [record("mine", **own), record("other", key_name="ci", key_id="kid")])
+    store.answer("mine", ANSWER, **own)
+    store.answer("other", ANSWER)
+    in_force(api)
+    shown = (await api.ask("GET", "/api/logs?content=zanzibar", token=made["key"])).json
+    assert ([one["call_id"] for one in shown["items"]], shown["count"]) == (["mine"], 1)
+    for query in ("content=zanzibar&key=ci", "content=zanzibar&team=*&key_id=kid"):
+        assert (await api.ask("GET", f"/api/logs?{query}", token=made["key"])).json["items"] == []
+    notes = (await api.ask("GET", "/api/audit?kind=content")).json["items"]
+    assert {(one["after"]["calls"], one["actor"]) for one in notes} == {(1, "virtual key (anna)"), (0, "virtual key (anna)")}
 
 
 async def test_odd_conversations_are_json_all_the_same(api: Api) -> None:

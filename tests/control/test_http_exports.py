@@ -73,8 +73,10 @@ async def test_a_run_is_asked_for_done_and_shown(exporting: Api, tmp_path: Path)
     valid("Exports", listed)
     assert [one["name"] for one in listed["items"]] == ["ware house", "focus"]
     assert listed["items"][0]["last"]["id"] == 1 and listed["items"][0]["next_at"] is None and listed["items"][1]["next_at"]
-    (noted, *_) = (await exporting.ask("GET", "/api/audit?kind=export")).json["items"]
-    assert (noted["action"], noted["name"]) == ("run", "ware house")
+    noted = (await exporting.ask("GET", "/api/audit?kind=export")).json["items"]
+    assert [(one["action"], one["via"]) for one in noted] == [("export", "gw"), ("run", "api")]
+    assert {one["name"] for one in noted} == {"ware house"}
+    assert noted[0]["actor"] == noted[1]["actor"] == run["asked_by"] and noted[0]["after"]["rows"] == 9
 
 
 async def test_a_window_is_asked_for(exporting: Api, tmp_path: Path) -> None:
@@ -118,7 +120,13 @@ async def test_the_chargeback_report_in_each_form(exporting: Api) -> None:
     assert html.body.startswith(b"<!doctype html>")
     policy = html.headers["content-security-policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy and "sha256-" in policy
-    valid("Chargeback", (await exporting.ask("GET", "/api/chargeback")).json)
+    valid("Chargeback", (await exporting.ask("GET", "/api/chargeback", x_gw_actor="finance")).json)
+    noted = (await exporting.ask("GET", "/api/audit?kind=report")).json["items"]
+    assert [(one["action"], one["after"]["format"]) for one in noted] == [
+        ("read_report", form) for form in ("json", "html", "csv", "json")
+    ]
+    assert noted[-1]["name"] == "chargeback 2026-11" and noted[-1]["after"]["by"] == "team,key"
+    assert noted[0]["actor"] == "admin token (finance)"
 
 
 def test_the_configuration_says_what_is_wrong_with_an_export(tmp_path: Path) -> None:

@@ -108,6 +108,8 @@ async def test_csv_is_safe_to_open(api: Api) -> None:
     head, row = csv.reader(io.StringIO(following.body.decode()))
     assert head == ["call_id", "team", "project", "billed_usd", "stream", "charged_at"]
     assert row == ["c1", "'=1+1", 'a"b,c', "0.5", "true", ""] and "x-next-cursor" not in following.headers
+    noted = (await api.ask("GET", "/api/audit?kind=report")).json["items"]
+    assert [(one["action"], one["name"], one["after"]["lines"]) for one in noted] == [("download", "calls", 1)] * 2
 
 
 async def test_one_call_with_everything_about_it(api: Api) -> None:

@@ -113,6 +113,9 @@ async def test_csv_is_whole_and_harmless_to_spreadsheets(used: Api) -> None:
     rows = list(csv.reader(io.StringIO(answer.body.decode())))
     assert rows[0] == ["bucket", "team", "calls", "billed_usd"] and len(rows) == 5
     assert ["2026-11-02T00:00:00Z", "'=cmd()", "1", "1"] in rows
+    (noted,) = (await used.ask("GET", "/api/audit?kind=report")).json["items"]
+    assert (noted["action"], noted["name"], noted["after"]["lines"]) == ("download", "usage", len(rows) - 1)
+    assert "group_by=team" in noted["after"]["query"]
     accepted = await used.ask("GET", f"/api/usage?{urlencode(SPAN)}", accept="text/csv")
     assert accepted.body.decode().splitlines()[0].startswith("calls,failed")
 

@@ -35,6 +35,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> I
     for name, key in keys.items():
         more += f'[[key]]\nname = "{name}"\nteam = "{teams[name]}"\nsecret = "env:GW_TEST_KEY_{name.upper()}"\n'
     more += '[[budget]]\nname = "team-monthly"\nteam = "*"\neach = true\nlimit_usd = "50"\nwindow = "month"\n'
+    more += '[content]\nstore = "all"\n'
     environ = {"GW_ADMIN_TOKEN": TOKEN, **{f"GW_TEST_KEY_{name.upper()}": key for name, key in keys.items()}}
     with (
         UpstreamThread(by_prompt) as upstream,

@@ -1,6 +1,12 @@
 """Budgets: where accounts stand, and a budget from its making to its end."""
 
+from typing import Any
+
 from tests.dashboard.page import Desk
+
+
+async def standings(desk: Desk) -> Any:
+    return await desk.page.evaluate("fetch('/api/standings').then((answer) => answer.json())")
 
 
 async def test_every_account_of_every_budget_stands_there_by_one_request(desk: Desk) -> None:
@@ -12,6 +18,13 @@ async def test_every_account_of_every_budget_stands_there_by_one_request(desk: D
         assert "$50.00" in await row.inner_text()
         assert await row.get_by_role("meter").get_attribute("aria-valuenow") is not None
     assert set(desk.asked) == {"/api/standings"}
+    left = card.get_by_role("img", name="platform: $")
+    assert "of $50.00 left" in str(await left.get_attribute("aria-label"))
+    (answer,) = [one for one in (await standings(desk))["budgets"] if one["id"] == "team-monthly"]
+    points = str(await left.locator(".way").get_attribute("points")).split()
+    assert len(points) == len(answer["history_at"]) + 2  # from the window's beginning to now
+    heights = [float(point.partition(",")[2]) for point in points]
+    assert heights == sorted(heights) and heights[-1] > heights[0]
     await desk.page.get_by_role("button", name="Over 80 %").click()
     await desk.page.get_by_text("No account is there.").wait_for()
     assert "show=near" in desk.page.url
@@ -24,7 +37,10 @@ async def test_a_budget_is_made_changed_raised_for_a_while_and_deleted(desk: Des
     await page.get_by_role("button", name="Budget", exact=True).click()
     form = page.get_by_role("dialog")
     await form.get_by_label("Name").fill("night-shift")
-    await form.get_by_label("Key", exact=True).fill("ada")
+    await form.get_by_label("For").select_option("key")
+    await form.get_by_label("Which").fill("nobody@")
+    await page.wait_for_function("document.querySelectorAll('datalist option[value=ada]').length === 1")
+    await form.get_by_label("Which").fill("ada")
     await form.get_by_label("Limit (USD)").fill("12.50")
     await form.get_by_label("Window").fill("day")
     await form.get_by_role("button", name="Create").click()

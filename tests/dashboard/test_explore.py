@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import pytest
+
 from tests.dashboard.page import Desk
 from tests.dashboard.test_overview import amount, exactly
 from tests.support.gateway import GatewayUnderTest
@@ -61,3 +63,18 @@ async def test_the_csv_holds_what_the_page_shows(desk: Desk) -> None:
     head, *lines = path.read_text("utf-8").splitlines()
     assert head.startswith("bucket,key,billed_usd")
     assert {"ada", "grace", "marie"} <= {line.split(",")[1] for line in lines}
+
+
+@pytest.mark.parametrize(("dimension", "value"), [("kind", "main"), ("context_window", "0-200k")])
+async def test_what_the_ledger_works_out_of_a_call_leads_to_its_calls_too(desk: Desk, dimension: str, value: str) -> None:
+    page = desk.page
+    await desk.sign_in()
+    await desk.open(f"/explore?group={dimension}&measure=calls&range=24h")
+    row = page.get_by_role("region", name="Lines").get_by_role("row").filter(has_text=value)
+    calls = int((await row.locator("td").nth(1).inner_text()).replace(",", ""))
+    await row.get_by_role("link", name="Calls").click()
+    await page.get_by_role("heading", level=1, name="Logs").wait_for()
+    assert f"{dimension}={value}" in page.url
+    listed = page.get_by_role("heading", level=2).filter(has_text="call")
+    await listed.wait_for()
+    assert int((await listed.inner_text()).split()[0].replace(",", "").rstrip("+")) >= calls > 0

@@ -44,6 +44,26 @@ async def test_calls_come_by_one_request_with_filters_sort_and_words_in_the_addr
     assert "q=project-nobody" in page.url
 
 
+async def test_calls_are_found_by_what_was_said_in_them(desk: Desk, gateway: GatewayUnderTest, keys: dict[str, str]) -> None:
+    page = desk.page
+    assert await call(gateway, keys["marie"], BODY.replace(b"Say something", b"Count the okapis")) == 200
+    await desk.sign_in()
+    found = "fetch('/api/logs?content=okapis').then((answer) => answer.json()).then((found) => found.count === 1)"
+    await page.wait_for_function(f"async () => await {found}", polling=200, timeout=30_000)  # the courier takes it in
+    await desk.open("/logs")
+    await page.get_by_label("Where to look").select_option("content")
+    await page.get_by_label("Find calls").fill('"count the" okapi*')
+    desk.asked.clear()
+    await page.keyboard.press("Enter")
+    await page.get_by_role("heading", name="1 call", exact=True).wait_for()
+    assert len(desk.asked) == 1 and "content=" in desk.asked[0] and "content=" in page.url
+    await page.get_by_label("Find calls").fill("...")
+    await page.keyboard.press("Enter")
+    await page.get_by_text("must hold a word to look for").wait_for()
+    await page.get_by_role("button", name="Live").click()
+    assert "content=" not in page.url and not await page.get_by_label("Where to look").is_visible()
+
+
 async def test_more_goes_on_where_the_page_ended(desk: Desk, gateway: GatewayUnderTest, keys: dict[str, str]) -> None:
     for _ in range(51):
         assert await call(gateway, keys["grace"], x_gw_project="many") == 200

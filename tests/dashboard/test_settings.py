@@ -1,5 +1,10 @@
 """Settings: the configuration with its origins, how the gateway is, exports, and the audit."""
 
+from datetime import datetime, timedelta
+from typing import Any
+
+from playwright.async_api import Route
+
 from tests.dashboard.axe import violations
 from tests.dashboard.page import Desk
 
@@ -48,7 +53,37 @@ async def test_an_export_is_run_and_what_became_of_it_is_told(desk: Desk) -> Non
     await desk.sign_in()
     await desk.open("/settings?tab=exports")
     await page.get_by_role("button", name="Run warehouse now").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Run it").click()
     await page.get_by_text("warehouse: 1 run done.").wait_for()
+
+
+async def test_an_export_is_run_for_a_window_once_more(desk: Desk) -> None:
+    page = desk.page
+    state = {"name": "warehouse", "what": "calls", "to": "file:///srv/gw", "format": "csv", "every": "", "next_at": None}
+    asked = {"id": "e1", "export": "warehouse", "outcome": "failed", "error": "the disk is full", "runs": []}
+    sent: list[Any] = []
+
+    async def run(route: Route) -> None:
+        sent.append(route.request.post_data_json)
+        await route.fulfill(status=202, json=asked)
+
+    await page.route("**/api/exports", lambda route: route.fulfill(json={"items": [state | {"last": None, "waiting": None}]}))
+    await page.route("**/api/exports/warehouse/run", run)
+    await desk.sign_in()
+    await desk.open("/settings?tab=exports")
+    await page.get_by_role("button", name="Run warehouse now").click()
+    form = page.get_by_role("dialog")
+    await form.get_by_role("button", name="A window once more").click()
+    await form.get_by_label("From").fill("2026-11-03T00:00")
+    await form.get_by_label("To").fill("2026-11-02T00:00")
+    await form.get_by_text("ends before it begins").wait_for()
+    assert await form.get_by_role("button", name="Run it").is_disabled()
+    await form.get_by_label("From").fill("2026-11-01T00:00")
+    assert await violations(page) == []
+    await form.get_by_role("button", name="Run it").click()
+    await page.get_by_text("warehouse: the disk is full").wait_for()
+    moments = [datetime.fromisoformat(sent[0][name]) for name in ("since", "until")]
+    assert moments[1] - moments[0] == timedelta(days=1)
 
 
 async def test_the_audit_is_filtered_read_and_verified(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """Exports of calls: each row once, as the ledger has it, in every form; and again after whatever happens."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from gw.export.work import Wish, window, work
+from gw.ledger.audit import read_audit
 from gw.ledger.store import Database
 from tests.export.ground import (
     DAY_US,
@@ -145,12 +147,25 @@ def test_adjustments_and_audit_go_by_their_own_numbers(database: Database, tmp_p
     fill(database, [call(number) for number in range(3)])
     adjust(database, "call-000001", NOON_US, -5)
     note(database, "renamed")
-    for what in ("adjustments", "audit"):
+    for what in ("audit", "adjustments"):  # each export but that of the audit itself is noted there
         (run,) = work(database, job(tmp_path, name=what, what=what), NOW)
         assert (run.low, run.high, run.rows_count) == (1, 1, 1)
     rows = {file.parts[-3]: row for file in files(tmp_path) for row in rows_of(file)}
     assert rows["adjustments"]["billed_usd"] == usd(-5) and rows["adjustments"]["call_id"] == "call-000001"
     assert rows["audit"]["actor"] == "renamed" and rows["audit"]["after"] == '{"x":1}'
+
+
+def test_every_export_is_noted_and_that_of_the_audit_makes_no_work_for_the_next(database: Database, tmp_path: Path) -> None:
+    fill(database, [call(number) for number in range(3)])
+    work(database, job(tmp_path), NOW)
+    (noted,) = read_audit(database, 9)
+    assert (noted.actor, noted.via, noted.action, noted.kind, noted.name) == ("gw", "gw", "export", "export", "warehouse")
+    assert json.loads(noted.after_json) == {"run": 1, "what": "calls", "rows": 3, "to": (tmp_path / "out").as_uri()}
+    audit = job(tmp_path, name="trail", what="audit")
+    assert [len(work(database, audit, NOW)) for _ in range(3)] == [1, 0, 0]
+    assert work(database, audit, NOW._replace(reason="request", asked_by="ada")) == []
+    window(database, audit, 0, NOW.now_us, NOW._replace(reason="window", asked_by="ada"))
+    assert [(one.actor, one.name) for one in read_audit(database, 9)] == [("ada", "trail"), ("gw", "warehouse")]
 
 
 def test_a_day_goes_out_when_it_is_over_and_again_when_it_changes(database: Database, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ REQUESTS = [
     ),
     bad_body("count_tokens without a model", "invalid_field", nameless({}), "missing", path="/v1/messages/count_tokens"),
     Case("wrong path", 404, None, "not_found_error", "unknown_path", "ANTHROPIC_BASE_URL", path="/v1/complete"),
-    Case("wrong prefix", 404, None, "not_found_error", "unknown_path", "/anthropic", path="/openai/v1/messages"),
+    Case("wrong prefix", 404, None, "not_found_error", "unknown_path", "/anthropic", path="/elsewhere/v1/messages"),
     Case("wrong method", 405, None, "invalid_request_error", "method_not_allowed", "DELETE", method="DELETE"),
     Case("GET of messages", 405, None, "invalid_request_error", "method_not_allowed", "GET", method="GET", body=b""),
 ]

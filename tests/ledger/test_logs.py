@@ -65,6 +65,21 @@ async def test_the_database_finds_what_each_row_says(database: Database, monkeyp
             return
 
 
+async def test_among_some_calls_the_rest_of_the_filter_holds_all_the_same(database: Database) -> None:
+    """However many there are, some of whom are not in the ledger."""
+    await fill(database, RECORDS)
+    wanted = parse({"outcome": "completed", "team.not": "a"}, NOON_US)
+    right = expected(RECORDS, wanted)
+    for every in (1, 7, 100):
+        among = tuple(one.call_id for one in RECORDS[::every]) + tuple(f"elsewhere{number}" for number in range(9_000))
+        found = page(database, Asked(wanted=wanted, among=among, limit=500))
+        assert [row[0] for _, row in found.rows] == [one for one in right if one in among]
+        assert found.count == len(found.rows)
+    by_cost = Asked(wanted=wanted, among=among, sort="billed_usd", limit=1)
+    assert sorted(ids(database, by_cost)) == sorted(one for one in right if one in among)
+    assert page(database, Asked(among=())).count == 0
+
+
 @pytest.mark.parametrize("sort", SORTS)
 async def test_pages_follow_each_other_in_every_order(database: Database, sort: str) -> None:
     await fill(database, RECORDS)

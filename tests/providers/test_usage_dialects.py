@@ -106,6 +106,11 @@ def test_anthropic_usage_is_read_whole():
             Usage(1, 2, 3, 6, 4),
         ),
         ("bedrock", "converse", {"cacheWriteInputTokens": 10}, Usage(cache_write_5m_tokens=10, ttl_assumed=True)),
+        ("vertex", "gemini", {"promptTokenCount": 3, "trafficType": "ON_DEMAND"}, Usage(3, service_tier="ON_DEMAND")),
+        ("vertex", "gemini", {"trafficType": "ON_DEMAND_FLEX"}, Usage(service_tier="flex")),
+        ("gemini", "", {"trafficType": "TRAFFIC_TYPE_UNSPECIFIED"}, Usage()),
+        ("gemini", "", {"serviceTier": "PRIORITY", "trafficType": "ON_DEMAND"}, Usage(service_tier="priority")),
+        ("newcomer", "gemini", {"promptTokenCount": 3, "thoughtsTokenCount": 2}, Usage(3, 2, thinking_tokens=2)),
         ("newcomer", "chat", {"prompt_tokens": 1, "completion_tokens": 2}, Usage(1, 2)),
         ("newcomer", "", {"input_tokens": 1, "output_tokens": 2}, Usage(1, 2)),
     ],
@@ -159,3 +164,26 @@ def test_a_reader_never_raises_and_never_counts_below_zero(provider, api, raw):
     usage, _ = usage_from(provider, api, raw)
     values = [getattr(usage, name) for name in usage.__struct_fields__]
     assert all(value >= 0 for value in values if isinstance(value, int))
+
+
+@pytest.mark.parametrize(
+    ("provider", "api", "raw", "expected"),
+    [
+        ("cohere", "cohere", {"billed_units": {"input_tokens": 5, "output_tokens": 7.0}, "tokens": {"x": 9}}, Usage(5, 7)),
+        ("cohere", "cohere", {"tokens": {"input_tokens": 9, "output_tokens": 2}}, Usage(9, 2)),
+        ("cohere", "cohere_embeddings", {"billed_units": {"input_tokens": 5}}, Usage(5)),
+        ("cohere", "", {"billed_units": {"input_tokens": -1, "output_tokens": float("inf")}}, Usage()),
+        ("vertex", "vertex_anthropic", {"input_tokens": 1, "output_tokens": 2}, Usage(1, 2)),
+        ("vertex", "", {"input_tokens": 1, "output_tokens": 2}, Usage(1, 2)),
+        ("vertex", "chat", {"prompt_tokens": 1, "completion_tokens": 2}, Usage(1, 2)),
+        ("bedrock", "invoke", {"input_tokens": 1, "output_tokens": 2}, Usage(1, 2)),
+        ("newcomer", "", {"prompt_tokens": 3, "completion_tokens": 2}, Usage(3, 2)),
+        ("newcomer", "", {"promptTokenCount": 3, "candidatesTokenCount": 2}, Usage(3, 2)),
+        ("newcomer", "", {"inputTokens": 3, "outputTokens": 2}, Usage(3, 2)),
+        ("newcomer", "", {"input_tokens": 3, "output_tokens": 2, "input_tokens_details": {"cached_tokens": 1}}, Usage(2, 2, 1)),
+        ("newcomer", "", {"billed_units": {"input_tokens": 3}}, Usage(3)),
+        ("custom", "chat", {"prompt_tokens": 3, "completion_tokens": 2}, Usage(3, 2)),
+    ],
+)
+def test_whose_words_they_are_is_known_or_seen(provider, api, raw, expected):
+    assert usage_from(provider, api, raw)[0] == expected

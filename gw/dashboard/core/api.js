@@ -58,6 +58,8 @@ export async function ask(method, path, more = {}) {
   throw new Problem({ ...body, status: response.status });
 }
 
+/** A view's data as it stands. @typedef {{path: string, data: any, problem: Problem | null, loading: boolean}} Asked */
+
 /** @param {string} path @param {Record<string, unknown>} [query] */
 export function get(path, query) {
   return ask("GET", path + search(query));
@@ -88,7 +90,7 @@ export const filtered = (filters) => Object.entries(filters).map(([name, value])
  * @returns {{data: any, problem: Problem | null, loading: boolean, reload: () => void}}
  */
 export function useData(path, everyMs = 0) {
-  const [state, setState] = useState({ path: "", data: null, problem: null, loading: true });
+  const [state, setState] = useState(/** @type {Asked} */ ({ path: "", data: null, problem: null, loading: true }));
   const [turn, setTurn] = useState(0);
   const latest = useRef("");
   useEffect(() => {

@@ -78,15 +78,17 @@ export function size(bytes) {
 
 export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+const LATELY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const TIME = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
-/** In the reader's time zone; today without its date. @param {string | null | undefined} iso */
+/** In the reader's time zone; today without its date, this year without the year. @param {string | null | undefined} iso */
 export function when(iso) {
   if (!iso) return "–";
   const moment = new Date(iso);
-  const today = new Date().toDateString() === moment.toDateString();
-  return today ? TIME.format(moment) : FULL.format(moment);
+  const now = new Date();
+  if (now.toDateString() === moment.toDateString()) return TIME.format(moment);
+  return (now.getFullYear() === moment.getFullYear() ? LATELY : FULL).format(moment);
 }
 
 /** @param {string} iso */
@@ -94,6 +96,12 @@ export const day = (iso) => DAY.format(new Date(iso));
 
 /** For hovering: the moment in UTC. @param {string | null | undefined} iso */
 export const utc = (iso) => (iso ? `${new Date(iso).toISOString().replace("T", " ").replace("Z", "")} UTC` : "");
+
+/** As <input type="datetime-local"> wants it, in the reader's zone. @param {string | number} at a moment in ISO, or milliseconds */
+export function local(at) {
+  const moment = new Date(at);
+  return new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
 
 /** "3 min ago", "in 2 h". @param {string | null | undefined} iso */
 export function ago(iso) {
@@ -112,6 +120,9 @@ function steps(seconds) {
   if (seconds < 129_600) return [Math.round(seconds / 3600), "h"];
   return [Math.round(seconds / 86_400), "days"];
 }
+
+/** A model's name without the day of its making. @param {string} model */
+export const undated = (model) => model.replace(/-20\d{6}$/, "");
 
 /** "1 call", "2 calls". @param {number} amount @param {string} one @param {string} [many] */
 export const plural = (amount, one, many = `${one}s`) => `${count(amount)} ${amount === 1 ? one : many}`;

@@ -1,7 +1,7 @@
 // The time range that views are asked for: a preset that moves with the clock, or two fixed moments. It stands in the address bar.
 import { param, setParams } from "./router.js";
 
-/** name -> what people read, hours back from now (0: from the start of the day or month). */
+/** Name -> what people read. @type {Record<string, string>} */
 export const PRESETS = {
   "1h": "Last hour",
   "24h": "Last 24 hours",
@@ -13,6 +13,7 @@ export const PRESETS = {
 };
 export const DEFAULT = "7d";
 const HOUR_MS = 3_600_000;
+/** Those that go back from now; the others begin with the day or the month. @type {Record<string, number>} */
 const BACK_MS = { "1h": HOUR_MS, "24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS, "30d": 720 * HOUR_MS, "90d": 2160 * HOUR_MS };
 
 /** @returns {{name: string, label: string, from: string, to: string}} moments in ISO, `to` "" for now; whole minutes, so that

@@ -44,7 +44,7 @@ export function address(path, query = {}) {
 /** A link within the dashboard. @param {{to: string, query?: Record<string, string>, class?: string, title?: string, current?: boolean, children?: any}} props */
 export function Link({ to, query, current, children, ...rest }) {
   const target = address(to, query);
-  const click = (event) => {
+  const click = (/** @type {MouseEvent} */ event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
     event.preventDefault();
     go(target);

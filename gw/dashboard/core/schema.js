@@ -1,5 +1,6 @@
 // The API's own document says what fields a thing has, and what each is for: forms are made from it.
 import { ask } from "./api.js";
+import { local } from "./format.js";
 
 let kept = null;
 
@@ -28,9 +29,5 @@ export function asJson(schema, value) {
 export function asText(schema, value) {
   if (value === null || value === undefined) return "";
   if (Array.isArray(value)) return value.join(", ");
-  if (schema.format === "date-time") {
-    const moment = new Date(value);
-    return new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-  }
-  return String(value);
+  return schema.format === "date-time" ? local(value) : String(value);
 }

@@ -1,7 +1,7 @@
 // Who is signed in. The cookie itself is out of reach of scripts; what is here is what the API says of it.
 import { signal } from "./html.js";
 
-/** @typedef {{role: "admin" | "key", key: string, key_id: string, team: string, customer: string, csrf: string, expires_at: string | null, version: string}} Session */
+/** @typedef {{role: "admin" | "key", key: string, key_id: string, team: string, customer: string, csrf: string, expires_at: string | null, version: string, searches: boolean}} Session */
 
 /** @type {import("../vendor/signals.js").Signal<Session | null>} null: nobody is */
 export const session = signal(null);

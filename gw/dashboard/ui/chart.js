@@ -9,7 +9,9 @@ const FEW = 60; // points of a line that are drawn one by one
 
 /** @typedef {{name: string, values: (number | null)[], color?: number}} Series `color`: 1 to 8; 0 for what is left over */
 
+/** @param {string} name of a property in CSS */
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** @param {Series} series @param {number} at */
 const colorOf = (series, at) => style(series.color === 0 ? "--series-rest" : `--series-${((series.color || at + 1) - 1) % 8 + 1}`);
 
 /** Each series on top of those before it. @param {(number | null)[][]} lists */
@@ -30,6 +32,7 @@ export function Chart({ times, series, format, label, kind = "area", height = 24
   const dark = isDark.value;
   useEffect(() => {
     let live = true;
+    /** @type {ResizeObserver | null} */
     let observer = null;
     import("../vendor/uplot.js").then(({ default: Plot }) => {
       if (!live || !box.current) return;
@@ -61,6 +64,13 @@ function data(times, series, kind) {
   return [times, ...(kind === "line" ? lists : stacked(lists).reverse())];
 }
 
+/** @typedef {import("../vendor/uplot.js").Plot} Plot */
+
+/**
+ * @param {typeof import("../vendor/uplot.js").default} Plot
+ * @param {{series: Series[], kind: string, height: number, hourly: boolean, format: (value: number) => string, width: number,
+ *   setAt: (at: number) => void, onPick?: (fromS: number, toS: number) => void}} how
+ */
 function options(Plot, { series, kind, height, hourly, format, width, setAt, onPick }) {
   const line = style("--line");
   const ink = style("--ink-3");
@@ -73,10 +83,10 @@ function options(Plot, { series, kind, height, hourly, format, width, setAt, onP
     height,
     legend: { show: false },
     cursor: { y: false, points: { show: kind === "line" }, drag: { x: Boolean(onPick), y: false } },
-    scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low || 0), (high || 1) * 1.06] } },
+    scales: { x: { time: true, range: kind === "bars" ? (/** @type {Plot} */ self, /** @type {number} */ low, /** @type {number} */ high) => roomy(self, low, high) : undefined }, y: { range: (/** @type {Plot} */ _, /** @type {number} */ low, /** @type {number} */ high) => [Math.min(0, low || 0), (high || 1) * 1.06] } },
     axes: [
-      { ...axis, size: 30, grid: { show: false }, space: 70, incrs: hourly ? undefined : DAYS_S, values: (_, splits) => splits.map((one) => tick(one, hourly, splits[1] - splits[0] < 60)) },
-      { ...axis, size: 62, values: (_, splits) => splits.map((one) => format(one)) },
+      { ...axis, size: 30, grid: { show: false }, space: 70, incrs: hourly ? undefined : DAYS_S, values: (/** @type {Plot} */ _, /** @type {number[]} */ splits) => splits.map((one) => tick(one, hourly, splits[1] - splits[0] < 60)) },
+      { ...axis, size: 62, values: (/** @type {Plot} */ _, /** @type {number[]} */ splits) => splits.map((one) => format(one)) },
     ],
     series: [
       {},
@@ -90,14 +100,21 @@ function options(Plot, { series, kind, height, hourly, format, width, setAt, onP
       })),
     ],
     hooks: {
-      setCursor: [(self) => setAt(self.cursor.idx ?? -1)],
+      setCursor: [(/** @type {Plot} */ self) => setAt(self.cursor.idx ?? -1)],
       setSelect: [
-        (self) => {
+        (/** @type {Plot} */ self) => {
           if (onPick && self.select.width > 8) onPick(self.posToVal(self.select.left, "x"), self.posToVal(self.select.left + self.select.width, "x"));
         },
       ],
     },
   };
+}
+
+/** With half a bar at either end. @param {Plot} plot @param {number} low @param {number} high @returns {[number, number]} */
+function roomy(plot, low, high) {
+  const times = plot.data[0];
+  const half = times.length > 1 ? (times[1] - times[0]) / 2 : 1800;
+  return [low - half, high + half];
 }
 
 /** @param {number} seconds @param {boolean} hourly @param {boolean} fine within a minute */
@@ -111,6 +128,7 @@ function tick(seconds, hourly, fine) {
 /** @param {number} seconds @param {boolean} hourly */
 const spoken = (seconds, hourly) => (hourly ? when(new Date(seconds * 1000).toISOString()) : day(new Date(seconds * 1000).toISOString()));
 
+/** @param {{at: number, times: number[], series: Series[], format: (value: number) => string, hourly: boolean, plot: Plot | null}} props */
 function Tip({ at, times, series, format, hourly, plot }) {
   const left = plot ? plot.valToPos(times[at], "x") + 62 : 0;
   const width = plot ? plot.width : 600;
@@ -123,6 +141,7 @@ function Tip({ at, times, series, format, hourly, plot }) {
   </div>`;
 }
 
+/** @param {{of: Series, at: number}} props */
 const Swatch = ({ of, at }) => html`<i class="dot" style=${{ background: `var(${of.color === 0 ? "--series-rest" : `--series-${((of.color || at + 1) - 1) % 8 + 1}`})` }}></i>`;
 
 /** @param {{series: Series[]}} props */
@@ -130,6 +149,7 @@ export function Legend({ series }) {
   return html`<div class="legend">${series.map((one, at) => html`<span key=${one.name}><${Swatch} of=${one} at=${at} />${one.name}</span>`)}</div>`;
 }
 
+/** @param {{times: number[], series: Series[], format: (value: number) => string, label: string, hourly: boolean}} props */
 function Unseen({ times, series, format, label, hourly }) {
   return html`<div class="unseen"><table><caption>${label}</caption>
     <thead><tr><th scope="col">Time</th>${series.map((one) => html`<th key=${one.name} scope="col">${one.name}</th>`)}</tr></thead>

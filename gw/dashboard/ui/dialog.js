@@ -10,7 +10,7 @@ export function Dialog({ title, onClose, children, actions }) {
     box.showModal();
     return () => box.close();
   }, []);
-  return html`<dialog ref=${ref} onCancel=${(event) => (event.preventDefault(), onClose())} aria-label=${title}>
+  return html`<dialog ref=${ref} onCancel=${(/** @type {Event} */ event) => (event.preventDefault(), onClose())} aria-label=${title}>
     <div class="inside">
       <div class="row spread"><h2>${title}</h2><button type="button" class="button bare" aria-label="Close" onClick=${onClose}><${Icon} name="close" /></button></div>
       ${children}
@@ -47,7 +47,7 @@ export function Toasts() {
   return html`<div class="toasts" role="status" aria-live="polite">
     ${toasts.value.map(
       (one) => html`<div key=${one.id} class="toast"><span class=${one.kind}>${one.text}</span>
-        ${one.undo && html`<button type="button" class="button" onClick=${() => (drop(one.id), one.undo())}>Undo</button>`}</div>`,
+        ${one.undo && html`<button type="button" class="button" onClick=${() => (drop(one.id), one.undo?.())}>Undo</button>`}</div>`,
     )}
   </div>`;
 }

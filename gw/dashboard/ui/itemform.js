@@ -6,6 +6,7 @@ import { Dialog } from "./dialog.js";
 import { Field, wrongOf } from "./form.js";
 import { Loading } from "./states.js";
 
+/** A field's name as people read it. @param {string} name */
 const words = (name) => {
   const text = name.replace(/_usd$/, " (USD)").replaceAll("_", " ");
   return text[0].toUpperCase() + text.slice(1);
@@ -13,18 +14,19 @@ const words = (name) => {
 
 /**
  * @param {{title: string, does: string, schema: string, first: string[], method: string, path: string, before?: any, etag?: string,
- *   fixed?: Record<string, unknown>, lists?: Record<string, string[]>, onDone: (made: any) => void, onClose: () => void, children?: any}} props
- * `before`: the thing as it is; only what is changed is sent then. `fixed`: fields that this form does not ask for.
+ *   fixed?: Record<string, unknown>, head?: (wrong: (field: string) => string) => any, lists?: Record<string, string[]>, onDone: (made: any) => void, onClose: () => void, children?: any}} props
+ * `before`: the thing as it is; only what is changed is sent then. `fixed`: fields that this form does not ask for; what is undefined
+ * is not sent. `head`: further inputs of `fixed`, above all others; it is given what the API said of a field.
  */
-export function ItemForm({ title, does, schema, first, method, path, before, etag, fixed = {}, lists = {}, onDone, onClose, children }) {
+export function ItemForm({ title, does, schema, first, method, path, before, etag, fixed = {}, head, lists = {}, onDone, onClose, children }) {
   const [shape, setShape] = useState(null);
-  const [values, setValues] = useState({});
+  const [values, setValues] = useState(/** @type {Record<string, string>} */ ({}));
   const [problem, setProblem] = useState(null);
   const [busy, setBusy] = useState(false);
   useEffect(() => {
     schemas().then((all) => setShape(all[schema]), setProblem);
   }, [schema]);
-  const send = async (event) => {
+  const send = async (/** @type {Event} */ event) => {
     event.preventDefault();
     setBusy(true);
     try {
@@ -38,14 +40,17 @@ export function ItemForm({ title, does, schema, first, method, path, before, eta
   };
   const names = shape ? Object.keys(shape.properties).filter((name) => !(name in fixed)) : [];
   const later = names.filter((name) => !first.includes(name) && !readOnly(shape, name));
-  const field = (name) => html`<${OneField} key=${name} name=${name} of=${shape.properties[name]} before=${before} values=${values}
+  const field = (/** @type {string} */ name) => html`<${OneField} key=${name} name=${name} of=${shape.properties[name]} before=${before} values=${values}
     wrong=${wrongOf(problem, name)} list=${lists[name]} required=${(shape.required || []).includes(name)} focus=${name === first[0]}
-    set=${(value) => setValues((old) => ({ ...old, [name]: value }))} />`;
-  const elsewhere = problem && !problem.errors.some((one) => names.includes(one.field.split(".")[0]));
+    set=${(/** @type {string} */ value) => setValues((old) => ({ ...old, [name]: value }))} />`;
+  const shown = head ? [...names, ...Object.keys(fixed)] : names;
+  const elsewhere = problem && !problem.errors.some((/** @type {{field: string}} */ one) => shown.includes(one.field.split(".")[0]));
   return html`<${Dialog} title=${title} onClose=${onClose}>
     ${!shape && !problem && html`<${Loading} />`}
     <form class="stack" onSubmit=${send} noValidate>
-      ${shape && first.filter((name) => names.includes(name)).map(field)}
+      ${shape && names.includes(first[0]) && field(first[0])}
+      ${shape && head?.((/** @type {string} */ name) => wrongOf(problem, name))}
+      ${shape && first.slice(1).filter((name) => names.includes(name)).map(field)}
       ${shape && later.length > 0 && html`<details class="stack"><summary class="small">More</summary><div class="stack" style=${{ marginTop: "12px" }}>${later.map(field)}</div></details>`}
       ${children}
       ${elsewhere && html`<div class="notice bad" role="alert"><div><strong>${problem.message}</strong><br />${problem.hint}</div></div>`}
@@ -55,10 +60,12 @@ export function ItemForm({ title, does, schema, first, method, path, before, eta
   </${Dialog}>`;
 }
 
-/** Lists of objects have actions of their own. */
+/** Lists of objects have actions of their own. @param {any} shape @param {string} name */
 const readOnly = (shape, name) => shape.properties[name].items?.type === "object" || shape.properties[name].type === "object";
 
+/** What is to be sent. @param {any} shape @param {Record<string, string>} values @param {any} before */
 function changes(shape, values, before) {
+  /** @type {Record<string, unknown>} */
   const found = {};
   for (const [name, value] of Object.entries(values)) {
     const schema = shape.properties[name];
@@ -70,11 +77,13 @@ function changes(shape, values, before) {
   return found;
 }
 
+/** @param {{name: string, of: any, before: any, values: Record<string, string>, wrong: string, list?: string[], required: boolean,
+ *   focus: boolean, set: (value: string) => void}} props */
 function OneField({ name, of, before, values, wrong, list, required, focus, set }) {
   const start = asText(of, before ? before[name] : of.default);
   const value = name in values ? String(values[name]) : start;
   const boolean = of.type === "boolean";
-  const options = boolean ? [["true", "Yes"], ["false", "No"]] : of.enum ? of.enum.map((one) => [String(one), String(one) || "–"]) : undefined;
+  const options = boolean ? [["true", "Yes"], ["false", "No"]] : of.enum ? of.enum.map((/** @type {unknown} */ one) => [String(one), String(one) || "–"]) : undefined;
   const kind = of.format === "date-time" ? "datetime-local" : of.type === "integer" ? "number" : "text";
   const example = of.examples?.[0];
   return html`<${Field} label=${words(name)} value=${boolean && value === "" ? "false" : value} onInput=${set} type=${kind} options=${options} hint=${of.description}

@@ -26,6 +26,7 @@ export const When = ({ of, relative }) =>
 /** @param {{kind?: string, title?: string, children?: any}} props */
 export const Badge = ({ kind = "", title, children }) => html`<span class=${`badge ${kind}`} title=${title}>${children}</span>`;
 
+/** @type {Record<string, string>} */
 const KINDS = {
   completed: "good",
   refused: "warn",
@@ -35,6 +36,7 @@ const KINDS = {
   client_gone: "",
   stopped: "warn",
 };
+/** @type {Record<string, string>} */
 const OUTCOMES = {
   completed: "completed",
   refused: "refused",
@@ -45,8 +47,9 @@ const OUTCOMES = {
   stopped: "stopped",
 };
 
-/** How a call ended. @param {{of: string}} props */
-export const Outcome = ({ of }) => html`<${Badge} kind=${KINDS[of] || ""}>${OUTCOMES[of] || of}</${Badge}>`;
+/** How a call ended; with its error, by that. @param {{of: string, error?: string}} props */
+export const Outcome = ({ of, error }) =>
+  html`<${Badge} kind=${KINDS[of] || ""} title=${error ? `${OUTCOMES[of] || of}: ${error}` : undefined}>${error ? error.replace(/^upstream_/, "").replaceAll("_", " ") : OUTCOMES[of] || of}</${Badge}>`;
 
 /** How far something is used up; `held` is set aside beyond it. @param {{share: number, held?: number, label: string}} props */
 export function Meter({ share, held = 0, label }) {

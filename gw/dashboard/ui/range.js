@@ -1,6 +1,6 @@
 // The chooser of the time range.
 import { html, useState } from "../core/html.js";
-import { ZONE } from "../core/format.js";
+import { ZONE, local } from "../core/format.js";
 import { PRESETS, choose, chooseBetween, range } from "../core/range.js";
 import { Dialog } from "./dialog.js";
 import { Field } from "./form.js";
@@ -8,18 +8,12 @@ import { Field } from "./form.js";
 export function RangePicker() {
   const { name } = range();
   const [open, setOpen] = useState(false);
-  const turn = (event) => (event.currentTarget.value === "custom" ? setOpen(true) : choose(event.currentTarget.value));
+  const turn = (/** @type {{currentTarget: HTMLSelectElement}} */ event) => (event.currentTarget.value === "custom" ? setOpen(true) : choose(event.currentTarget.value));
   return html`<select class="input" style=${{ width: "auto" }} aria-label="Time range" value=${name} onChange=${turn}>
       ${Object.entries(PRESETS).map(([key, title]) => html`<option key=${key} value=${key}>${title}</option>`)}
       <option value="custom">Chosen range…</option>
     </select>
     ${open && html`<${Between} onClose=${() => setOpen(false)} />`}`;
-}
-
-/** A moment as <input type="datetime-local"> wants it. @param {string} iso */
-function local(iso) {
-  const moment = new Date(iso);
-  return new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 /** @param {{onClose: () => void}} props */

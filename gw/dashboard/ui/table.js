@@ -25,7 +25,7 @@ function Head({ column, sort, onSort }) {
   if (!column.sort || !onSort) return html`<th class=${kind} scope="col" title=${column.hint}>${column.title}</th>`;
   const falling = sort === `-${column.sort}`;
   const rising = sort === column.sort;
-  const turn = () => onSort(falling ? column.sort : `-${column.sort}`);
+  const turn = () => onSort(falling ? `${column.sort}` : `-${column.sort}`);
   return html`<th class=${kind} scope="col" title=${column.hint} aria-sort=${falling ? "descending" : rising ? "ascending" : undefined}>
     <button onClick=${turn}>${column.title}${falling ? " ↓" : rising ? " ↑" : ""}</button>
   </th>`;
@@ -34,9 +34,9 @@ function Head({ column, sort, onSort }) {
 /** @param {{row: any, columns: Column[], to?: (row: any) => string | undefined, onOpen?: (row: any) => void}} props */
 function Row({ row, columns, to, onOpen }) {
   const target = to?.(row);
-  const click = (event) => {
+  const click = (/** @type {MouseEvent & {target: Element}} */ event) => {
     if (!(target || onOpen) || event.target.closest("a, button, input") || getSelection()?.toString()) return;
-    if (onOpen) onOpen(row);
+    if (onOpen || !target) onOpen?.(row);
     else if (event.metaKey || event.ctrlKey) open(ROOT + address(target), "_blank", "noopener");
     else go(address(target));
   };

@@ -69,7 +69,7 @@ function Tree({ accounts, onDo }) {
 }
 
 function Name({ of }) {
-  const icon = { customer: "budgets", team: "accounts", key: "check" }[of.kind];
+  const icon = { customer: "company", team: "accounts", key: "key" }[of.kind];
   return html`<div class="row" style=${{ paddingLeft: `${of.depth * 22}px`, flexWrap: "nowrap" }}>
     <span class="quiet" title=${of.kind}><${Icon} name=${icon} /></span><span class=${of.kind === "key" ? "" : "strong"} title=${of.name}>${of.name}</span>
     ${of.source === "config" && html`<${Badge} title="Defined in config.toml, and changed only there">config</${Badge}>`}

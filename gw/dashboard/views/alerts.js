@@ -1,9 +1,10 @@
 // Alerts: what fires now, the rules and where they go, what there was; saying that one looks after it, or wants no word for a while.
-import { html, useEffect, useState } from "../core/html.js";
-import { Problem, ask, get, useData } from "../core/api.js";
+import { html, useState } from "../core/html.js";
+import { Problem, ask, useData } from "../core/api.js";
 import { duration, plural } from "../core/format.js";
 import { toast } from "../ui/dialog.js";
 import { Icon } from "../ui/icons.js";
+import { More, useMore } from "../ui/more.js";
 import { Badge, Card, Copy, When } from "../ui/parts.js";
 import { Head } from "../ui/shell.js";
 import { Await, Empty } from "../ui/states.js";
@@ -115,13 +116,8 @@ function Channels({ channels }) {
 }
 
 function History({ of, onDo }) {
-  const [more, setMore] = useState({ items: [], cursor: "" });
   const last = of.history.length ? of.history[of.history.length - 1].id : 0;
-  useEffect(() => setMore({ items: [], cursor: of.next_cursor || "" }), [last]);
-  const next = async () => {
-    const { data } = await get("/api/alerts/history", { cursor: more.cursor, limit: 50 });
-    setMore((old) => ({ items: [...old.items, ...data.items], cursor: data.next_cursor || "" }));
-  };
+  const more = useMore(of, "/api/alerts/history?limit=50", last);
   const rows = [...of.history, ...more.items];
   const columns = [
     { name: "fired", title: "Fired", cell: (one) => html`<${When} of=${one.fired_at} />` },
@@ -133,7 +129,7 @@ function History({ of, onDo }) {
     { name: "who", title: "Looked after by", cell: (one) => one.acknowledged_by || html`<span class="quiet">–</span>` },
   ];
   return html`<${Card} title="History" flush>${rows.length ? html`<${Table} label="History" columns=${columns} rows=${rows} rowKey=${(one) => one.id} onOpen=${(one) => onDo({ what: "show", of: one })} />` : html`<${Empty} title="Nothing has fired yet">Test a rule to see whether its channels work.</${Empty}>`}
-    ${more.cursor && html`<div class="row" style=${{ padding: "12px 16px", justifyContent: "center" }}><button type="button" class="button" onClick=${next}>Older ones</button></div>`}</${Card}>`;
+    <${More} of=${more} title="Older ones" /></${Card}>`;
 }
 
 function told(one) {

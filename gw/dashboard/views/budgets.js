@@ -6,14 +6,16 @@ import { percent, plural, usd } from "../core/format.js";
 import { Confirm, Dialog, toast } from "../ui/dialog.js";
 import { Field } from "../ui/form.js";
 import { Icon } from "../ui/icons.js";
+import { BurnDown } from "../ui/burn.js";
 import { ItemForm } from "../ui/itemform.js";
+import { ScopeFields, scopeOf } from "../ui/scope.js";
 import { Badge, Card, Choices, Meter, Usd, When } from "../ui/parts.js";
 import { Head } from "../ui/shell.js";
 import { Await, Empty } from "../ui/states.js";
 import { Table } from "../ui/table.js";
 
 const MODES = { hard: ["accent", "refuses what would pass the limit"], soft: ["", "warns"], shadow: ["", "only notes what it would have refused"] };
-const FIRST = ["name", "customer", "team", "key", "each", "limit_usd", "window", "mode"];
+const FIRST = ["name", "each", "limit_usd", "window", "mode"];
 
 export default function Budgets() {
   const data = useData("/api/standings", 5_000);
@@ -25,23 +27,23 @@ export default function Budgets() {
   };
   return html`<${Head} title="Budgets" sub="What may be spent in each window, and what is left of it.">
       <button class="button first" onClick=${() => setDoing({ what: "new" })}><${Icon} name="plus" />Budget</button></${Head}>
-    <${Await} of=${data}>${(found) => html`<${List} budgets=${found.budgets} onDo=${(what, id) => setDoing({ what, id })} />`}</${Await}>
+    <${Await} of=${data}>${(found) => html`<${List} budgets=${found.budgets} now=${found.as_of} onDo=${(what, id) => setDoing({ what, id })} />`}</${Await}>
     ${doing && html`<${Doing} of=${doing} done=${done} close=${() => setDoing(null)} />`}`;
 }
 
 const SHOWN = [["all", "All"], ["near", "Over 80 %"], ["over", "Projected over"]];
 
-function List({ budgets, onDo }) {
+function List({ budgets, now, onDo }) {
   const shown = param("show") || "all";
   const wanted = (one) => shown === "all" || (shown === "near" ? one.share >= 0.8 : one.exhausted_at !== null || one.share >= 1);
   const cut = budgets.map((one) => ({ ...one, accounts: one.accounts.filter(wanted) })).filter((one) => shown === "all" || one.accounts.length);
   if (!budgets.length) return html`<${Card}><${Empty} title="No budgets yet">A budget stops spending before it happens: per customer, team, key, model, project or session, and per hour, day, week or month.</${Empty}></${Card}>`;
   return html`<div class="row"><${Choices} label="Which" options=${SHOWN} value=${shown} onChoose=${(value) => setParams({ show: value === "all" ? "" : value })} /></div>
     ${!cut.length && html`<${Card}><${Empty} title="None">No account is there.</${Empty}></${Card}>`}
-    ${cut.map((one) => html`<${Budget} key=${one.id} of=${one} onDo=${onDo} />`)}`;
+    ${cut.map((one) => html`<${Budget} key=${one.id} of=${one} now=${now} onDo=${onDo} />`)}`;
 }
 
-function Budget({ of, onDo }) {
+function Budget({ of, now, onDo }) {
   const [kind, says] = MODES[of.mode] || ["", ""];
   const title = html`<span class="row"><span>${of.id}</span><${Badge} kind=${kind} title=${says}>${of.mode}</${Badge}>
     <span class="quiet small">${of.each ? "each " : ""}${of.scope} ${of.name} · ${of.window}${of.resets_at && html`, anew <${When} of=${of.resets_at} relative />`}</span></span>`;
@@ -51,6 +53,7 @@ function Budget({ of, onDo }) {
   const columns = [
     { name: "account", title: "Account", cell: (one) => one.standing.account },
     { name: "meter", title: "Used", cell: (one) => html`<${Used} of=${one} />` },
+    { name: "burn", title: "Left, over the window", hint: "As it went so far, by the ledger's hours; dashed: on at the average pace; dotted: spent evenly", cell: (one) => html`<${BurnDown} of=${one} at=${of.history_at} now=${now} />` },
     { name: "share", title: "Share", number: true, cell: (one) => percent(one.share, 0) },
     { name: "spent", title: "Spent", number: true, cell: (one) => html`<${Usd} of=${one.standing.spent_usd} />` },
     { name: "held", title: "Set aside", number: true, hint: "For calls that run now", cell: (one) => html`<${Usd} of=${one.standing.reserved_usd} />` },
@@ -79,11 +82,17 @@ function Goes({ of }) {
 
 function Doing({ of: { what, id }, done, close }) {
   const path = `/api/budgets/${encodeURIComponent(id || "")}`;
-  if (what === "new") return html`<${ItemForm} title="New budget" does="Create" schema="BudgetNew" first=${FIRST} method="POST" path="/api/budgets" onDone=${(made) => done(`${made.name} is in force.`)} onClose=${close} />`;
+  if (what === "new") return html`<${New} done=${done} close=${close} />`;
   if (what === "raise") return html`<${Raise} id=${id} path=${`${path}/increases`} done=${done} close=${close} />`;
   if (what === "edit") return html`<${Edit} path=${path} done=${done} close=${close} />`;
   const act = () => send("DELETE", path, undefined, () => done(`${id} is gone.`), close);
   return html`<${Confirm} title="Delete this budget?" does="Delete it" onDo=${act} onClose=${close}><p><strong>${id}</strong></p><p class="small">Nothing is refused on its account from then on. What was spent stays in the ledger.</p></${Confirm}>`;
+}
+
+function New({ done, close }) {
+  const [scope, setScope] = useState({ kind: "team", name: "" });
+  return html`<${ItemForm} title="New budget" does="Create" schema="BudgetNew" first=${FIRST} method="POST" path="/api/budgets" fixed=${scopeOf(scope)}
+    head=${(wrong) => html`<${ScopeFields} of=${scope} set=${setScope} wrong=${wrong} />`} onDone=${(made) => done(`${made.name} is in force.`)} onClose=${close} />`;
 }
 
 async function send(method, path, body, done, close) {

@@ -28,7 +28,6 @@ const SHOWN = ["billed_usd", "calls", "tokens", "output_tokens", "cache_read_sha
 const BUCKETS = [["", "Auto"], ["hour", "Hour"], ["day", "Day"], ["week", "Week"], ["month", "Month"]];
 const TOP = 8;
 const LINES_MAX = 5000;
-const LOGGED = Object.keys(DIMENSIONS).filter((name) => name !== "kind" && name !== "context_window"); // what the log can be filtered by, too
 
 /** @param {string} name @param {any} value */
 export function said(name, value) {
@@ -44,7 +43,7 @@ function asked() {
   const { from, to } = range();
   const measure = Object.hasOwn(MEASURES, param("measure")) ? param("measure") : "billed_usd";
   const groups = (param("group") || (session.value?.role === "key" ? "model" : "team")).split(",").filter((one) => Object.hasOwn(DIMENSIONS, one));
-  const filters = Object.fromEntries(Object.keys(DIMENSIONS).filter((name) => place.value.query.has(name)).map((name) => [name, place.value.query.get(name)]));
+  const filters = Object.fromEntries(Object.keys(DIMENSIONS).filter((name) => place.value.query.has(name)).map((name) => [name, place.value.query.get(name) || ""]));
   const bucket = BUCKETS.some(([name]) => name && name === param("bucket")) ? param("bucket") : bucketOf(from, to);
   return { from, to, measure, groups: groups.length ? groups.slice(0, 2) : ["model"], filters, bucket, compare: param("compare") === "1" };
 }
@@ -91,15 +90,23 @@ function byGroup(items, groups) {
   return [...found.values()];
 }
 
+/** What adds up to most comes first, what is left over last. */
+function ranked(groups, measure) {
+  if (!SUMS.includes(MEASURES[measure][1])) return groups;
+  const sum = (one) => one.lines.reduce((total, line) => total + Number(line.values[measure] || 0), 0);
+  return groups.sort((a, b) => Number(a.group === null) - Number(b.group === null) || sum(b) - sum(a));
+}
+
 function Found({ of, ask }) {
   if (!of.items.length) return html`<${Card}><${Empty} title="Nothing was used">In this time, with these filters. Choose a longer range, or take a filter away.</${Empty}></${Card}>`;
-  const groups = byGroup(of.items, ask.groups);
+  const groups = ranked(byGroup(of.items, ask.groups), ask.measure);
   const times = of.buckets.map((one) => Date.parse(one) / 1000);
   const at = new Map(of.buckets.map((one, index) => [one, index]));
-  const series = groups.map((one, index) => {
+  let colours = 0;
+  const series = groups.map((one) => {
     const values = new Array(times.length).fill(SUMS.includes(MEASURES[ask.measure][1]) ? 0 : null);
     for (const line of one.lines) values[at.get(line.bucket)] = line.values[ask.measure] === null ? null : Number(line.values[ask.measure]);
-    return { name: one.name, values, color: one.group === null ? 0 : index + 1 };
+    return { name: one.name, values, color: one.group === null ? 0 : (colours += 1) };
   });
   const sums = SUMS.includes(MEASURES[ask.measure][1]);
   const kind = MEASURES[ask.measure][1];
@@ -137,13 +144,12 @@ function Lines({ of, ask, groups }) {
   const whole = Number(of.totals.values[ask.measure]) || 0;
   const sums = [...new Set([ask.measure, "billed_usd", "calls", "tokens", "output_tokens"])].filter((name) => SUMS.includes(MEASURES[name][1]));
   const into = (one) => (one.group === null ? null : { ...ask.filters, ...Object.fromEntries(ask.groups.map((name) => [name, literal(one.group[name])])) });
-  const logged = (one) => one.group !== null && Object.keys(into(one)).every((name) => LOGGED.includes(name));
   const columns = [
     ...ask.groups.map((name) => ({ name, title: DIMENSIONS[name], class: "clip", cell: (one) => html`<${Into} of=${one} name=${name} open=${next && into(one) ? () => open(one) : null} />` })),
     ...sums.map((name) => ({ name, title: MEASURES[name][0], number: true, cell: (one) => (MEASURES[name][1] === "usd" ? html`<${Usd} of=${added(one.lines, name)} />` : count(added(one.lines, name))) })),
     { name: "share", title: "Share", number: true, cell: (one) => (whole && sums.includes(ask.measure) ? percent(Number(added(one.lines, ask.measure)) / whole, 0) : "") },
     ...(ask.compare && sums.includes(ask.measure) ? [{ name: "change", title: "Against before", number: true, cell: (one) => html`<${Grown} now=${Number(added(one.lines, ask.measure))} before=${Number(added(one.lines, ask.measure, "previous") || 0)} />` }] : []),
-    { name: "go", title: html`<span class="unseen">Further</span>`, number: true, cell: (one) => logged(one) && html`<${Link} to="/logs" query=${into(one)}>Calls</${Link}>` },
+    { name: "go", title: html`<span class="unseen">Further</span>`, number: true, cell: (one) => one.group !== null && html`<${Link} to="/logs" query=${into(one)}>Calls</${Link}>` },
   ];
   const next = Object.keys(DIMENSIONS).find((name) => !ask.groups.includes(name) && !(name in ask.filters));
   const open = (one) => into(one) && next && go(`/explore?${new URLSearchParams({ ...Object.fromEntries(place.value.query), ...into(one), group: next })}`);

@@ -1,47 +1,61 @@
 // Every call: found by words and filters, page by page, or as they happen.
 import { html, useEffect, useRef, useState } from "../core/html.js";
-import { ask, filtered, literal, search, useData } from "../core/api.js";
+import { filtered, literal, search, useData } from "../core/api.js";
 import { follow } from "../core/live.js";
 import { param, place, setParams } from "../core/router.js";
 import { session } from "../core/session.js";
-import { count, ms, plural, short } from "../core/format.js";
+import { count, ms, plural, short, undated } from "../core/format.js";
 import { range } from "../core/range.js";
 import { Icon } from "../ui/icons.js";
 import { RangePicker } from "../ui/range.js";
+import { More, useMore } from "../ui/more.js";
 import { Badge, Card, Outcome, Usd, When } from "../ui/parts.js";
 import { Head } from "../ui/shell.js";
 import { Await, Empty } from "../ui/states.js";
 import { Table } from "../ui/table.js";
 
-export const FILTERS = ["team", "key", "customer", "model", "project", "upstream", "outcome", "status", "error", "session_id", "agent_id", "device", "service_tier", "speed", "inference_geo"];
+export const FILTERS = ["team", "key", "customer", "model", "project", "upstream", "kind", "context_window", "outcome", "status", "error", "session_id", "agent_id", "device", "service_tier", "speed", "inference_geo"];
 const OUTCOMES = ["completed", "refused", "upstream_error", "client_gone", "timed_out", "stopped", "gw_error"];
 const ATLEAST = { "billed_usd.gte": "cost at least", "duration_ms.gte": "ms at least", "output_tokens.gte": "output at least" };
+const SOUGHT = ["q", "content"]; // in names and ids; in what was said
 const PAGE = 50;
 const LIVE_MAX = 300;
 
 /** What the address bar asks for. */
 function wanted() {
   const query = place.value.query;
-  const found = Object.fromEntries([...FILTERS, ...Object.keys(ATLEAST)].filter((name) => query.has(name)).map((name) => [name, query.get(name)]));
-  return param("q") ? { ...found, q: param("q") } : found;
+  /** @type {Record<string, string>} */
+  const found = Object.fromEntries([...FILTERS, ...Object.keys(ATLEAST)].filter((name) => query.has(name)).map((name) => [name, query.get(name) || ""]));
+  for (const name of SOUGHT) if (param(name)) found[name] = param(name);
+  return found;
 }
 
 export default function Logs() {
   const live = param("live") === "1";
   const filters = wanted();
-  const turn = html`<button class=${`button ${live ? "first" : ""}`} aria-pressed=${live ? "true" : "false"} onClick=${() => setParams({ live: live ? "" : "1" })}><${Icon} name=${live ? "pause" : "play"} />Live</button>`;
+  if (live) delete filters.content; // what was said is indexed some time after the call
+  const turn = html`<button class=${`button ${live ? "first" : ""}`} aria-pressed=${live ? "true" : "false"} onClick=${() => setParams({ live: live ? "" : "1", content: "" })} title="Calls as they end"><${Icon} name=${live ? "pause" : "play"} />Live</button>`;
   const { from, to } = range();
   const csv = `/api/logs.csv${search({ since: from, until: to })}${filtered(filters)}`;
   return html`<${Head} title="Logs" sub="Every call, with what it cost and why.">${!live && html`<${RangePicker} />`}${turn}<a class="button" href=${csv} download="calls.csv"><${Icon} name="export" />CSV</a></${Head}>
-    <${Filters} filters=${filters} />
+    <${Filters} filters=${filters} live=${live} />
     ${live ? html`<${Live} key=${JSON.stringify(filters)} filters=${filters} />` : html`<${Pages} key=${JSON.stringify(filters)} filters=${filters} />`}`;
 }
 
-function Filters({ filters }) {
-  const [q, setQ] = useState(param("q"));
+/** Title, what the empty box says, what may be written. */
+const PLACES = {
+  q: ["In names and ids", "Name, model, error, tag, id…", "Names in any case and anywhere, ids by their beginning"],
+  content: ["In what was said", 'refund "credit card" invoi*', "All of these words; in quotes: beside each other; with a * at its end: any ending"],
+};
+
+function Filters({ filters, live }) {
+  const [text, setText] = useState(param("content") || param("q"));
+  const [where, setWhere] = useState(param("content") ? "content" : "q");
+  const may = Boolean(session.value?.searches) && !live;
+  const place = may ? where : "q";
   const submit = (event) => {
     event.preventDefault();
-    setParams({ q: q.trim() });
+    setParams({ q: "", content: "", [place]: text.trim() });
   };
   const add = (event) => {
     const [name, value] = event.currentTarget.value.split("=");
@@ -49,27 +63,28 @@ function Filters({ filters }) {
     event.currentTarget.value = "";
   };
   return html`<div class="row">
-    <form class="row" onSubmit=${submit} role="search"><input class="input" style=${{ width: "260px" }} type="search" placeholder="Name, model, error, tag, id…" aria-label="Find calls" value=${q} onInput=${(event) => setQ(event.currentTarget.value)} />
+    <form class="row" onSubmit=${submit} role="search"><input class="input" style=${{ width: "260px" }} type="search" placeholder=${PLACES[place][1]} title=${PLACES[place][2]} aria-label="Find calls" value=${text} onInput=${(event) => setText(event.currentTarget.value)} />
+      ${may && html`<select class="input" style=${{ width: "auto" }} aria-label="Where to look" value=${place} onChange=${(event) => setWhere(event.currentTarget.value)}>${Object.entries(PLACES).map(([name, [title]]) => html`<option key=${name} value=${name}>${title}</option>`)}</select>`}
       <button class="button"><${Icon} name="search" />Find</button></form>
     <select class="input" style=${{ width: "auto" }} aria-label="Add a filter" onChange=${add}><option value="">Add a filter…</option>
       <optgroup label="Outcome">${OUTCOMES.map((one) => html`<option key=${one} value=${`outcome=${one}`}>${one.replaceAll("_", " ")}</option>`)}</optgroup>
       <optgroup label="Cost">${["0.01", "0.1", "1", "10"].map((one) => html`<option key=${one} value=${`billed_usd.gte=${one}`}>at least $${one}</option>`)}</optgroup>
       <optgroup label="Took">${[["1000", "1 s"], ["10000", "10 s"], ["60000", "a minute"]].map(([one, said]) => html`<option key=${one} value=${`duration_ms.gte=${one}`}>at least ${said}</option>`)}</optgroup></select>
-    ${Object.entries(filters).filter(([name]) => name !== "q").map(([name, value]) => html`<button key=${name} class="button" title="Take this filter away" onClick=${() => setParams({ [name]: "" })}>
+    ${Object.entries(filters).filter(([name]) => !SOUGHT.includes(name)).map(([name, value]) => html`<button key=${name} class="button" title="Take this filter away" onClick=${() => setParams({ [name]: "" })}>
       <span class="quiet">${ATLEAST[name] || name.replace("_id", "").replaceAll("_", " ")}</span> <span class="clip" style=${{ maxWidth: "220px" }}>${value || "none"}</span> <${Icon} name="close" size=${12} /></button>`)}
   </div>`;
 }
 
-const by = (name, value) => html`<button class="link clip" style=${{ maxWidth: "160px" }} title=${`Only ${value}`} onClick=${() => setParams({ [name]: literal(value) })}>${value}</button>`;
+const by = (name, value, said = value) => html`<button class="link clip" style=${{ maxWidth: "160px" }} title=${`Only ${value}`} onClick=${() => setParams({ [name]: literal(value) })}>${said}</button>`;
 
 /** @type {import("../ui/table.js").Column[]} */
 export const COLUMNS = [
   { name: "ended_at", title: "Ended", sort: "ended_at", cell: (one) => html`<${When} of=${one.ended_at} />` },
   { name: "cost", title: "Cost", number: true, sort: "billed_usd", cell: (one) => (one.unpriced ? html`<${Badge} kind="warn">no price</${Badge}>` : html`<${Usd} of=${one.billed_usd} />`) },
-  { name: "outcome", title: "Outcome", cell: (one) => html`<span class="row" style=${{ flexWrap: "nowrap" }}><${Outcome} of=${one.outcome} />${one.outcome !== "completed" && html`<span class="small quiet clip" style=${{ maxWidth: "120px" }} title=${one.error}>${one.error || one.status}</span>`}</span>` },
-  { name: "key", title: "Key", class: "clip", cell: (one) => (one.key ? by("key", one.key) : html`<span class="quiet">own credential</span>`) },
+  { name: "outcome", title: "Outcome", cell: (one) => html`<${Outcome} of=${one.outcome} error=${one.error} />` },
+  { name: "key", title: "Key", class: "clip", cell: (one) => (one.key ? by("key", one.key) : html`<span class="quiet" title="The client's own credential">own</span>`) },
   { name: "team", title: "Team", class: "clip", cell: (one) => one.team && by("team", one.team) },
-  { name: "model", title: "Model", cell: (one) => html`<span class="row" style=${{ flexWrap: "nowrap" }}>${by("model", one.model)}${one.agent_id && html`<${Badge} title=${`Subagent ${one.agent_id}`}>sub</${Badge}>`}</span>` },
+  { name: "model", title: "Model", cell: (one) => html`<span class="row" style=${{ flexWrap: "nowrap" }}>${by("model", one.model, undated(one.model))}${one.agent_id && html`<${Badge} title=${`Subagent ${one.agent_id}`}>sub</${Badge}>`}</span>` },
   { name: "project", title: "Project", class: "clip", cell: (one) => one.project && by("project", one.project) },
   { name: "prompt", title: "Prompt", number: true, hint: "Input, read from and written to the cache", cell: (one) => html`<span title=${`${count(one.cache_read_tokens)} from the cache`}>${short(one.input_tokens + one.cache_read_tokens + one.cache_write_5m_tokens + one.cache_write_1h_tokens)}</span>` },
   { name: "output", title: "Output", number: true, sort: "output_tokens", cell: (one) => short(one.output_tokens) },
@@ -84,32 +99,22 @@ function Pages({ filters }) {
   const sort = param("sort") || "-ended_at";
   const path = `/api/logs${search({ since: from, until, sort, limit: PAGE })}${filtered(filters)}`;
   const first = useData(path);
-  const [more, setMore] = useState({ items: [], cursor: "", problem: "" });
-  useEffect(() => setMore({ items: [], cursor: first.data?.next_cursor || "", problem: "" }), [first.data]);
-  const next = async () => {
-    try {
-      const { data } = await ask("GET", `${path}&cursor=${encodeURIComponent(more.cursor)}`);
-      setMore((old) => ({ items: [...old.items, ...data.items], cursor: data.next_cursor || "", problem: "" }));
-    } catch (problem) {
-      setMore((old) => ({ ...old, problem: problem.message }));
-    }
-  };
+  const more = useMore(first.data, path);
   return html`<${Await} of=${first} lines=${12}>${(page) => {
     const rows = [...page.items, ...more.items];
     if (!rows.length) return html`<${Card}><${Empty} title="No call fits">Choose a longer range, or take a filter away.</${Empty}></${Card}>`;
     const title = page.count_is === "exact" ? plural(page.count, "call") : `${count(page.count)}+ calls`;
     return html`<${Card} title=${title} flush><${Table} label="Calls" columns=${shown()} rows=${rows} rowKey=${(one) => one.call_id} to=${to} sort=${sort} onSort=${(value) => setParams({ sort: value === "-ended_at" ? "" : value })} />
-      <div class="row" style=${{ padding: "12px 16px", justifyContent: "center" }}>${more.problem && html`<span class="bad small">${more.problem}</span>`}
-        ${more.cursor ? html`<button class="button" onClick=${next}>More</button>` : html`<span class="small quiet">That is all.</span>`}</div></${Card}>`;
+      <${More} of=${more} end="That is all." /></${Card}>`;
   }}</${Await}>`;
 }
 
 function Live({ filters }) {
-  const [rows, setRows] = useState([]);
+  const [rows, setRows] = useState(/** @type {any[]} */ ([]));
   const [open, setOpen] = useState(false);
   const [lost, setLost] = useState(0);
   const [held, setHeld] = useState(false);
-  const waiting = useRef([]);
+  const waiting = useRef(/** @type {any[]} */ ([]));
   const stands = useRef(false);
   stands.current = held;
   useEffect(() => {

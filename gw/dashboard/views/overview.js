@@ -77,8 +77,8 @@ function Attention({ of }) {
       ${one.share >= 1 && html`<span class="small quiet">${one.standing.id}${one.standing.mode === "hard" ? "" : `, ${one.standing.mode}`}</span>`}</li>`),
     ...unpriced.map((one) => html`<li key=${one.model} class="row spread"><span class="clip"><${Badge} kind="warn">no price</${Badge}> ${one.model}</span><span class="small quiet">${plural(one.requests, "request")}</span></li>`),
   ];
-  if (values.error_rate > 0.02) found.push(html`<li key="errors" class="row spread"><span><${Badge} kind="bad">errors</${Badge}> of calls</span><span class="small">${percent(values.error_rate)}</span></li>`);
-  if (values.refused) found.push(html`<li key="refused" class="row spread"><span><${Badge} kind="warn">refused</${Badge}> by budgets, limits and rules</span><span class="small">${count(values.refused)}</span></li>`);
+  if (values.error_rate > 0.02) found.push(html`<li key="errors" class="row spread small"><span><${Badge} kind="bad">errors</${Badge}> of calls</span><span>${percent(values.error_rate)}</span></li>`);
+  if (values.refused) found.push(html`<li key="refused" class="row spread small"><span><${Badge} kind="warn">refused</${Badge}> by budgets, limits, rules</span><span>${count(values.refused)}</span></li>`);
   return html`<${Card} title="Needs attention">${found.length ? html`<ul class="stack plain">${found}</ul>` : html`<p class="small quiet">Nothing: every budget is below 80 %, every model has a price, and calls succeed.</p>`}</${Card}>`;
 }
 
@@ -107,7 +107,7 @@ function Movers({ of, by, days }) {
   return html`<${Card} title=${`Changed most against the ${days} days before`}><div class="stack">
     ${movers.map((one) => {
       const more = !one.change_usd.startsWith("-");
-      return html`<div class="row spread" key=${one.name}><span class="clip">${named(by, one.name)}</span><span class="row"><${Usd} of=${one.billed_usd} />
+      return html`<div class="row spread small" key=${one.name}><span class="clip">${named(by, one.name)}</span><span class="row"><${Usd} of=${one.billed_usd} />
         <span class=${more ? "warn" : "good"}>${more ? "+" : ""}${usd(one.change_usd)}</span></span></div>`;
     })}
     ${!movers.length && html`<p class="small quiet">Nothing has changed.</p>`}</div></${Card}>`;

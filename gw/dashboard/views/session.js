@@ -2,7 +2,7 @@
 import { html } from "../core/html.js";
 import { literal, useData } from "../core/api.js";
 import { Link } from "../core/router.js";
-import { count, duration, ms, percent, plural, short, usd } from "../core/format.js";
+import { count, duration, ms, percent, plural, short, usd, undated } from "../core/format.js";
 import { Chart } from "../ui/chart.js";
 import { Badge, Bar, Card, Copy, Outcome, Stat, Usd, When } from "../ui/parts.js";
 import { Head } from "../ui/shell.js";
@@ -32,7 +32,7 @@ function Page({ of }) {
       <${Stat} label="From the cache" figure=${prompt ? percent(sum("cache_read_tokens") / prompt, 0) : "–"} note=${`of ${short(prompt)} prompt tokens`} />
       <${Stat} label="Agents" figure=${count(of.agents.length)} note=${of.agents.length > 1 ? "the main one and its subagents" : "the main one alone"} />
     </div>
-    <div class="grid"><${Reasons} of=${of} /><${Agents} of=${of} /></div>
+    <div class="grid own"><${Reasons} of=${of} /><${Agents} of=${of} /></div>
     <${Card} title="Cost of each turn, and all together"><${Turns} of=${of} /></${Card}>
     ${again.length > 0 && html`<${Again} calls=${again} />`}
     <${Calls} of=${of} />`;
@@ -46,10 +46,10 @@ function Reasons({ of }) {
 function Agents({ of }) {
   const columns = [
     { name: "agent", title: "Agent", cell: (one) => html`<span style=${{ paddingLeft: `${one.depth * 18}px` }} class=${`nowrap ${one.agent_id ? "mono" : ""}`} title=${one.agent_id}>${one.agent_id ? `↳ ${one.agent_id.slice(0, 9)}` : "main"}</span>` },
-    { name: "models", title: "Models", class: "clip", cell: (one) => one.models.join(", ") },
+    { name: "models", title: "Models", class: "clip", cell: (one) => html`<span title=${one.models.join(", ")}>${[...new Set(one.models.map(undated))].join(", ")}</span>` },
     { name: "calls", title: "Calls", number: true, cell: (one) => count(one.calls) },
     { name: "own", title: "Its own", number: true, cell: (one) => html`<${Usd} of=${one.billed_usd} />` },
-    { name: "all", title: "With its subagents", number: true, cell: (one) => html`<${Usd} of=${one.total_usd} />` },
+    { name: "all", title: "In all", hint: "With the subagents that it began", number: true, cell: (one) => html`<${Usd} of=${one.total_usd} />` },
   ];
   return html`<${Card} title="Agents" flush><${Table} label="Agents" columns=${columns} rows=${of.agents} rowKey=${(one) => one.agent_id} /></${Card}>`;
 }

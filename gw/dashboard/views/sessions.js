@@ -1,11 +1,12 @@
 // Sessions: the dearest or the newest first.
-import { html, useEffect, useState } from "../core/html.js";
-import { get, search, useData } from "../core/api.js";
+import { html } from "../core/html.js";
+import { search, useData } from "../core/api.js";
 import { param, setParams } from "../core/router.js";
 import { session } from "../core/session.js";
 import { count, duration, percent, plural, short } from "../core/format.js";
 import { range } from "../core/range.js";
 import { RangePicker } from "../ui/range.js";
+import { More, useMore } from "../ui/more.js";
 import { Badge, Card, Usd, When } from "../ui/parts.js";
 import { Head } from "../ui/shell.js";
 import { Await, Empty } from "../ui/states.js";
@@ -15,14 +16,14 @@ const PAGE = 50;
 const prompt = (one) => one.input_tokens + one.cache_read_tokens + one.cache_write_tokens;
 const COLUMNS = [
   { name: "session", title: "Session", cell: (one) => html`<span class="mono" title=${one.session_id}>${one.session_id.slice(0, 8) || "none"}</span>` },
-  { name: "key", title: "Key", class: "clip", cell: (one) => one.key || html`<span class="quiet">own credential</span>` },
+  { name: "key", title: "Key", class: "clip", cell: (one) => one.key || html`<span class="quiet" title="The client's own credential">own</span>` },
   { name: "team", title: "Team", class: "clip", cell: (one) => one.team },
   { name: "began", title: "Began", cell: (one) => html`<${When} of=${one.started_at} />` },
   { name: "ended", title: "Last call", sort: "ended_at", cell: (one) => html`<${When} of=${one.ended_at} relative />` },
   { name: "length", title: "Length", number: true, cell: (one) => duration((Date.parse(one.ended_at) - Date.parse(one.started_at)) * 1000) },
   { name: "calls", title: "Calls", number: true, sort: "calls", cell: (one) => html`${count(one.calls)}${one.failed > 0 && html` <${Badge} kind="warn" title="did not complete">${one.failed}</${Badge}>`}` },
-  { name: "prompt", title: "Prompt tokens", number: true, cell: (one) => short(prompt(one)) },
-  { name: "cache", title: "From the cache", number: true, cell: (one) => (prompt(one) ? percent(one.cache_read_tokens / prompt(one), 0) : "–") },
+  { name: "prompt", title: "Prompt", hint: "Tokens: input, read from and written to the cache", number: true, cell: (one) => short(prompt(one)) },
+  { name: "cache", title: "Cached", hint: "What was read from the cache, of the prompts", number: true, cell: (one) => (prompt(one) ? percent(one.cache_read_tokens / prompt(one), 0) : "–") },
   { name: "output", title: "Output", number: true, cell: (one) => short(one.output_tokens) },
   { name: "cost", title: "Cost", number: true, sort: "billed_usd", cell: (one) => html`<${Usd} of=${one.billed_usd} />` },
 ];
@@ -34,24 +35,15 @@ export default function Sessions() {
 
 function Pages({ sort }) {
   const { from, to } = range();
-  const query = { since: from, until: to, sort, limit: PAGE };
-  const first = useData(`/api/sessions${search(query)}`);
-  const [more, setMore] = useState({ items: [], cursor: "", problem: "" });
-  useEffect(() => setMore({ items: [], cursor: first.data?.next_cursor || "", problem: "" }), [first.data]);
-  const next = async () => {
-    try {
-      const { data } = await get("/api/sessions", { ...query, cursor: more.cursor });
-      setMore((old) => ({ items: [...old.items, ...data.items], cursor: data.next_cursor || "", problem: "" }));
-    } catch (problem) {
-      setMore((old) => ({ ...old, problem: problem.message }));
-    }
-  };
+  const path = `/api/sessions${search({ since: from, until: to, sort, limit: PAGE })}`;
+  const first = useData(path);
+  const more = useMore(first.data, path);
   const columns = session.value?.role === "key" ? COLUMNS.filter((one) => one.name !== "key" && one.name !== "team") : COLUMNS;
   return html`<${Await} of=${first} lines=${12}>${(page) => {
     const rows = [...page.items, ...more.items];
     if (!rows.length) return html`<${Card}><${Empty} title="No sessions">In this time. Claude Code names its sessions by itself.</${Empty}></${Card}>`;
     return html`<${Card} title=${page.count_is === "exact" ? plural(page.count, "session") : `${count(page.count)}+ sessions`} flush><${Table} label="Sessions" columns=${columns} rows=${rows} rowKey=${(one) => `${one.session_id} ${one.key_id} ${one.credential}`}
       to=${(one) => `/sessions/${encodeURIComponent(one.session_id)}`} sort=${sort} onSort=${(value) => setParams({ sort: value === "-billed_usd" ? "" : value })} />
-      ${more.cursor && html`<div class="row" style=${{ padding: "12px 16px", justifyContent: "center" }}>${more.problem && html`<span class="bad small">${more.problem}</span>`}<button class="button" onClick=${next}>More</button></div>`}</${Card}>`;
+      <${More} of=${more} /></${Card}>`;
   }}</${Await}>`;
 }

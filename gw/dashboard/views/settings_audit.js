@@ -1,15 +1,16 @@
 // The audit: who changed, saw or tried what, with each change field by field; and whether all of it is what it was.
-import { html, useEffect, useState } from "../core/html.js";
+import { html, useState } from "../core/html.js";
 import { Problem, get, search, useData } from "../core/api.js";
 import { param, setParams } from "../core/router.js";
 import { count, plural } from "../core/format.js";
 import { Dialog, toast } from "../ui/dialog.js";
 import { Icon } from "../ui/icons.js";
+import { More, useMore } from "../ui/more.js";
 import { Badge, Card, When } from "../ui/parts.js";
 import { Await, Empty } from "../ui/states.js";
 import { Table } from "../ui/table.js";
 
-const KINDS = ["customer", "team", "key", "budget", "limit", "sign_in", "call", "export", "report", "alert", "ledger"];
+const KINDS = ["customer", "team", "key", "budget", "limit", "sign_in", "call", "content", "export", "report", "alert", "ledger"];
 const ACTION = { create: "good", delete: "bad", revoke: "bad", refuse: "bad" };
 const PAGE = 50;
 
@@ -19,19 +20,15 @@ export function Audit() {
 }
 
 function Pages({ query }) {
-  const first = useData(`/api/audit${search(query)}`);
-  const [more, setMore] = useState({ items: [], cursor: "" });
+  const path = `/api/audit${search(query)}`;
+  const first = useData(path);
+  const more = useMore(first.data, path);
   const [shown, setShown] = useState(null);
-  useEffect(() => setMore({ items: [], cursor: first.data?.next_cursor || "" }), [first.data]);
-  const next = async () => {
-    const { data } = await get("/api/audit", { ...query, cursor: more.cursor });
-    setMore((old) => ({ items: [...old.items, ...data.items], cursor: data.next_cursor || "" }));
-  };
   const rows = [...(first.data?.items || []), ...more.items];
   return html`<${Verification} />
     <${Card} title="Entries" side=${html`<${Filter} kind=${query.kind} name=${query.name} />`} flush><${Await} of=${first} lines=${10}>${() => html`
       ${rows.length ? html`<${Table} label="Audit" columns=${columns(setShown)} rows=${rows} rowKey=${(one) => one.id} onOpen=${setShown} />` : html`<${Empty} title="No entries">${query.kind || query.name ? "None fits: change what you search for." : "Nothing has been changed yet."}</${Empty}>`}
-      ${more.cursor && html`<div class="row" style=${{ padding: "12px 16px", justifyContent: "center" }}><button type="button" class="button" onClick=${next}>Older ones</button></div>`}`}</${Await}></${Card}>
+      <${More} of=${more} title="Older ones" />`}</${Await}></${Card}>
     ${shown && html`<${Entry} of=${shown} onClose=${() => setShown(null)} />`}`;
 }
 
@@ -59,7 +56,7 @@ const columns = (onShow) => [
 /** [field, before, after] of what differs. @returns {[string, unknown, unknown][]} */
 function changed({ before, after }) {
   const names = [...new Set([...Object.keys(before || {}), ...Object.keys(after || {})])];
-  return names.map((name) => [name, before?.[name], after?.[name]]).filter(([, old, now]) => JSON.stringify(old) !== JSON.stringify(now));
+  return names.map((name) => /** @type {[string, unknown, unknown]} */ ([name, before?.[name], after?.[name]])).filter(([, old, now]) => JSON.stringify(old) !== JSON.stringify(now));
 }
 
 const text = (value) => (value === undefined || value === null || value === "" ? "–" : typeof value === "string" ? value : JSON.stringify(value));

@@ -1,9 +1,11 @@
 // Exports: how each stands, its runs, and running one now.
-import { html, useEffect, useState } from "../core/html.js";
+import { html, useState } from "../core/html.js";
 import { Problem, ask, get, useData } from "../core/api.js";
-import { count, plural, size } from "../core/format.js";
+import { ZONE, count, local, plural, size } from "../core/format.js";
 import { Dialog, toast } from "../ui/dialog.js";
-import { Badge, Card, Copy, Usd, When } from "../ui/parts.js";
+import { Field } from "../ui/form.js";
+import { More, useMore } from "../ui/more.js";
+import { Badge, Card, Choices, Copy, Usd, When } from "../ui/parts.js";
 import { Await, Empty } from "../ui/states.js";
 import { Table } from "../ui/table.js";
 
@@ -14,16 +16,19 @@ to = "file:///srv/gw"
 what = "calls"
 every = "hourly"`;
 const LOOK_MS = 700;
+const DAY_MS = 86_400_000;
 const PATIENCE_MS = 60_000;
 
 export function Exports() {
   const data = useData("/api/exports", 5_000);
   const [shown, setShown] = useState("");
   const [busy, setBusy] = useState("");
-  const run = async (name) => {
+  const [asked, setAsked] = useState("");
+  const run = async (name, between) => {
+    setAsked("");
     setBusy(name);
     try {
-      const said = await outcome(name);
+      const said = await outcome(name, between);
       toast(said.text, { kind: said.kind });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
@@ -32,15 +37,38 @@ export function Exports() {
     setBusy("");
     data.reload();
   };
-  return html`<${Await} of=${data}>${(found) => (found.items.length ? html`<${List} of=${found.items} busy=${busy} onRun=${run} onShow=${setShown} />` : html`<${First} />`)}</${Await}>
-    ${shown && html`<${Runs} name=${shown} onClose=${() => setShown("")} />`}`;
+  return html`<${Await} of=${data}>${(found) => (found.items.length ? html`<${List} of=${found.items} busy=${busy} onRun=${setAsked} onShow=${setShown} />` : html`<${First} />`)}</${Await}>
+    ${shown && html`<${Runs} name=${shown} onClose=${() => setShown("")} />`}
+    ${asked && html`<${RunNow} of=${data.data.items.find((one) => one.name === asked)} onRun=${(between) => run(asked, between)} onClose=${() => setAsked("")} />`}`;
 }
 
-/** Asks for a run, and looks until the courier has answered. @param {string} name @returns {Promise<{text: string, kind: string}>} raises Problem */
-async function outcome(name) {
+/** All that is due, or a window once more. */
+function RunNow({ of, onRun, onClose }) {
+  const [which, setWhich] = useState("due");
+  const [since, setSince] = useState(local(Date.now() - DAY_MS));
+  const [until, setUntil] = useState(local(Date.now()));
+  const wrong = which === "window" && (!since || !until || since >= until) ? "ends before it begins" : "";
+  const submit = (event) => {
+    event.preventDefault();
+    if (!wrong) onRun(which === "window" ? { since: new Date(since).toISOString(), until: new Date(until).toISOString() } : {});
+  };
+  const periods = of.what === "usage" || of.what === "focus";
+  return html`<${Dialog} title=${`Run ${of.name} now`} onClose=${onClose}><form class="stack" onSubmit=${submit}>
+    <${Choices} label="What to export" options=${[["due", "All that is due"], ["window", "A window once more"]]} value=${which} onChoose=${setWhich} />
+    ${which === "due"
+      ? html`<p class="small quiet">What has come since the last run goes out, each row once.</p>`
+      : html`<p class="small quiet">${periods ? "Days and hours that lie within go out as a new revision, in the place of the one before." : "It goes into a folder of its own, beside what has gone out already."}</p>
+        <${Field} label="From" type="datetime-local" value=${since} onInput=${setSince} required />
+        <${Field} label="To" type="datetime-local" value=${until} onInput=${setUntil} wrong=${wrong} hint=${`In your time zone, ${ZONE}.`} required />`}
+    <div class="actions"><button type="button" class="button" onClick=${onClose}>Cancel</button><button class="button first" disabled=${Boolean(wrong)}>Run it</button></div>
+  </form></${Dialog}>`;
+}
+
+/** Asks for a run, and looks until the courier has answered. @param {string} name @param {{since?: string, until?: string}} between @returns {Promise<{text: string, kind: string}>} raises Problem */
+async function outcome(name, between) {
   const path = `/api/exports/${encodeURIComponent(name)}/run`;
   const began = Date.now();
-  let { data } = await ask("POST", path, { body: {} });
+  let { data } = await ask("POST", path, { body: between });
   while (!data.outcome && Date.now() - began < PATIENCE_MS) {
     await new Promise((done) => setTimeout(done, LOOK_MS));
     ({ data } = await get(`${path}/${data.id}`));
@@ -70,17 +98,13 @@ function List({ of, busy, onRun, onShow }) {
 }
 
 function Runs({ name, onClose }) {
-  const first = useData(`/api/exports/${encodeURIComponent(name)}/runs?limit=20`);
-  const [more, setMore] = useState({ items: [], cursor: "" });
-  useEffect(() => setMore({ items: [], cursor: first.data?.next_cursor || "" }), [first.data]);
-  const next = async () => {
-    const { data } = await get(`/api/exports/${encodeURIComponent(name)}/runs`, { limit: 50, cursor: more.cursor });
-    setMore((old) => ({ items: [...old.items, ...data.items], cursor: data.next_cursor || "" }));
-  };
+  const path = `/api/exports/${encodeURIComponent(name)}/runs?limit=20`;
+  const first = useData(path);
+  const more = useMore(first.data, path);
   return html`<${Dialog} title=${`Runs of ${name}`} onClose=${onClose}><${Await} of=${first}>${(found) => {
     const rows = [...found.items, ...more.items];
     return rows.length ? html`<ul class="plain stack">${rows.map((one) => html`<${Run} key=${one.id} of=${one} />`)}</ul>
-      ${more.cursor && html`<button type="button" class="button" onClick=${next}>Older ones</button>`}` : html`<p class="small quiet">It has not run yet.</p>`;
+      <${More} of=${more} title="Older ones" />` : html`<p class="small quiet">It has not run yet.</p>`;
   }}</${Await}></${Dialog}>`;
 }
 

@@ -59,6 +59,7 @@ function OneCard({ of }) {
   </section>`;
 }
 
+/** Name, title, times the rate of the input (0: none follows). @type {[string, string, number][]} */
 const RATES = [["input", "Input", 1], ["output", "Output", 0], ["cache_read", "Cache read", 0.1], ["cache_write_5m", "Cache write, 5 min", 1.25], ["cache_write_1h", "Cache write, 1 h", 2]];
 const NAME_CHARS_MAX = 64; // so that any name passes
 const DECIMAL = /^\d+(\.\d+)?$/;
@@ -79,7 +80,7 @@ export function override(model, rates) {
 
 /** @param {{model: string, onClose: () => void}} props */
 export function Fix({ model, onClose }) {
-  const [typed, setTyped] = useState({});
+  const [typed, setTyped] = useState(/** @type {Record<string, string>} */ ({}));
   const rates = Object.fromEntries(RATES.map(([name, , times]) => [name, (typed[name] ?? (times && name !== "input" ? follows(typed.input || "", times) : "")).trim()]));
   const wrong = (name) => (rates[name] && !DECIMAL.test(rates[name]) ? "a decimal, such as 3 or 0.30" : "");
   const missing = RATES.filter(([name]) => !DECIMAL.test(rates[name]));

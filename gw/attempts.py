@@ -1,0 +1,264 @@
+"""Rooms 4 to 8 of a call that may go to several places: each is tried in turn, until one has answered or none is left.
+
+Invariants (tests/flow/test_attempts.py): nothing goes upstream that was not admitted on that upstream's path; nothing is
+tried again once a byte has gone to the client; an attempt that may have been billed is settled, in a row of its own, before the
+next one begins; what the client gets at last is an upstream's own answer, or the refusal of the last attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import NamedTuple
+
+from gw import clock
+from gw.answer import tell
+from gw.credentials.credential import Credential, CredentialError
+from gw.demand import Demand
+from gw.deployment import Deployment
+from gw.errors import Refusal
+from gw.exchange import AGAIN, NEVER, OVERFLOWS, Outgoing, Turned, forward
+from gw.listing import tell_count, tell_models
+from gw.ops.metrics import ADMIT, PLAN
+from gw.preparing import counts, prepare
+from gw.refusing import outcome_of, refusal_of
+from gw.routing.asked import Decision
+from gw.routing.ratelimit import seen
+from gw.routing.retry import STOP, Step, next_step
+from gw.routing.verdict import Verdict, classify
+from gw.settle import Call
+from gw.terms import price
+from gw.translate.anthropic_answer import read_error as anthropic_error
+from gw.upstream.errors import UpstreamError
+from gw.ways import Way, Ways
+from gw.wire.asgi import Receive, Send
+from gw.wire.headers import to_client
+from gw.wire.trace import TRACEPARENT, with_own_span
+from gw.worker import Worker
+
+log = logging.getLogger("gw.attempts")
+
+NOT_HERE = frozenset({"cannot_carry", "capability_rejected", "no_route", "model_unpriced"})  # another place may do
+# Of errors within a stream.
+STATUS_OF = {"overloaded_error": 529, "rate_limit_error": 429, "api_error": 500, "timeout_error": 504}
+US_PER_MS = 1000
+NS_PER_S = 1_000_000_000
+Failed = UpstreamError | Turned | CredentialError | Refusal
+
+
+class Tried(NamedTuple):
+    """What became of one attempt that has not answered the client."""
+
+    failure: Failed
+    verdict: Verdict
+    status: int
+    slug: str
+
+
+async def attempt(worker: Worker, call: Call, demand: Demand, receive: Receive, send: Send) -> None:
+    """Raises Refusal, UpstreamError, CancelledError as one attempt does: of the last one."""
+    ways = worker.ways
+    call.demand = demand
+    if call.endpoint == "models":
+        return await tell_models(worker, call, demand, send)
+    decision = ways.decide(call, demand)
+    left = list(ways.order(call, decision))
+    call.laps.lap(PLAN)
+    ways.purse.call()
+    tried = at_place = 0
+    candidate = left.pop(0)
+    while True:
+        tried += 1
+        at_place += 1
+        way = ways.way(candidate)
+        again = NEVER
+        if tried < ways.patience.attempts_max and (left or at_place <= way.deployment.max_retries):
+            again = AGAIN | OVERFLOWS if decision.larger_on_overflow else AGAIN
+        missed = await _once(worker, call, demand, way, decision, again, bool(left), receive, send)
+        if missed is None:
+            return
+        others = [one for one in left if not missed.verdict.larger or one.context_tokens > candidate.context_tokens]
+        step = _next(ways, way, missed, tried, at_place, len(others))
+        if step.stop or worker.draining:
+            await _end(worker, call, way, missed, send)
+            return
+        _leave(worker, call, way, missed, stays=step.again)
+        if step.wait_ns:
+            call.receive = receive  # the worker's next tick watches the client
+            await asyncio.sleep(step.wait_ns / NS_PER_S)
+            call.laps.skip()
+        if not step.again:
+            at_place = 0
+            candidate = others[0]
+            left = others[1:]
+
+
+def _next(ways: Ways, way: Way, missed: Tried, tried: int, at_place: int, others: int) -> Step:  # noqa: PLR0917 - all that counts
+    if isinstance(missed.failure, Refusal):  # nothing was sent: to look elsewhere costs nobody anything
+        return Step(not others)
+    verdict = missed.verdict
+    if verdict.verb == "retry" and at_place > way.deployment.max_retries:
+        verdict = verdict._replace(verb="failover")
+    if verdict.verb == "failover" and not others:
+        return STOP  # clients try again by themselves, and show it
+    return next_step(ways.patience, ways.purse, verdict, tried, at_place, others, clock.mono_ns(), random.random)
+
+
+async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
+    worker: Worker,
+    call: Call,
+    demand: Demand,
+    way: Way,
+    decision: Decision,
+    again: frozenset[int],
+    elsewhere: bool,
+    receive: Receive,
+    send: Send,
+) -> Tried | None:
+    """None: the client has its answer. `again`: statuses after which another attempt is possible; `elsewhere`: and elsewhere."""
+    ways, began_us = worker.ways, clock.wall_us()
+    call.deployment = way.deployment
+    behind = way.deployment.place.model_behind(way.model)
+    call.sent_model = behind if behind != demand.model else ""
+    turn = ways.health.begin(way.candidate.id, clock.mono_ns())
+    missed: Tried | None = None
+    done = False
+    try:
+        try:
+            await ways.enter(call, way.deployment, receive)
+            try:
+                if call.endpoint == "count_tokens" and not counts(demand, way.deployment, way.model):
+                    await tell_count(worker, call, demand, send)
+                    return None
+                await _admit(worker, call, demand, way, receive)
+                outgoing = await _outgoing(call, demand, way, again, elsewhere)
+                await forward(worker, call, outgoing, receive, send)
+            finally:
+                ways.leave(way.deployment)
+        except Turned as failure:
+            missed = _turned(failure, call, outgoing, decision)
+        except UpstreamError as failure:
+            if call.status:
+                raise
+            verdict = classify(0, failure.kind, own_credential=call.own_credential, saturated=failure.saturated)
+            missed = Tried(failure, verdict, 0, failure.kind)
+        except CredentialError as failure:
+            missed = Tried(failure, Verdict("failover", "credential_refused", rest_s=5, alarm=True), 0, "upstream_no_credential")
+        except Refusal as failure:
+            if failure.slug not in NOT_HERE:
+                raise
+            missed = Tried(failure, Verdict("failover", failure.slug), 0, failure.slug)
+        done = True
+    finally:
+        if not done or (missed is not None and isinstance(missed.failure, Refusal)):
+            ways.health.abandon(turn)
+        else:
+            verdict = missed.verdict if missed is not None else ways.verdict_of(call)
+            ways.health.end(
+                turn,
+                verdict,
+                clock.mono_ns(),
+                verdict.retry_after_s,
+                first_byte_ns=max(call.first_byte_us - began_us, 0) * 1000,
+                session=ways.session_of(call, demand),
+                ttl_ns=ways.ttl_ns(call),
+            )
+    if missed is None:
+        ways.warmed(call, way)
+    elif missed.verdict.alarm:
+        log.error('upstream "%s": %s (%s %d)', way.deployment.name, missed.verdict.why, missed.slug, missed.status)
+    return missed
+
+
+async def _admit(worker: Worker, call: Call, demand: Demand, way: Way, receive: Receive) -> None:
+    """Room 5, by the rules and prices that are in force now. Raises Refusal."""
+    if not call.metered or call.hold is not None:  # a second try at the same place goes on under the first one's hold
+        return
+    snapshot = call.snapshot = worker.snapshot
+    price(call, call.sent_model or demand.model, way.deployment)
+    if snapshot.governed or call.account.bounded:
+        waiting = worker.governor.admit(call, demand.weighed)
+        if waiting is not None:
+            call.receive = receive
+            await worker.governor.wait(call, waiting)
+            call.laps.skip()
+    call.laps.lap(ADMIT)
+
+
+async def _outgoing(call: Call, demand: Demand, way: Way, again: frozenset[int], elsewhere: bool) -> Outgoing:
+    """Room 6. Raises Refusal, CredentialError."""
+    deployment = way.deployment
+    made = prepare(demand, deployment, way.model, own_credential=call.own_credential)
+    made = made._replace(again=again, elsewhere=elsewhere and bool(again))
+    head = made.head
+    if call.snapshot.propagates:
+        head = with_own_span(head, call.values.get(TRACEPARENT, b""), call.call_id)
+    if call.own_credential:
+        return made._replace(head=head + demand.sent.credentials)
+    return made._replace(head=head + await authorised(way.keyed.credential, deployment, made, head))
+
+
+async def authorised(credential: Credential, deployment: Deployment, made: Outgoing, head: bytes) -> bytes:
+    """The lines that authorise the request. Raises CredentialError."""
+    if not credential.usable:
+        await credential.ready()
+    lines = credential.head()
+    if lines is not None:
+        return lines
+    url = deployment.base_url.rstrip("/") + made.path.decode("latin-1")
+    return credential.sign(made.method, url, head, made.body)
+
+
+def _turned(failure: Turned, call: Call, outgoing: Outgoing, decision: Decision) -> Tried:
+    """What the upstream has said in place of an answer."""
+    response, body = failure.response, failure.whole.body
+    speech = outgoing.speech
+    said = speech.failure(response.status, body) if speech is not None else anthropic_error(response.status, body)
+    limits = seen(response.headers, clock.wall_us(), body)
+    should_retry = next((value for name, value in response.headers if name == b"x-should-retry"), b"")
+    verdict = classify(
+        response.status if response.status >= 400 else STATUS_OF.get(said.kind, 500),
+        body_type=said.code or said.kind,
+        own_credential=call.own_credential,
+        retry_after_s=limits.retry_after_us / 1_000_000,
+        should_retry={b"true": True, b"false": False}.get(should_retry),
+        larger_on_overflow=decision.larger_on_overflow,
+        message=said.message,
+    )
+    failure.speech = speech
+    return Tried(failure, verdict, response.status, f"upstream_{said.kind}")
+
+
+def _leave(worker: Worker, call: Call, way: Way, missed: Tried, *, stays: bool) -> None:
+    """After an attempt that another one follows: what it may have cost is settled in a row of its own; else what was set aside
+    for it is given back, unless the next one is at the same place."""
+    failure = missed.failure
+    ms = (clock.wall_us() - (call.charged_us or call.started_us)) // US_PER_MS
+    noted = (way.deployment.name, missed.status, missed.slug, max(ms, 0))
+    call.billed = False
+    if isinstance(failure, UpstreamError):
+        refusal = refusal_of(failure, call)  # says whether it was billed
+        if call.billed:
+            worker.settle(call, outcome_of(refusal.slug, call), refusal.slug)
+            worker.again(call)
+            stays = True
+    if not stays:
+        worker.governor.let_go(call)
+    call.tap = call.found = call.reading = None
+    call.sent = False
+    call.attempts = [*(call.attempts or ()), noted]
+
+
+async def _end(worker: Worker, call: Call, way: Way, missed: Tried, send: Send) -> None:
+    """The last attempt has not answered either. Raises what it raised, unless the upstream's words are the client's answer."""
+    failure = missed.failure
+    if not isinstance(failure, Turned):
+        if isinstance(failure, CredentialError):
+            raise Refusal("upstream_no_credential", f"{failure.message} Tell your gateway administrator.")
+        raise failure
+    response = failure.response
+    answer = to_client(response.headers, call.call_id.encode(), own_account=call.own_credential)
+    status = response.status if response.status >= 400 else 529
+    call.billed = False
+    await tell(worker, call, status, answer, failure.whole.body, send, failure.speech)

@@ -1,0 +1,90 @@
+"""What a client wants of an upstream, apart from where it goes."""
+
+from __future__ import annotations
+
+import orjson
+
+from gw._fast import Sent
+from gw.doors import Door
+from gw.errors import Refusal
+from gw.translate.dialect import Dialect
+from gw.translate.dialects import DIALECTS
+from gw.translate.form import Json, Request
+from gw.translate.slip import slip
+from gw.translation import parsed
+from gw.wire.asgi import Scope
+
+
+class Demand:
+    """One per call. `body` as it came, `plain` as it can be read; both are let go when an answer begins."""
+
+    __slots__ = (
+        "_asked", "body", "door", "effort", "headers", "lost", "max_tokens", "method", "model", "plain", "query", "sent",
+        "weighed",
+    )  # fmt: skip
+
+    def __init__(self, door: Door, sent: Sent, scope: Scope, body: bytes, plain: bytes) -> None:
+        self.door = door
+        self.sent = sent
+        self.method: bytes = scope["method"].encode("latin-1")
+        self.query: bytes = scope["query_string"]
+        self.headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self.body = body
+        self.plain = plain
+        self.weighed = plain  # what a call's cost is judged from
+        self.model = ""  # as the client names it
+        self.max_tokens = 0  # a rule's cap; 0: none
+        self.effort = ""  # likewise
+        self.lost: list[str] = []  # what could not be said to the upstream
+        self._asked: Request | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        return DIALECTS[self.door.dialect or "anthropic"]
+
+    @property
+    def asked(self) -> Request:
+        """In the intermediate form; read once, and only if somebody needs it. Raises Refusal."""
+        if self._asked is None:
+            asked = self._asked = self.dialect.read_request(self.json, self.door.entrance(self.query))
+            asked.model_named = asked.model
+        return self._asked
+
+    def slip(self) -> bytes:
+        """What a call's cost is judged from, where the body is in no words that gw weighs. Raises Refusal."""
+        door = self.door
+        if door.endpoint != "embeddings":
+            return slip(self.asked)
+        texts = orjson.dumps(self.json.get("input", self.json))
+        model = door.model or self.json.get("model")
+        if not isinstance(model, str) or not model:
+            raise Refusal("invalid_field", '"model" is missing. Name the model in the request body.')
+        body = {"model": model, "max_tokens": 0, "messages": [{"role": "user", "content": "x" * len(texts)}]}
+        return orjson.dumps(body)
+
+    @property
+    def json(self) -> Json:
+        """The body. Raises Refusal (invalid_json)."""
+        read = parsed(self.plain)
+        if read is None:
+            raise Refusal("invalid_json", "The body is not a JSON object.")
+        return read
+
+    @property
+    def upstream_query(self) -> bytes:
+        """The client's query, without the key that some have in it."""
+        if b"key=" not in self.query:
+            return self.query
+        return b"&".join(part for part in self.query.split(b"&") if not part.startswith(b"key="))
+
+    def header_values(self, name: bytes) -> list[bytes]:
+        """All of one header's, in the order in which they came."""
+        return [value for each, value in self.headers if each == name]
+
+    def header(self, name: str) -> str:
+        """The values of a header, joined; "" if it was not sent."""
+        return ", ".join(value.decode("latin-1") for value in self.header_values(name.encode("latin-1")))
+
+    def let_go(self) -> None:
+        """No other attempt will be made: the body may be large, and the answer long."""
+        self.body = self.plain = self.weighed = b""

@@ -1,0 +1,17 @@
+# Compiled, a Deployment is a C struct.
+
+
+cdef class Keyed:
+    cdef public str name
+    cdef public int weight
+    cdef public object credential
+
+
+cdef class Deployment:
+    cdef public str name, provider, region, secret_name, base_url
+    cdef public bytes credential, extra
+    cdef public tuple models, named, accounts, _models
+    cdef public dict _quirks, _lines
+    cdef public object target, place, rules
+    cdef public int max_retries
+    cdef public bint plain

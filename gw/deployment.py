@@ -1,0 +1,122 @@
+"""One configured upstream, prepared: where to send, what is spoken there, and with which credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec.structs import asdict, replace
+
+from gw.config.secret import Secret
+from gw.config.upstream_model import Credential as Configured
+from gw.config.upstream_model import Upstream
+from gw.credentials.account import Account, credential_of
+from gw.credentials.credential import Credential
+from gw.domain.quirks import Quirks
+from gw.providers.registry import provider_of
+from gw.routing.globs import catcher, filled
+from gw.upstream.target import Target
+
+
+class Keyed:
+    """One account at the upstream. `name` is "" where there is only one, not named."""
+
+    __slots__ = ("credential", "name", "weight")
+
+    def __init__(self, name: str, weight: int, credential: Credential) -> None:
+        self.name = name
+        self.weight = weight
+        self.credential = credential
+
+
+class Deployment:
+    """`credential`: the header line of its first account where that is a key, b"" else. `rules`: its provider's."""
+
+    __slots__ = (
+        "_lines", "_models", "_quirks", "accounts", "base_url", "credential", "extra", "max_retries", "models", "name", "named",
+        "place", "plain", "provider", "region", "rules", "secret_name", "target",
+    )  # fmt: skip
+
+    def __init__(self, upstream: Upstream) -> None:
+        self.name = upstream.name
+        self.provider = upstream.provider
+        self.region = upstream.region
+        self.models = tuple(upstream.models)
+        self.max_retries = upstream.max_retries
+        self.base_url = upstream.address
+        self.place = upstream.place
+        self.rules = provider_of(self.place)
+        try:
+            self.target = Target.from_url(
+                self.base_url,
+                ca_file=upstream.ca_file or None,
+                proxy=upstream.proxy.reveal() if upstream.proxy else None,
+                connect_timeout_s=upstream.connect_timeout_s,
+                first_byte_timeout_s=upstream.first_byte_timeout_s,
+                idle_timeout_s=upstream.idle_timeout_s,
+                total_timeout_s=upstream.total_timeout_s,
+                pool_max=upstream.pool_max,
+                connections_max=upstream.connections_max,
+                keepalive_s=upstream.keepalive_s,
+            )
+        except (OSError, ValueError) as error:
+            raise ValueError(f'upstream "{upstream.name}" cannot be used (base_url, proxy or ca_file): {error}') from error
+        self.secret_name = upstream.api_key.reference
+        self.accounts = tuple(_accounts(upstream))
+        first = self.accounts[0].credential
+        self.credential = (first.head() or b"") if first.usable else b""
+        self.extra = b"".join(_header(name, value.reveal()) for name, value in upstream.headers.items() if value)
+        self.named = tuple(upstream.model_map)
+        self._models = tuple((catcher(name), meant) for name, meant in upstream.model_map.items())
+        self._quirks: dict[str, Any] = dict(upstream.quirks)
+        self._lines: dict[str, tuple[tuple[bytes, bytes], ...]] = {}
+        # Nothing but Anthropic's own API under one key: its calls need no more than to be passed on.
+        alone = len(self.accounts) == 1 and not upstream.model_map and not upstream.max_retries
+        self.plain = self.provider == "anthropic" and alone
+
+    def model_sent(self, model: str) -> str:
+        """The upstream's name for what a client or a route calls so."""
+        for pattern, meant in self._models:
+            found = pattern.fullmatch(model)
+            if found is not None:
+                return filled(meant, found.groups())
+        return model
+
+    def quirks(self, dialect: str, model: str) -> Quirks:
+        """Of the provider, and above them those of the configuration."""
+        own = self.rules.quirks(self.place, dialect, model)
+        return replace(own, **self._quirks) if self._quirks else own
+
+    def lines(self, dialect: str, head: bytes) -> bytes:
+        """The provider's static header lines that `head` does not have, and the configured ones."""
+        known = self._lines.get(dialect)
+        if known is None:
+            known = self._lines[dialect] = self.rules.headers(self.place, dialect)
+        there = b"\n" + head.lower()
+        return b"".join(b"%b: %b\r\n" % one for one in known if b"\n" + one[0] + b":" not in there) + self.extra
+
+
+def _accounts(upstream: Upstream) -> Iterator[Keyed]:
+    place = upstream.place
+    rules = provider_of(place)
+    service, region = rules.signing(place, "")
+    common = Account(rules.credential(place), rules.auth(place), service, region)
+    if not upstream.credential:
+        key = upstream.api_key
+        reason = f'The upstream "{upstream.name}" has no credential ({key.reference or "api_key"} is not set).'
+        yield Keyed("", 1, credential_of(replace(common, api_key=key.reveal() if key else "", reason=reason)))
+    for one in upstream.credential:
+        yield Keyed(one.name, one.weight, credential_of(_account(upstream, one, common)))
+
+
+def _account(upstream: Upstream, one: Configured, common: Account) -> Account:
+    """The fields of both have the same names."""
+    said = {name: value.reveal() if isinstance(value, Secret) and value else value for name, value in asdict(one).items()}
+    known = {name: str(value) for name, value in said.items() if name in Account.__struct_fields__ and value}
+    key = one.api_key.reference or "api_key"
+    reason = f'The credential "{one.name}" of the upstream "{upstream.name}" has no key ({key} is not set).'
+    return replace(common, reason=reason, **known)
+
+
+def _header(name: str, value: str) -> bytes:
+    return b"%b: %b\r\n" % (name.lower().encode("latin-1"), value.encode("latin-1"))

@@ -1,0 +1,189 @@
+"""Room 6: what a client wants becomes a request to one deployment.
+
+In the same dialect the body goes as it came; only the model's name is spliced in where the route has another, and a stream of
+OpenAI's is asked for its usage. Anthropic's own body in another platform's envelope is spliced as well. In another dialect it is
+written anew, from the intermediate form.
+"""
+
+from __future__ import annotations
+
+import re
+
+import orjson
+from msgspec.structs import replace
+
+from gw import __version__
+from gw._fast import peek
+from gw.demand import Demand
+from gw.deployment import Deployment
+from gw.errors import Refusal
+from gw.exchange import Outgoing
+from gw.speech import EmbeddingSpeech, Speech
+from gw.translate import embeddings
+from gw.translate.amend import EFFORTS, amended
+from gw.translate.chat_usage import UsageHidden, with_usage
+from gw.translate.dialects import DIALECTS
+from gw.translate.form import Effort, Request
+from gw.translate.invoke import from_bedrock, to_bedrock, to_vertex
+
+OWN_HEAD = b"content-type: application/json\r\naccept-encoding: identity\r\nuser-agent: gw/%b\r\n" % __version__.encode()
+BETA = b"anthropic-beta"
+# Claude's body in the envelope of one platform or another.
+ANTHROPIC, BEDROCK, VERTEX = "anthropic", "invoke", "vertex_anthropic"
+ANTHROPICS = frozenset({ANTHROPIC, BEDROCK, VERTEX})
+_ENCODING = re.compile(rb"(?m)^content-encoding: .*\r\n")
+
+
+def prepare(demand: Demand, deployment: Deployment, model: str, *, own_credential: bool) -> Outgoing:
+    """The request without its credential. `model`: as it goes upstream. Raises Refusal."""
+    door = demand.door
+    client = door.dialect or ANTHROPIC
+    upstream = deployment.rules.dialect(deployment.place, model, door.operation, client)  # type: ignore[arg-type]
+    if not upstream:
+        raise Refusal(
+            "no_route",
+            f'The upstream "{deployment.name}" ({deployment.provider}) does not serve {door.operation} for the model "{model}".',
+        )
+    if own_credential and client != upstream:
+        raise Refusal(
+            "virtual_key_required",
+            f'The upstream "{deployment.name}" speaks another API than the one that your credential is for. '
+            "Use a virtual key of this gateway (gwk_...).",
+        )
+    speech: Speech | None
+    if door.endpoint == "embeddings":
+        head, body, speech = _embeddings(demand, deployment, upstream, model)
+    elif client == upstream == ANTHROPIC:
+        head, body, speech = demand.sent.head, _renamed(demand, _capped(demand, client), model), None
+    elif client == upstream:
+        head, body, speech = _same(demand, deployment, client, model)
+    elif client in ANTHROPICS and upstream in ANTHROPICS:
+        head, body, speech = _enveloped(demand, deployment, client, upstream, model)
+    else:
+        head, body, speech = _written(demand, deployment, client, upstream, model)
+    if body is demand.plain:
+        body = demand.body  # compressed, if it came so
+    elif demand.body is not demand.plain:
+        head = _ENCODING.sub(b"", head)
+    stream = demand.asked.stream if upstream != ANTHROPIC and door.endpoint == "messages" else False
+    try:
+        method, path = deployment.rules.request_line(
+            deployment.place, upstream, door.operation, model, stream, demand.upstream_query  # type: ignore[arg-type]
+        )
+    except ValueError as error:
+        raise Refusal("invalid_field", f"The model cannot be asked for: {error}.") from error
+    return Outgoing(method, path, head + deployment.lines(upstream, head), body, speech)
+
+
+def counts(demand: Demand, deployment: Deployment, model: str) -> bool:
+    """The upstream counts tokens in the client's own words: else gw estimates."""
+    client = demand.door.dialect or ANTHROPIC
+    found = deployment.rules.dialect(deployment.place, model, "count_tokens", client)
+    return found == client or (found in ANTHROPICS and client in ANTHROPICS and BEDROCK not in (found, client))
+
+
+Made = tuple[bytes, bytes, Speech | None]
+
+
+def _same(demand: Demand, deployment: Deployment, client: str, model: str) -> Made:
+    """Bytes through."""
+    asked = demand.asked
+    body = _capped(demand, client)
+    if client in ("chat", "responses"):
+        body = _renamed(demand, body, model)
+    hidden = None
+    if client == "chat" and asked.stream and deployment.quirks(client, model).stream_usage:
+        body, added = with_usage(body)
+        hidden = UsageHidden() if added else None
+    return demand.sent.head, body, _speech(client, client, deployment, asked, hidden)
+
+
+def _enveloped(demand: Demand, deployment: Deployment, client: str, upstream: str, model: str) -> Made:
+    """Claude on another platform than the client speaks to: a few bytes of the body change, and the beta headers."""
+    head, body, betas = demand.sent.head, _capped(demand, client), demand.header_values(BETA)
+    lost: list[str] = []
+    if client == BEDROCK:
+        body, names = from_bedrock(body, model, stream=demand.door.stream)
+        betas = [*betas, *(name.encode() for name in names)]
+        head = OWN_HEAD
+    if upstream == BEDROCK:
+        body = to_bedrock(body, betas, model, lost)
+        head = OWN_HEAD
+    elif upstream == VERTEX:
+        body, names = to_vertex(body, betas, model, lost)
+        head = OWN_HEAD + _beta_line(names)
+    else:
+        body = _renamed(demand, body, model)
+        head += _beta_line([name.decode("latin-1") for name in betas])
+    demand.lost = lost
+    return head, body, _speech(client, upstream, deployment, demand.asked)
+
+
+def _written(demand: Demand, deployment: Deployment, client: str, upstream: str, model: str) -> Made:
+    """In another dialect."""
+    asked = replace(demand.asked, model=model, lost=[])
+    _cap(asked, demand)
+    dialect = upstream if upstream in DIALECTS else ANTHROPIC
+    body = DIALECTS[dialect].write_request(asked, deployment.quirks(upstream, model))
+    if upstream == ANTHROPIC:
+        body = {"model": model, **body}
+        if asked.stream:
+            body["stream"] = True
+    written = orjson.dumps(body)
+    if upstream == VERTEX:
+        written, _ = to_vertex(written, (), model, asked.lost)
+    demand.lost = asked.lost
+    return OWN_HEAD, written, _speech(client, upstream, deployment, demand.asked)
+
+
+def _embeddings(demand: Demand, deployment: Deployment, upstream: str, model: str) -> tuple[bytes, bytes, EmbeddingSpeech]:
+    body = demand.json
+    client = demand.door.dialect
+    speech = EmbeddingSpeech(client, upstream, demand.model)
+    if client == upstream:
+        return demand.sent.head, _renamed(demand, demand.plain, model) if client == "embeddings" else demand.plain, speech
+    wanted = embeddings.read_openai(body) if client == "embeddings" else embeddings.read_gemini(body, model)
+    speech.wanted = replace(wanted, model=model)
+    return OWN_HEAD, orjson.dumps(embeddings.UPSTREAMS[upstream].write(speech.wanted)), speech
+
+
+def _speech(client: str, upstream: str, deployment: Deployment, asked: Request, hidden: UsageHidden | None = None) -> Speech:
+    provider, _ = deployment.rules.usage(upstream)
+    return Speech(client, upstream, provider, asked, hidden=hidden)
+
+
+def _renamed(demand: Demand, body: bytes, model: str) -> bytes:
+    """With the upstream's name of the model, every other byte as it was."""
+    if model == demand.model:
+        return body
+    found = peek(body)
+    if found.error or found.model_start < 0:
+        return body
+    return b"%b%b%b" % (body[: found.model_start], orjson.dumps(model), body[found.model_end :])
+
+
+def _capped(demand: Demand, client: str) -> bytes:
+    """The readable body, under the caps of the rules."""
+    if not (demand.max_tokens or demand.effort):
+        return demand.plain
+    return amended(demand.plain, client, demand.max_tokens, demand.effort)
+
+
+def _cap(asked: Request, demand: Demand) -> None:
+    if demand.max_tokens and (asked.max_tokens is None or asked.max_tokens > demand.max_tokens):
+        asked.max_tokens = demand.max_tokens
+    if demand.effort:
+        asked.effort = lowered(asked.effort, demand.effort)
+
+
+def lowered(effort: Effort, cap: str) -> Effort:
+    """No more than the cap, which is one of EFFORTS."""
+    if cap == "none":
+        return Effort(mode="off", level="none", shown=effort.shown)
+    if not effort.level or effort.level not in EFFORTS or EFFORTS.index(effort.level) > EFFORTS.index(cap):
+        return replace(effort, level=cap)
+    return effort
+
+
+def _beta_line(names: list[str]) -> bytes:
+    return b"anthropic-beta: %b\r\n" % ",".join(names).encode("latin-1") if names else b""

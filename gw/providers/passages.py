@@ -1,0 +1,133 @@
+"""Paths of a provider beside its models' calls, that pass through as they are: files, batches, images, audio.
+
+A passage says which paths, and where an answer tells what was used. Whose clients may take it is the provider's business: the
+bytes are in the provider's own words, so only clients that speak them can read the answer.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+from urllib.parse import unquote
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+Family = Literal["openai", "anthropic", "gemini", "bedrock", "cohere"]
+
+
+class Passage(Struct, frozen=True):
+    """`path`: segments as clients write them behind their door, `*` any one, `**` at the end any number; a `:verb` at the end of
+    a segment stays. `to`: what the first segments become upstream, if they differ."""
+
+    path: str
+    family: Family
+    methods: tuple[bytes, ...] = (b"GET", b"POST", b"DELETE")
+    usage: Literal["", "body", "lines"] = ""  # nowhere; in the JSON answer; in each line of a JSONL answer
+    at: tuple[str, ...] = ("usage",)  # keys from the answer's (or line's) top to the usage object
+    model_at: tuple[str, ...] = ("model",)  # and to the name of the model; what leads nowhere: as the request has it
+    api: str = ""  # for gw.providers.usage_dialects.usage_from
+    batch: bool = False  # billed at the batch price
+    start: str = ""  # with `to`: the beginning of `path` that is replaced
+    to: str = ""
+
+    def fits(self, segments: list[str]) -> bool:
+        wanted = self.path.strip("/").split("/")
+        if wanted[-1] == "**":
+            wanted = wanted[:-1]
+            segments = segments[: len(wanted)]
+        return len(wanted) == len(segments) and all(map(_same, wanted, segments))
+
+    def upstream_path(self, path: bytes) -> bytes:
+        """The client's path as the upstream has it."""
+        start = self.start.encode()
+        return self.to.encode() + path[len(start) :] if start and path.startswith(start) else path
+
+
+def passage_of(passages: Iterable[Passage], method: bytes, path: bytes) -> Passage | None:
+    """The first that fits; None for anything else, and for a path that could mean another one behind the upstream's door."""
+    text = path.decode("latin-1")
+    plain = unquote(text)
+    if not text.startswith("/") or "//" in plain or "\\" in plain or any(part in {".", ".."} for part in plain.split("/")):
+        return None
+    segments = text.strip("/").split("/")
+    return next((one for one in passages if method in one.methods and one.fits(segments)), None)
+
+
+def _same(wanted: str, segment: str) -> bool:
+    if wanted.startswith("*:"):
+        return segment.endswith(wanted[1:])
+    return wanted == segment or (wanted == "*" and segment != "")
+
+
+ANTHROPIC = (
+    Passage(
+        "/v1/messages/batches/*/results",
+        "anthropic",
+        usage="lines",
+        at=("result", "message", "usage"),
+        model_at=("result", "message", "model"),
+        batch=True,
+    ),
+    Passage("/v1/messages/batches/**", "anthropic"),
+    Passage("/v1/files/**", "anthropic"),
+    Passage("/v1/models/*", "anthropic", methods=(b"GET",)),
+)
+
+# Results of a batch are a file like any other; its lines say themselves what was used.
+OPENAI = (
+    Passage(
+        "/v1/files/*/content",
+        "openai",
+        methods=(b"GET",),
+        usage="lines",
+        at=("response", "body", "usage"),
+        model_at=("response", "body", "model"),
+        batch=True,
+    ),
+    Passage("/v1/files/**", "openai"),
+    Passage("/v1/batches/**", "openai"),
+    Passage("/v1/uploads/**", "openai"),
+    Passage("/v1/images/*", "openai", methods=(b"POST",), usage="body", api="responses"),
+    Passage("/v1/audio/*", "openai", methods=(b"POST",), usage="body", api="responses"),
+    Passage("/v1/moderations", "openai", methods=(b"POST",)),
+    Passage("/v1/models/*", "openai", methods=(b"GET",)),
+    Passage("/v1/responses/*", "openai", methods=(b"GET", b"DELETE")),
+    Passage("/v1/responses/*/cancel", "openai", methods=(b"POST",)),
+    Passage("/v1/responses/*/input_items", "openai", methods=(b"GET",)),
+    Passage("/v1/responses/compact", "openai", methods=(b"POST",), usage="body", api="responses"),
+    Passage("/v1/conversations/**", "openai"),
+    Passage("/v1/vector_stores/**", "openai"),
+)
+
+GEMINI = (
+    Passage("/v1beta/models/*", "gemini", methods=(b"GET",)),
+    Passage("/v1beta/models/*:batchGenerateContent", "gemini", methods=(b"POST",)),
+    Passage("/v1beta/models/*:predict", "gemini", methods=(b"POST",)),
+    Passage("/v1beta/models/*:predictLongRunning", "gemini", methods=(b"POST",)),
+    Passage("/v1beta/models/*/operations/*", "gemini", methods=(b"GET",)),
+    Passage("/v1beta/files/**", "gemini"),
+    Passage("/v1beta/files:register", "gemini", methods=(b"POST",)),
+    Passage("/upload/v1beta/files", "gemini"),
+    Passage("/download/v1beta/files/**", "gemini", methods=(b"GET",)),
+    Passage("/v1beta/cachedContents/**", "gemini", methods=(b"GET", b"POST", b"PATCH", b"DELETE")),
+    Passage("/v1beta/batches/**", "gemini"),
+)
+
+COHERE = (
+    Passage("/v2/rerank", "cohere", methods=(b"POST",), usage="body", at=("meta", "billed_units")),
+    Passage("/v1/tokenize", "cohere", methods=(b"POST",)),
+    Passage("/v1/detokenize", "cohere", methods=(b"POST",)),
+    Passage("/v1/models/**", "cohere", methods=(b"GET",)),
+    Passage("/v1/datasets/**", "cohere"),
+    Passage("/v1/embed-jobs/**", "cohere"),
+)
+
+BEDROCK = (
+    Passage("/async-invoke/**", "bedrock", methods=(b"GET", b"POST")),
+    Passage("/guardrail/*/version/*/apply", "bedrock", methods=(b"POST",)),
+)
+
+
+def moved(passages: Iterable[Passage], start: str, to: str, *only: str) -> tuple[Passage, ...]:
+    """The same under another beginning upstream; `only` those whose path begins so, if any are named."""
+    mine = (one for one in passages if one.path.startswith(only or start))
+    return tuple(replace(one, start=start, to=to) for one in mine)

@@ -1,0 +1,80 @@
+"""Where a session's prompt cache is. Pure; one per worker; times are nanoseconds of one clock, given as arguments.
+
+A prompt cache lives at one model of one upstream, under one credential. So a session stays where it is, and leaves only when
+that place fails or must be left alone; and it goes back to its first place as soon as that is well again, as long as its cache
+there still lives. Two workers agree on where a new session goes without telling each other: the place is a weighted rendezvous
+hash of the session's id, which moves only the sessions of a place that comes or goes.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from hashlib import blake2b
+from math import inf, log
+from typing import NamedTuple
+
+from gw.routing.asked import Candidate
+
+Id = tuple[str, str]  # deployment and credential
+TTL_5M_NS, TTL_1H_NS = 300_000_000_000, 3_600_000_000_000
+_HASHES = float(1 << 64)
+
+
+class Home(NamedTuple):
+    """Where a session has its cache: `first` until `first_ns`, and where it is now, `last`, until `last_ns`."""
+
+    first: Id
+    first_ns: int
+    last: Id
+    last_ns: int
+
+
+class Affinity:
+    """Bounded: the sessions that were used longest ago are forgotten first, and then go by their hash again."""
+
+    def __init__(self, sessions_max: int = 20_000) -> None:
+        self._max = sessions_max
+        self._homes: OrderedDict[str, Home] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._homes)
+
+    def preferred(self, session: str, now_ns: int) -> tuple[Id, ...]:
+        """Its warm places, the best first: the first one, and where it went meanwhile. `session`: gw.routing.health.key_of."""
+        home = self._homes.get(session)
+        if home is None:
+            return ()
+        first = (home.first,) if now_ns < home.first_ns else ()
+        return (*first, home.last) if home.last != home.first and now_ns < home.last_ns else first
+
+    def note(self, session: str, place: Id, now_ns: int, ttl_ns: int = TTL_5M_NS) -> None:
+        """A call of it has been answered there, and has warmed the cache for `ttl_ns` from now."""
+        until_ns = now_ns + ttl_ns
+        home = self._homes.get(session)
+        if home is None or place == home.first or now_ns >= home.first_ns:
+            made = Home(place, until_ns, place, until_ns)  # its first place again, or nothing is left there
+        else:
+            made = home._replace(last=place, last_ns=until_ns)
+        self._homes[session] = made
+        self._homes.move_to_end(session)
+        if len(self._homes) > self._max:
+            self._homes.popitem(last=False)
+
+    def forget(self, session: str) -> None:
+        self._homes.pop(session, None)
+
+
+def ranked(candidates: Sequence[Candidate], session: str) -> list[Candidate]:
+    """By weighted rendezvous hash, the best first: each candidate is first for its part of all sessions, whoever asks."""
+    if len(candidates) < 2:
+        return list(candidates)
+    return sorted(candidates, key=lambda one: _distance(one, session))
+
+
+def _distance(one: Candidate, session: str) -> float:
+    """-ln(u) / weight, with u in (0, 1) from a hash: exponential at the rate `weight`, so the least of several is each one's with
+    odds of its part of all weights. At weight 0 it is the last."""
+    if not one.weight:
+        return inf
+    text = f"{session}\0{one.deployment}\0{one.credential}\0{one.model}".encode("utf-8", "replace")
+    hashed = int.from_bytes(blake2b(text, digest_size=8).digest(), "little")
+    return -log((hashed + 1) / (_HASHES + 1)) / one.weight

@@ -1,0 +1,109 @@
+"""A circuit breaker: closed, open, half-open. Pure; times are nanoseconds of one clock, given as arguments.
+
+Closed: calls go through. It opens when so many in a row have failed, or when a part of those in the last window has. Open: left
+alone for the cool-down. Half-open, when that is over: one call tries; if it succeeds the breaker closes and forgets, if it fails
+the breaker opens for twice as long, up to the bound. A trial that never ends (its worker's call hangs) counts for nothing after
+TRIAL_NS, so that nothing stays half-open for ever.
+"""
+
+from typing import Literal, NamedTuple
+
+State = Literal["closed", "open", "half_open"]
+PARTS = 10  # of the window: outcomes are counted by parts of it, and a part is forgotten whole
+TRIAL_NS = 600_000_000_000
+S = 1_000_000_000
+
+
+class Settings(NamedTuple):
+    """Of [routing], in nanoseconds and whole percent."""
+
+    failures: int = 5
+    percent: int = 50
+    calls_min: int = 10
+    window_ns: int = 30 * S
+    cooldown_ns: int = 5 * S
+    cooldown_max_ns: int = 60 * S
+
+
+class Breaker:
+    """Of one credential of one deployment. `until_ns`: open before then."""
+
+    __slots__ = ("_counts", "_part", "_settings", "in_a_row", "opened", "state", "trial_ns", "until_ns")
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.state: State = "closed"
+        self.until_ns = 0
+        self.trial_ns = -1  # when the trial began; -1: none
+        self.in_a_row = 0  # failures
+        self.opened = 0  # times in a row, without having closed between
+        self._part = 0  # number of the newest part
+        self._counts = [(0, 0)] * PARTS  # calls, failures
+
+    def allows(self, now_ns: int) -> bool:
+        """Whether a call may begin now; says nothing to a call that has begun. Changes nothing but what time changes."""
+        if self.state == "closed":
+            return True
+        if self.state == "open":
+            if now_ns < self.until_ns:
+                return False
+            self.state, self.trial_ns = "half_open", -1
+        return self.trial_ns < 0 or now_ns - self.trial_ns >= TRIAL_NS
+
+    def begin(self, now_ns: int) -> bool:
+        """A call begins. Whether it is the trial of a half-open breaker: `end` wants to know."""
+        if self.state == "closed" or not self.allows(now_ns):
+            return False
+        self.trial_ns = now_ns
+        return True
+
+    def end(self, now_ns: int, *, failed: bool, trial: bool, cooldown_ns: int = 0) -> None:
+        """What became of a call. `cooldown_ns`: what the upstream asked for (retry-after), 0 for nothing."""
+        if self.state == "half_open" and trial:
+            self.trial_ns = -1
+            if failed:
+                self._open(now_ns, cooldown_ns)
+            else:
+                self._close()
+            return
+        if self.state != "closed":
+            return  # it began before; what it says is old
+        self._count(now_ns, failed=failed)
+        self.in_a_row = self.in_a_row + 1 if failed else 0
+        if failed and (self.in_a_row >= self._settings.failures or self._too_many()):
+            self._open(now_ns, cooldown_ns)
+
+    def abandon(self, *, trial: bool) -> None:
+        """The call said nothing of its upstream: its client left. The next one tries."""
+        if trial:
+            self.trial_ns = -1
+
+    def rest(self, now_ns: int, for_ns: int) -> None:
+        """Leave it alone for so long, bounded: it has said so itself, and need not have failed."""
+        until_ns = now_ns + min(for_ns, self._settings.cooldown_max_ns)
+        if for_ns > 0 and (self.state != "open" or until_ns > self.until_ns):
+            self.state, self.until_ns, self.trial_ns = "open", until_ns, -1
+
+    def _open(self, now_ns: int, cooldown_ns: int) -> None:
+        own_ns = self._settings.cooldown_ns << min(self.opened, 20)
+        self.opened += 1
+        self.state, self.trial_ns = "open", -1
+        self.until_ns = now_ns + min(max(own_ns, cooldown_ns), self._settings.cooldown_max_ns)
+
+    def _close(self) -> None:
+        self.state, self.until_ns, self.trial_ns = "closed", 0, -1
+        self.in_a_row = self.opened = 0
+        self._counts = [(0, 0)] * PARTS
+
+    def _count(self, now_ns: int, *, failed: bool) -> None:
+        part = now_ns * PARTS // self._settings.window_ns
+        for gone in range(max(self._part + 1, part - PARTS + 1), part + 1):
+            self._counts[gone % PARTS] = (0, 0)
+        self._part = max(part, self._part)
+        calls, failures = self._counts[self._part % PARTS]
+        self._counts[self._part % PARTS] = (calls + 1, failures + failed)
+
+    def _too_many(self) -> bool:
+        calls = sum(part[0] for part in self._counts)
+        failures = sum(part[1] for part in self._counts)
+        return calls >= self._settings.calls_min and failures * 100 >= self._settings.percent * calls

@@ -1,0 +1,198 @@
+"""How each place to send to is doing, and in which order a call tries them. Pure; one per worker; times are arguments.
+
+A place is one credential of one deployment. What is known of it are the ends of calls: nobody is asked how he is. Each has a
+breaker (gw.routing.breaker), its calls in flight, the time it takes to a first byte, and what it has said of its limits. The time
+is a peak EWMA: a slow answer counts at once and whole, and is forgotten by halves; so a place that gets slow is left before its
+average says so.
+
+The order: by priority; within one, those that say that their limits are nearly used up come last; a session goes to where its
+cache is warm, a new one by weighted rendezvous hash, or with by = "latency" to whoever answers soonest. A place that is to be
+left alone is not in the order, unless all are: then they are tried all the same, the one that is due first before the others,
+since a gateway must not make an outage longer than it is.
+"""
+
+from collections.abc import Iterable
+from itertools import groupby
+from math import exp, inf, log
+from operator import attrgetter
+from typing import NamedTuple
+
+from gw.routing.affinity import TTL_5M_NS, Affinity, Id, ranked
+from gw.routing.asked import Candidate
+from gw.routing.breaker import Breaker, Settings, State
+from gw.routing.ratelimit import WHOLE, Seen
+from gw.routing.verdict import Verdict
+
+S = 1_000_000_000
+HALF_LIFE_NS = 10 * S
+UNKNOWN_NS = 1_000_000  # a place that nobody has met yet is tried before one that is known to be slow
+
+Ordered = tuple[Candidate, ...]
+
+
+class Turn(NamedTuple):
+    """One attempt under way; `end` or `abandon` takes it back, once."""
+
+    id: Id
+    trial: bool
+    began_ns: int
+
+
+class Standing(NamedTuple):
+    """For metrics and people."""
+
+    id: Id
+    state: State
+    in_flight: int
+    latency_ns: int
+    open_for_ns: int
+    left_permille: int  # of its tightest limit; WHOLE: nothing was said
+
+
+class _Place:
+    __slots__ = ("breaker", "in_flight", "latency_at_ns", "latency_ns", "left_permille", "left_until_ns")
+
+    def __init__(self, settings: Settings) -> None:
+        self.breaker = Breaker(settings)
+        self.in_flight = 0
+        self.latency_ns = 0  # 0: not known
+        self.latency_at_ns = 0
+        self.left_permille = WHOLE
+        self.left_until_ns = 0
+
+
+class Health:
+    def __init__(
+        self,
+        settings: Settings = Settings(),  # noqa: B008 - immutable
+        affinity: Affinity | None = None,
+        half_life_ns: int = HALF_LIFE_NS,
+        avoid_below_permille: int = 50,
+    ) -> None:
+        self.affinity = Affinity() if affinity is None else affinity
+        self._settings = settings
+        self._decay = log(2) / half_life_ns
+        self._avoid = avoid_below_permille
+        self._places: dict[Id, _Place] = {}
+        self._serial = 0
+
+    def pick(self, candidates: Ordered, now_ns: int, session: str = "", *, by: str = "weight") -> Ordered:
+        """In the order in which to try them. `session`: `key_of`, or "" for a call without one."""
+        if len(candidates) < 2:
+            return candidates
+        ready = [one for one in candidates if self._place(one.id).breaker.allows(now_ns)]
+        if not ready:
+            return tuple(sorted(candidates, key=lambda one: (self._place(one.id).breaker.until_ns, one.priority)))
+        warm = self.affinity.preferred(session, now_ns) if session else ()
+        order: list[Candidate] = []
+        for _, group in groupby(sorted(ready, key=attrgetter("priority")), key=attrgetter("priority")):
+            order += self._ordered(list(group), now_ns, session, warm, by)
+        return tuple(order)
+
+    def begin(self, place: Id, now_ns: int) -> Turn:
+        known = self._place(place)
+        known.in_flight += 1
+        return Turn(place, known.breaker.begin(now_ns), now_ns)
+
+    def end(
+        self,
+        turn: Turn,
+        verdict: Verdict,
+        now_ns: int,
+        retry_after_s: float = 0.0,
+        *,
+        first_byte_ns: int = 0,
+        session: str = "",
+        ttl_ns: int = TTL_5M_NS,
+    ) -> None:
+        """`first_byte_ns`: how long it took to the first byte, 0 if none came. `session`, `ttl_ns`: whose cache an answer has
+        warmed, and for how long; "" for none."""
+        place = self._place(turn.id)
+        place.in_flight = max(place.in_flight - 1, 0)
+        if first_byte_ns > 0:
+            self._observe(place, first_byte_ns, now_ns)
+        rest_ns = int(max(verdict.rest_s, retry_after_s) * S)
+        if verdict.why == "throttled" or verdict.alarm:
+            place.breaker.abandon(trial=turn.trial)
+            place.breaker.rest(now_ns, rest_ns or self._settings.cooldown_ns)
+        elif verdict.why == "saturated":
+            place.breaker.abandon(trial=turn.trial)
+        else:
+            place.breaker.end(now_ns, failed=verdict.failed, trial=turn.trial, cooldown_ns=rest_ns)
+            if session and verdict.verb == "pass" and verdict.billed:
+                self.affinity.note(session, turn.id, now_ns, ttl_ns)
+
+    def abandon(self, turn: Turn) -> None:
+        """It ended without saying anything of its place: the client left, or gw is going down."""
+        place = self._place(turn.id)
+        place.in_flight = max(place.in_flight - 1, 0)
+        place.breaker.abandon(trial=turn.trial)
+
+    def told(self, place: Id, seen: Seen, now_ns: int, now_us: int) -> None:
+        """What an answer of it said of its limits."""
+        if seen.left is not None:
+            known = self._place(place)
+            known.left_permille = seen.left.permille
+            known.left_until_ns = now_ns + (seen.left.until_us - now_us) * 1_000
+
+    def keep(self, places: Iterable[Id]) -> None:
+        """A new configuration: what is not in it is forgotten, unless calls are under way there."""
+        wanted = set(places)
+        self._places = {one: place for one, place in self._places.items() if one in wanted or place.in_flight}
+
+    def standing(self, place: Id, now_ns: int) -> Standing:
+        known = self._place(place)
+        breaker = known.breaker
+        breaker.allows(now_ns)
+        left = known.left_permille if now_ns < known.left_until_ns else WHOLE
+        open_for = max(breaker.until_ns - now_ns, 0) if breaker.state == "open" else 0
+        return Standing(place, breaker.state, known.in_flight, self._latency(known, now_ns), open_for, left)
+
+    def _place(self, place: Id) -> _Place:
+        known = self._places.get(place)
+        if known is None:
+            known = self._places[place] = _Place(self._settings)
+        return known
+
+    def _ordered(self, group: list[Candidate], now_ns: int, session: str, warm: tuple[Id, ...], by: str) -> list[Candidate]:
+        if len(group) < 2:
+            return group
+        if session and by != "latency":
+            order = ranked(group, session.partition(BETWEEN)[0])
+        else:
+            self._serial += 1
+            order = ranked(group, str(self._serial))
+        if by == "latency":
+            order.sort(key=lambda one: self._cost(one, now_ns))  # stable: equals stay shared by weight
+        order.sort(key=lambda one: self._is_short(one, now_ns))
+        if warm:
+            order.sort(key=lambda one: warm.index(one.id) if one.id in warm else len(warm))
+        return order
+
+    def _cost(self, one: Candidate, now_ns: int) -> float:
+        """How long one more call would wait there, for its weight."""
+        if not one.weight:
+            return inf
+        place = self._place(one.id)
+        return (self._latency(place, now_ns) or UNKNOWN_NS) * (place.in_flight + 1) / one.weight
+
+    def _is_short(self, one: Candidate, now_ns: int) -> bool:
+        place = self._place(one.id)
+        return place.left_permille < self._avoid and now_ns < place.left_until_ns
+
+    def _latency(self, place: _Place, now_ns: int) -> int:
+        return int(place.latency_ns * exp(-self._decay * max(now_ns - place.latency_at_ns, 0)))
+
+    def _observe(self, place: _Place, took_ns: int, now_ns: int) -> None:
+        kept = exp(-self._decay * max(now_ns - place.latency_at_ns, 0))
+        mean = int(place.latency_ns * kept + took_ns * (1 - kept)) if place.latency_ns else took_ns
+        place.latency_ns = max(took_ns, mean)
+        place.latency_at_ns = now_ns
+
+
+BETWEEN = "\0"
+
+
+def key_of(session: str, model: str) -> str:
+    """Each model that a session asks for has a cache of its own, and may be served elsewhere; "" without a session."""
+    return f"{session}{BETWEEN}{model}" if session else ""

@@ -1,0 +1,272 @@
+"""What a worker knows of the places where calls may go: it decides, keeps count, and remembers where sessions are warm.
+
+Health, the purse of retries and the sessions' places outlive a snapshot; router, patience and credentials are the snapshot's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
+
+from gw import clock
+from gw._fast import weigh
+from gw.admit.gate import Blocked
+from gw.demand import Demand
+from gw.deployment import Deployment, Keyed
+from gw.domain.estimate import tokens_of
+from gw.errors import Refusal
+from gw.governor import path_of
+from gw.routes import credentials_of, health_of, patience_of, queue_of, router_of
+from gw.routing.affinity import TTL_1H_NS, TTL_5M_NS
+from gw.routing.asked import Asked, Candidate, Decision, Warm, kind_of, with_credentials
+from gw.routing.features import words_of
+from gw.routing.health import key_of
+from gw.routing.queue import FairQueue, Ticket
+from gw.routing.ratelimit import Seen
+from gw.routing.retry import Purse
+from gw.routing.routes import Router
+from gw.routing.verdict import PASS, Verdict
+from gw.settle import Call
+from gw.snapshot import Snapshot
+from gw.wire.asgi import Receive
+from gw.wire.headers import text_of
+
+if TYPE_CHECKING:
+    from gw.worker import Worker
+
+US_PER_MINUTE = 60_000_000
+NOT_FAILED = Verdict("pass", "refused")
+
+
+class Way(NamedTuple):
+    """A candidate, with all that it names. `model`: as it goes upstream."""
+
+    candidate: Candidate
+    deployment: Deployment
+    keyed: Keyed
+    model: str
+
+
+class Warmth(NamedTuple):
+    """A session's prompt cache, as its last answer told."""
+
+    deployment: str
+    model: str
+    tokens: int
+    ttl: int  # minutes
+    until_us: int
+
+
+class Ways:
+    """One per worker."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._warm: OrderedDict[tuple[str, str], Warmth] = OrderedDict()
+        self._taken: dict[str, int] = {}  # attempts under way, by deployment
+        self._queues: dict[str, FairQueue] = {}
+        self._waiting: dict[Ticket, asyncio.Future[None]] = {}
+        snapshot = worker.snapshot
+        self.health = health_of(snapshot.config)
+        self._set(snapshot)
+        self.purse = Purse(self.patience, clock.mono_ns())
+
+    def replaced(self, before: Snapshot) -> None:
+        """A new snapshot is in force."""
+        snapshot = self._worker.snapshot
+        if snapshot.config.routing != before.config.routing:
+            affinity = self.health.affinity
+            self.health = health_of(snapshot.config)
+            self.health.affinity = affinity
+            self.purse = Purse(patience_of(snapshot.config), clock.mono_ns())
+        self._set(snapshot)
+
+    def _set(self, snapshot: Snapshot) -> None:
+        config = snapshot.config
+        self.patience = patience_of(config)
+        self._credentials = credentials_of(config)
+        self._deployments = {one.name: one for one in snapshot.deployments}
+        self._router: Router = router_of(config, snapshot.deployments, snapshot.rates)
+        self._sessions_max = config.routing.affinity_sessions
+        self.health.keep((one.name, keyed.name) for one in snapshot.deployments for keyed in one.accounts)
+
+    # --- where to -------------------------------------------------------------------------------------------------------------
+
+    def decide(self, call: Call, demand: Demand) -> Decision:
+        """Raises Refusal."""
+        decision = self._router.decide(call.account, self._asked(call, demand))
+        demand.max_tokens, demand.effort = decision.max_tokens, decision.effort
+        if decision.tags:
+            said = call.values.get(b"x-gw-tags", b"").decode("latin-1")
+            call.values[b"x-gw-tags"] = ",".join(filter(None, (said, *decision.tags))).encode("latin-1", "replace")
+        shadow = [f"shadow:{one}" for one in decision.shadowed]
+        others = [f"rule:{name}" for name in decision.rules if f"rule:{name}" not in decision.reason]
+        call.route = " ".join(filter(None, (decision.reason, *others, *shadow)))
+        return decision
+
+    def order(self, call: Call, decision: Decision) -> tuple[Candidate, ...]:
+        """All that may be tried, in their order. Under the client's own credential there is one."""
+        candidates = decision.candidates
+        if call.own_credential:
+            return candidates[:1]
+        several = with_credentials(candidates, self._credentials)
+        return self.health.pick(several, clock.mono_ns(), self._session(call, decision.candidates[0].model), by=decision.by)
+
+    def way(self, candidate: Candidate) -> Way:
+        deployment = self._deployments[candidate.deployment]
+        keyed = next((one for one in deployment.accounts if one.name == candidate.credential), deployment.accounts[0])
+        return Way(candidate, deployment, keyed, deployment.model_sent(candidate.model))
+
+    def _asked(self, call: Call, demand: Demand) -> Asked:
+        wants, values = self._router.wants, call.values
+        model = demand.model or None
+        agent = text_of(values.get(b"x-claude-code-agent-id", b""))
+        stream = call.peek.stream if call.peek is not None else False
+        prompt = tools = images = 0
+        cap = call.peek.max_tokens if call.peek is not None else -1
+        if "weight" in wants and demand.weighed:
+            weight = weigh(demand.weighed)
+            prompt = tokens_of(weight.text_bytes, demand.model)
+            tools, images, cap = weight.tools, weight.images, weight.output_cap
+        asked = Asked(
+            model=model,
+            now_us=call.started_us,
+            kind=kind_of(agent, text_of(values.get(b"x-claude-code-request-class", b"")), tools=tools, max_tokens=cap),
+            agent=agent,
+            project=text_of(values.get(b"x-gw-project", b"")),
+            session=call.session_id,
+            stream=stream,
+            prompt_tokens=prompt,
+            max_tokens=cap,
+            tools=tools,
+            images=images,
+        )
+        if "headers" in wants:
+            asked = replace(asked, headers={name: demand.header(name) for name in self._router.names})
+        if "words" in wants and demand.plain:
+            asked = replace(asked, words=words_of(demand.plain))
+        if "session" in wants and call.session_id:
+            asked = replace(asked, warm=self._warmth(call, demand))
+        if "budgets" in wants:
+            asked = replace(asked, budgets=self._used(call))
+        return asked
+
+    def _used(self, call: Call) -> dict[str, int]:
+        """Percent that is spent or set aside of each budget on the call's path; "" has the fullest."""
+        rules = call.snapshot.budget_book.for_path(path_of(call))
+        call.who = call.who_columns = None  # it is not yet known which upstream it is
+        try:
+            path = self._worker.governor.gate.compiled(rules, call.started_us)
+        except Blocked:
+            return {}
+        used = {
+            one.budget.id: one.used_nusd * 100 // one.limit_nusd if one.limit_nusd else 100
+            for one in self._worker.governor.gate.standings(path)
+        }
+        return {**used, "": max(used.values(), default=0)}
+
+    # --- sessions ---------------------------------------------------------------------------------------------------------------
+
+    def _session(self, call: Call, model: str) -> str:
+        return key_of(f"{call.account.key_id or call.account.credential}:{call.session_id}", model) if call.session_id else ""
+
+    def session_of(self, call: Call, demand: Demand) -> str:
+        return self._session(call, call.sent_model or demand.model)
+
+    def warmed(self, call: Call, way: Way) -> None:
+        """The client has its answer: what of its prompt is in the provider's cache now."""
+        if not call.session_id or call.record is None:
+            return
+        record = call.record
+        tokens = record.cache_read_tokens + record.cache_write_5m_tokens + record.cache_write_1h_tokens
+        if not tokens:
+            return
+        ttl = 60 if record.cache_write_1h_tokens else 5
+        until_us = clock.wall_us() + ttl * US_PER_MINUTE
+        key = (call.account.key_id or call.account.credential, call.session_id)
+        self._warm[key] = Warmth(way.deployment.name, way.candidate.model, tokens, ttl, until_us)
+        self._warm.move_to_end(key)
+        if len(self._warm) > self._sessions_max:
+            self._warm.popitem(last=False)
+
+    def _warmth(self, call: Call, demand: Demand) -> Warm | None:
+        found = self._warm.get((call.account.key_id or call.account.credential, call.session_id))
+        if found is None or found.until_us <= call.started_us:
+            return None
+        return Warm(found.deployment, found.model, found.tokens, found.ttl)
+
+    @staticmethod
+    def ttl_ns(call: Call) -> int:
+        """How long the cache lives that an answer has warmed."""
+        return TTL_1H_NS if call.peek is not None and call.peek.ttl == 60 else TTL_5M_NS
+
+    # --- how it went ------------------------------------------------------------------------------------------------------------
+
+    def verdict_of(self, call: Call) -> Verdict:
+        """Of an attempt that has answered the client, well or badly."""
+        if call.status >= 500 or (call.record is not None and call.record.outcome in ("upstream_error", "timed_out")):
+            return Verdict("pass", "answered_badly", failed=call.status >= 500 or call.status == 200)
+        return PASS if 200 <= call.status < 300 else NOT_FAILED
+
+    def told(self, way: Way, seen: Seen) -> None:
+        """What an answer's head says of limits."""
+        if seen.left is not None:
+            self.health.told(way.candidate.id, seen, clock.mono_ns(), clock.wall_us())
+
+    # --- places -----------------------------------------------------------------------------------------------------------------
+
+    async def enter(self, call: Call, deployment: Deployment, receive: Receive) -> None:
+        """A place among the connections to it; teams that wait get theirs by weight. Raises Refusal (upstream_saturated)."""
+        name = deployment.name
+        if self._taken.get(name, 0) < deployment.target.connections_max:
+            self._taken[name] = self._taken.get(name, 0) + 1
+            return
+        queue = self._queues.get(name)
+        if queue is None:
+            queue = self._queues[name] = queue_of(self._worker.snapshot.config)
+        entered = queue.enter(call.account.team, self._worker.snapshot.config.routing.team_weights.get(call.account.team, 1), clock.mono_ns())
+        if entered.displaced is not None:
+            self._wake(entered.displaced, full=True)
+        if entered.ticket is None:
+            raise _saturated(name)
+        waiting = self._waiting[entered.ticket] = asyncio.get_running_loop().create_future()
+        call.receive = receive  # the worker's next tick watches the client
+        try:
+            async with asyncio.timeout(self._worker.snapshot.config.routing.queue_s or 0.001):
+                await waiting
+        except TimeoutError:
+            raise _saturated(name) from None
+        finally:
+            call.laps.skip()
+            self._waiting.pop(entered.ticket, None)
+            if entered.ticket.state == "called":
+                if not waiting.done() or waiting.cancelled() or waiting.exception() is not None:
+                    self.leave(deployment)  # its turn came as it left
+            else:
+                queue.leave(entered.ticket)
+
+    def leave(self, deployment: Deployment) -> None:
+        """Its place is the next one's."""
+        queue = self._queues.get(deployment.name)
+        ticket = queue.next(clock.mono_ns()) if queue is not None and len(queue) else None
+        if ticket is not None:
+            self._wake(ticket)
+            return
+        self._taken[deployment.name] = max(self._taken.get(deployment.name, 0) - 1, 0)
+
+    def _wake(self, ticket: Ticket, *, full: bool = False) -> None:
+        waiting = self._waiting.get(ticket)
+        if waiting is None or waiting.done():
+            return
+        if full:
+            waiting.set_exception(_saturated(""))
+        else:
+            waiting.set_result(None)
+
+
+def _saturated(name: str) -> Refusal:
+    where = f'The upstream "{name}"' if name else "The upstream"
+    return Refusal("upstream_saturated", f"{where} has as many calls as it may have, and more wait. Try again in a moment.")

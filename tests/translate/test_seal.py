@@ -1,0 +1,58 @@
+"""The envelopes for what upstreams want back."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gw.translate.seal import SIGNATURE_CHARS_MAX, seal_id, sealed, unseal, unseal_id
+from tests.translate.strategies import base64s
+
+ANY = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
+SIGNATURES = base64s | ANY | st.just("")
+LIKE_OURS = st.from_regex(r"a_gw[a-d]\d{1,3}", fullmatch=True)
+IDS = st.from_regex(r"[a-zA-Z0-9_-]{1,40}", fullmatch=True) | ANY.filter(bool) | LIKE_OURS
+
+
+@given(st.sampled_from(("", "chat", "gemini", "responses", "anthropic", "a.b")), SIGNATURES, SIGNATURES)
+def test_any_signature_comes_back_as_it_was(dialect: str, signature: str, id: str) -> None:
+    assert unseal(sealed(dialect, signature, id)) == (dialect, signature, id)
+
+
+@given(base64s)
+def test_what_anthropic_signed_passes_untouched(signature: str) -> None:
+    assert sealed("anthropic", signature) == signature
+    assert unseal(signature) == ("anthropic", signature, "")
+
+
+@pytest.mark.parametrize("text", ["", "gw1.", "gw1.a.b", "gw1.a.b.c.d", "gw1.a.~é.c", "gw1.a.~_w.c", "gw1.~.~.~x"])
+def test_a_damaged_envelope_is_nobodys(text: str) -> None:
+    assert unseal(text) == ("", "", "")
+
+
+@given(IDS, SIGNATURES)
+def test_an_id_and_its_signature_come_back_as_they_were(id: str, signature: str) -> None:
+    made = seal_id(id, signature)
+    assert unseal_id(made) == (id, signature)
+    assert re.fullmatch(r"[a-zA-Z0-9_-]+", made)
+
+
+@given(st.from_regex(r"toolu_[a-zA-Z0-9]{20,24}", fullmatch=True))
+def test_an_ordinary_id_is_itself(id: str) -> None:
+    assert seal_id(id) == id
+    assert unseal_id(id) == (id, "")
+
+
+def test_an_id_never_grows_without_bound() -> None:
+    assert seal_id("toolu_1", "A" * (SIGNATURE_CHARS_MAX + 1)) == "toolu_1"
+    assert len(seal_id("toolu_1", "A" * SIGNATURE_CHARS_MAX)) < SIGNATURE_CHARS_MAX + 20
+
+
+@given(ANY)
+def test_any_text_can_be_unsealed(text: str) -> None:
+    unseal(text)
+    unseal("gw1." + text)
+    unseal_id(text)
+    unseal_id(text + "_gwa3")
+    unseal_id(text + "_gwd4")
