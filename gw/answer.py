@@ -20,7 +20,7 @@ from gw.upstream.errors import UpstreamError
 from gw.upstream.response import Response
 from gw.wire.anthropic import COUNT_MAX, error_slug, read_error
 from gw.wire.asgi import Send
-from gw.wire.headers import TIMING, Answer
+from gw.wire.headers import TIMING, Answer, attempts_line
 from gw.worker import Worker
 
 PUSD_DECIMALS = 12
@@ -89,7 +89,7 @@ async def tell(  # noqa: PLR0917 - as relay_whole
     if status < 400:
         answer.headers.extend(worker.governor.headers(call))
     if call.attempts is not None:
-        answer.headers.extend(call.told())
+        answer.headers.append(attempts_line(call.attempts))
     answer.headers.append((b"content-length", str(len(body)).encode()))
     call.laps.lap(RELAY)
     if TIMING in call.values:

@@ -213,6 +213,8 @@ async def authorised(credential: Credential, deployment: Deployment, made: Outgo
 def _turned(failure: Turned, call: Call, outgoing: Outgoing, decision: Decision) -> Tried:
     """What the upstream has said in place of an answer."""
     response, body = failure.response, failure.whole.body
+    if response.status < 400:
+        body = _event_of(body)
     speech = outgoing.speech
     said = speech.failure(response.status, body) if speech is not None else anthropic_error(response.status, body)
     limits = seen(response.headers, clock.wall_us(), body)
@@ -228,6 +230,12 @@ def _turned(failure: Turned, call: Call, outgoing: Outgoing, decision: Decision)
     )
     failure.speech = speech
     return Tried(failure, verdict, response.status, f"upstream_{said.kind}")
+
+
+def _event_of(body: bytes) -> bytes:
+    """What the first event of a stream says."""
+    lines = (line for line in body.splitlines() if line.startswith(b"data:"))
+    return next(lines, b"data:" + body)[5:].strip()
 
 
 def _leave(worker: Worker, call: Call, way: Way, missed: Tried, *, stays: bool) -> None:

@@ -232,8 +232,8 @@ def savings_command(*, config_path: str | None, since: str, until: str | None, b
     except (ValueError, OSError) as error:
         raise click.ClickException(f"there are no prices to go by: {error}") from error
     since_us = 0 if since == "all" else past_us(since)
-    calls = sessions(ledger_of(config), since_us, past_us(until) or clock.wall_us())
-    found = savings(calls, pricer.price, [one.name for one in config.upstream], baseline)
+    rows = sessions(ledger_of(config), since_us, past_us(until) or clock.wall_us())
+    found = savings(rows, pricer.price, [one.name for one in config.upstream], baseline)
     if as_json:
         for one in found:
             amounts = {"billed": one.billed_pusd, "gross": one.gross_pusd, "loss": one.loss_pusd, "net": one.net_pusd}
@@ -253,4 +253,5 @@ def savings_command(*, config_path: str | None, since: str, until: str | None, b
         table.add_row(Text(one.reason), f"{one.calls:,}", *money)
     console().print(table)
     if unpriced := sum(one.unpriced for one in found):
-        click.echo(f"{unpriced:,} calls are not in the sums: the model they asked for has no price. --instead-of names another.")
+        calls = "1 call is" if unpriced == 1 else f"{unpriced:,} calls are"
+        click.echo(f"{calls} not in the sums: what was asked for has no price. --instead-of names another model.")

@@ -18,7 +18,7 @@ from gw.speech import Speech
 from gw.upstream.errors import UpstreamError
 from gw.upstream.response import Response
 from gw.wire.asgi import Receive, Send
-from gw.wire.headers import TIMING, to_client
+from gw.wire.headers import TIMING, attempts_line, to_client
 from gw.worker import Worker
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})  # a client would follow them past gw, with its virtual key
@@ -30,9 +30,9 @@ FAILURES = (b"event: error", b'data: {"error"', b'{"error"', b'[{"error"', b'dat
 
 
 class Outgoing(NamedTuple):
-    """The request as it goes upstream; `head` without what the upstream client writes itself. `speech`: where one side has another
-    dialect than Anthropic's. `again`: statuses that another attempt may do better, and that are raised as Turned; with none,
-    all that comes is the client's. `elsewhere`: there is another place, so a stream that fails before it begins is raised too."""
+    """The request as it goes upstream; `head` without what the upstream client writes itself. `speech`: where one side has
+    another dialect than Anthropic's. `again`: statuses that another attempt may do better, and that are raised as Turned; with
+    none, all that comes is the client's. `elsewhere`: there is another place, so a stream that fails early is raised, too."""
 
     method: bytes
     path: bytes
@@ -125,7 +125,7 @@ async def relayed(  # noqa: PLR0917 - by position: every call asks
         headers[:] = speech.stream_headers(headers)
     headers.extend(worker.governor.headers(call))
     if call.attempts is not None:
-        headers.extend(call.told())
+        headers.append(attempts_line(call.attempts))
     if TIMING in call.values:
         headers.append((TIMING, timing_text(call.laps)))
     await Stream(worker, call, response, tap, send, between).relay(answer)

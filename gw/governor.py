@@ -15,13 +15,14 @@ from gw import clock
 from gw._fast import weigh
 from gw.admit.estimate import SLICE_TOKENS, Estimate, Estimator
 from gw.admit.gate import Blocked, CompiledPath, Gate, NotFree, Stale, charge_debts, shadowed
-from gw.admit.hold import NOTHING, Hold
+from gw.admit.hold import NOTHING, Hold, shrink, wanted_of
 from gw.domain.budget_book import PathRules
 from gw.domain.estimate import complete
 from gw.domain.limit import LimitKind, usd_units
 from gw.domain.money import PUSD_PER_NUSD
 from gw.domain.scope import CallPath
 from gw.domain.settled import Settled
+from gw.domain.standing import Standing
 from gw.errors import Refusal
 from gw.settle import Call, Who, columns_of
 from gw.wire import budgets as say
@@ -286,17 +287,17 @@ class Governor:
 
     def stop_event(self, call: Call, blocked: Blocked) -> bytes:
         """The error that ends the stream, after the call's settlement: what it says is spent is spent."""
-        assert call.hold is not None
-        now = [one for one in self.gate.standings(call.hold.path) if one.budget.id == blocked.rule]
-        assert now, "a stream is ended by a budget on its path"
-        return say.stop_event(now[0], call.call_id, at_boundary=True)
+        return say.stop_event(self._standing_of(call, blocked), call.call_id, at_boundary=True)
 
     def stop_text(self, call: Call, blocked: Blocked) -> str:
         """What that error says, for a client that speaks another dialect."""
+        return say.spent_text(self._standing_of(call, blocked), call.call_id, 0, running=True)
+
+    def _standing_of(self, call: Call, blocked: Blocked) -> Standing:
         assert call.hold is not None
         now = [one for one in self.gate.standings(call.hold.path) if one.budget.id == blocked.rule]
         assert now, "a stream is ended by a budget on its path"
-        return say.spent_text(now[0], call.call_id, 0, running=True)
+        return now[0]
 
     def replaced(self) -> None:
         """A new snapshot is in force: its limits count for the calls that run, too."""
@@ -373,26 +374,6 @@ class Governor:
             self._estimator.learn(
                 call.weight, usage, who[MODEL], call.account.key_id, who[SESSION], who[AGENT], call.charged_us
             )
-
-
-def wanted_of(hold: Hold, spent: int) -> tuple[int, int]:
-    """(what a stream that has spent so much is to hold, the most that it can need): a slice ahead, but not beyond the most that
-    the call can cost, unless it has cost that much already: then it was no bound."""
-    estimate = hold.estimate
-    most = estimate.worst_nusd if spent < estimate.worst_nusd else spent + estimate.slice_nusd
-    return min(spent + estimate.slice_nusd, most), most
-
-
-def shrink(hold: Hold, spent: int) -> None:
-    """The stream's start has told what the prompt cost, which may be a small part of what had to be feared, if all of it was in
-    the provider's cache: beyond that only the expected output is held from now on."""
-    assert hold.typical is not None
-    wanted, most = wanted_of(hold, spent)
-    output = hold.estimate.slice_nusd * hold.estimate.output_tokens // SLICE_TOKENS
-    less = hold.held_nusd - max(wanted, min(spent + output, most))
-    if less > 0:
-        hold.typical.retract(less)
-        hold.held_nusd -= less
 
 
 def path_of(call: Call) -> CallPath:

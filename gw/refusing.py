@@ -11,6 +11,7 @@ from gw.translate.dialects import error_headers, speaker
 from gw.translate.form import Failure
 from gw.upstream.errors import UpstreamError
 from gw.wire.asgi import Send
+from gw.wire.headers import attempts_line
 from gw.wire.refusals import ADMINISTRATOR, refusal_answer
 from gw.worker import Worker
 
@@ -23,7 +24,7 @@ async def refuse(worker: Worker, call: Call, refusal: Refusal, send: Send) -> No
     call.budget = call.budget or refusal.rule
     status, headers, body = answer_of(refusal, call.call_id, call.dialect, call.snapshot.config.server.contact)
     if call.attempts is not None:
-        headers.extend(call.told())
+        headers.append(attempts_line(call.attempts))
     if not silent:
         call.status = status
         call.response_bytes = len(body)

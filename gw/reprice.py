@@ -13,16 +13,14 @@ import msgspec
 from gw.config.model import Config, Upstream
 from gw.domain.call import CallRecord
 from gw.domain.price import Priced
-from gw.domain.usage import Iteration, Reading, Usage
 from gw.prices import book_of
 from gw.pricing.book import UNPRICED, PriceBook
+from gw.pricing.reading import reading_of
 from gw.pricing.sync import best_file
 
 NO_PRICE = "its model has no price"
 NO_USAGE = "what it used is not known"
 NO_UPSTREAM = "its upstream is no longer configured"
-
-_iterations = msgspec.json.Decoder(tuple[Iteration, ...])
 
 
 class Place(NamedTuple):
@@ -69,31 +67,3 @@ def pricer_of(config: Config) -> Pricer:
     """By the prices in force: those that were fetched last, or built in, under the overrides of the configuration. Raises
     ValueError, OSError."""
     return Pricer(book_of(config.pricing, best_file(Path(config.server.state_dir))), config.upstream)
-
-
-def reading_of(record: CallRecord) -> Reading:
-    """What was billed, as the tap had read it. Raises msgspec.MsgspecError."""
-    usage = Usage(
-        input_tokens=record.input_tokens,
-        output_tokens=record.output_tokens,
-        cache_read_tokens=record.cache_read_tokens,
-        cache_write_5m_tokens=record.cache_write_5m_tokens,
-        cache_write_1h_tokens=record.cache_write_1h_tokens,
-        thinking_tokens=record.thinking_tokens,
-        web_search_requests=record.web_search_requests,
-        web_fetch_requests=record.web_fetch_requests,
-        code_execution_requests=record.code_execution_requests,
-        service_tier=record.service_tier,
-        speed=record.speed,
-        inference_geo=record.inference_geo,
-        iterations=_iterations.decode(record.iterations) if record.iterations else (),
-    )
-    return Reading(
-        usage=usage,
-        started=True,
-        finished=True,
-        final_usage=True,
-        model=record.served_model,
-        stop_reason=record.stop_reason,
-        content_empty="refusal_free" in record.usage_flags.split(","),
-    )

@@ -73,12 +73,12 @@ class Call:
     """Everything known of one client request so far."""
 
     __slots__ = (
-        "account", "attempt_of", "attempts", "batch", "billed", "body_bytes", "budget", "call_id", "charge_pusd", "charged_us",
-        "client_gone", "demand", "deployment", "device", "dialect", "endpoint", "first_byte_us", "first_token_us", "found", "hold",
-        "laps", "metered", "own_credential", "peek", "reading", "receive", "record", "response_bytes", "retries", "route",
-        "second_slot", "sent", "sent_model", "served_model", "session_id", "shadowed", "slot", "snapshot", "started_us", "status",
-        "stopping", "tap", "terms", "ticked", "upstream_request_id", "upstream_status", "values", "watch", "weight", "who",
-        "who_columns", "worker",
+        "account", "attempt_of", "attempts", "batch", "billed", "body_bytes", "budget", "call_id", "charge_pusd",
+        "charged_us", "client_gone", "demand", "deployment", "device", "dialect", "endpoint", "first_byte_us",
+        "first_token_us", "found", "hold", "laps", "metered", "own_credential", "peek", "reading", "receive", "record",
+        "response_bytes", "retries", "route", "second_slot", "sent", "sent_model", "served_model", "session_id",
+        "shadowed", "slot", "snapshot", "started_us", "status", "stopping", "tap", "terms", "ticked",
+        "upstream_request_id", "upstream_status", "values", "watch", "weight", "who", "who_columns", "worker",
     )  # fmt: skip
 
     def __init__(self, call_id: str, endpoint: Endpoint, snapshot: Snapshot, worker: str) -> None:
@@ -139,24 +139,6 @@ class Call:
         """The request is about to be written to the upstream: from here on it may cost money."""
         self.billed = self.metered
         self.laps.lap(RELAY)
-
-    def renew(self, call_id: str) -> None:
-        """It is settled, and another attempt begins, in a row of its own."""
-        self.attempt_of = self.attempt_of or self.call_id
-        self.call_id = call_id
-        self.started_us = clock.wall_us()
-        self.first_byte_us = self.first_token_us = self.charged_us = 0
-        self.hold = self.tap = self.found = self.reading = self.weight = self.terms = self.record = None
-        self.who = self.who_columns = self.charge_pusd = None
-        self.slot = self.second_slot = -1
-        self.budget = self.shadowed = self.upstream_request_id = self.served_model = ""
-        self.status = self.upstream_status = self.response_bytes = 0
-        self.sent = self.billed = False
-
-    def told(self) -> list[tuple[bytes, bytes]]:
-        """What an answer says of the attempts before the last: `primary 529 upstream_overloaded_error 312ms, ...`."""
-        words = (f"{name} {status} {slug} {ms}ms" for name, status, slug, ms in self.attempts or ())
-        return [(b"x-gw-attempts", ", ".join(words).encode("ascii", "replace"))]
 
     @property
     def longest_ns(self) -> int:

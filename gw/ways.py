@@ -269,4 +269,4 @@ class Ways:
 
 def _saturated(name: str) -> Refusal:
     where = f'The upstream "{name}"' if name else "The upstream"
-    return Refusal("upstream_saturated", f"{where} has as many calls as it may have, and more wait. Try again in a moment.")
+    return Refusal("upstream_saturated", f"{where} has as many calls as it may have (connections_max). Try again in a moment.")

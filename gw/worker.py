@@ -139,7 +139,16 @@ class Worker:
         """It is settled: what comes of it now is another attempt, in a row of its own."""
         self.block.give_slot(call.slot)
         self.block.give_slot(call.second_slot)
-        call.renew(self.call_id())
+        call.attempt_of = call.attempt_of or call.call_id
+        call.call_id = self.call_id()
+        call.started_us = clock.wall_us()
+        call.first_byte_us = call.first_token_us = call.charged_us = 0
+        call.hold = call.tap = call.found = call.reading = call.weight = call.terms = call.record = None
+        call.who = call.who_columns = call.charge_pusd = None
+        call.slot = call.second_slot = -1
+        call.budget = call.shadowed = call.upstream_request_id = call.served_model = ""
+        call.status = call.upstream_status = call.response_bytes = 0
+        call.sent = call.billed = False
 
     @property
     def draining(self) -> bool:

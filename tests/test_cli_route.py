@@ -1,12 +1,18 @@
 """`gw route explain` as people and programs see it."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import astuple
 
 from gw.cli_route import route
+from gw.domain.call import CallRecord
+from gw.ledger.sqlite import SqliteDatabase
+from gw.ledger.store import Batch
+from tests.ledger.records import NOON_US, record
 
 CONFIG = """
 [server]
@@ -119,3 +125,40 @@ def test_a_body_that_is_none_is_said(site: Path, tmp_path: Path) -> None:
     body = tmp_path / "body.json"
     body.write_text("[1]")
     assert "is no request: not_object" in run(site, "--body", str(body), code=2).output
+
+
+def filled(site: Path, rows: list[CallRecord]) -> None:
+    async def fill() -> None:
+        store = SqliteDatabase(site.parent / "state" / "gw.db").store()
+        await store.open()
+        await store.commit(Batch(rows=[astuple(one) for one in rows]))
+        await store.close()
+
+    asyncio.run(fill())
+
+
+def saved(site: Path, *arguments: str) -> str:
+    environment = {"ANTHROPIC_API_KEY": "x"}
+    result = CliRunner(env=environment).invoke(route, ["savings", "--config", str(site), "--since", "all", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_savings_are_told_with_what_the_cache_lost(site: Path) -> None:
+    (site.parent / "state").mkdir()
+    assert "No call was sent as another model" in saved(site)
+    asked = {"requested_model": "claude-opus-5-5", "session_id": "s", "cache_write_5m_tokens": 50_000}
+    moved = {"sent_model": "claude-haiku-5-5", "served_model": "claude-haiku-5-5", "route": "complexity:0.21->haiku"}
+    rows = [
+        record("c1", **asked, billed_pusd=250_000_000_000),
+        record("c2", **asked, **moved, started_us=NOON_US + 2_000_000, billed_pusd=6_250_000_000),
+        record("c3", session_id="t", route="route:auto", requested_model="auto", sent_model="claude-haiku-5-5", input_tokens=5),
+    ]
+    filled(site, rows)
+    first, second = map(json.loads, saved(site, "--json").splitlines())
+    assert (first["reason"], first["calls"], first["switches"], first["lost_tokens"]) == ("complexity", 1, 1, 50_000)
+    assert (first["gross_usd"], first["loss_usd"], first["net_usd"]) == ("0.24375", "0.24", "0.00375")
+    assert (second["reason"], second["unpriced"]) == ("route:auto", 1)
+    shown = saved(site)
+    assert "complexity" in shown and "1 call is not in the sums" in shown and "--instead-of" in shown
+    assert "not in the sums" not in saved(site, "--instead-of", "claude-opus-5-5")

@@ -72,7 +72,11 @@ HOMES: dict[str, tuple[str, ...]] = {
     "rich": ("gw/cli*.py", "gw/cli/*"),
 }
 # Distribution -> its modules, where they are not called as it is.
-MODULES: dict[str, set[str]] = {"opentelemetry_proto": {"opentelemetry", "google"}}  # google.protobuf makes its messages
+MODULES: dict[str, set[str]] = {
+    "opentelemetry_proto": {"opentelemetry", "google"},  # google.protobuf makes its messages
+    "azure_identity": {"azure"},
+    "google_auth": {"google"},
+}
 # Standard modules with one home, for the same reason.
 STANDARD_HOMES: dict[str, tuple[str, ...]] = {
     "time": ("gw/clock.py",),

@@ -21,8 +21,9 @@ from gw.ledger.store import Batch, Database
 from gw.pricing.book import PriceBook
 from gw.pricing.lines import COUNT_BITS
 from gw.pricing.overrides import Override, PartialRates
+from gw.pricing.reading import reading_of
 from gw.providers.usage_dialects import merged, usage_from
-from gw.reprice import NO_PRICE, NO_UPSTREAM, NO_USAGE, Pricer, reading_of
+from gw.reprice import NO_PRICE, NO_UPSTREAM, NO_USAGE, Pricer
 from gw.settle import flags_of
 from tests.ledger.records import NOON_US, record
 from tests.support.databases import query

@@ -4,7 +4,7 @@ those that reserve the most that it can."""
 from typing import TYPE_CHECKING
 
 from gw._fast.cells import Slot
-from gw.admit.estimate import Estimate
+from gw.admit.estimate import SLICE_TOKENS, Estimate
 
 if TYPE_CHECKING:
     from gw.admit.gate import CompiledPath
@@ -44,3 +44,23 @@ class Hold:
         """The call has cost nothing."""
         for slot in self.slots:
             slot.void()
+
+
+def wanted_of(hold: Hold, spent: int) -> tuple[int, int]:
+    """(what a stream that has spent so much is to hold, the most that it can need): a slice ahead, but not beyond the most that
+    the call can cost, unless it has cost that much already: then it was no bound."""
+    estimate = hold.estimate
+    most = estimate.worst_nusd if spent < estimate.worst_nusd else spent + estimate.slice_nusd
+    return min(spent + estimate.slice_nusd, most), most
+
+
+def shrink(hold: Hold, spent: int) -> None:
+    """The stream's start has told what the prompt cost, which may be a small part of what had to be feared, if all of it was in
+    the provider's cache: beyond that only the expected output is held from now on."""
+    assert hold.typical is not None
+    wanted, most = wanted_of(hold, spent)
+    output = hold.estimate.slice_nusd * hold.estimate.output_tokens // SLICE_TOKENS
+    less = hold.held_nusd - max(wanted, min(spent + output, most))
+    if less > 0:
+        hold.typical.retract(less)
+        hold.held_nusd -= less

@@ -44,7 +44,7 @@ class Routing(Table, frozen=True):
         ),
     ] = 5
     cooldown_max_s: Annotated[
-        float, about("It is left alone for no longer than this, whatever retry-after says.", unit="s", low=0.1, high=86_400)
+        float, about("After failures it is left alone for no longer than this.", unit="s", low=0.1, high=86_400)
     ] = 60
     latency_half_life_s: Annotated[
         float, about("A time to the first byte counts half after so long.", unit="s", low=0.1, high=3600)

@@ -57,8 +57,6 @@ def warnings(upstreams: tuple[Upstream, ...], origins: Mapping[Path, str]) -> It
         for nth, credential in enumerate(upstream.credential):
             if credential.api_key.missing:
                 yield (*path, "credential", nth, "api_key"), f"{credential.api_key.reason}: this credential is not used"
-        if upstream.base_url and upstream.credential and _kind(upstream) == "none":
-            yield (*path, "credential"), "this provider asks for none; they are sent all the same"
 
 
 def secrets(upstreams: tuple[Upstream, ...]) -> Iterator[tuple[Path, Secret]]:

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from gw.config.said import nearest
 from gw.control.http_answer import NO_STORE, Answer, json_answer
 from gw.control.http_items import Desk
-from gw.control.http_shapes import EPOCH, iso
 from gw.control.http_usage import ledger_of
 from gw.control.problem import Problem, invalid
 from gw.domain.money import usd_text
+from gw.domain.shown import EPOCH, iso
 from gw.ledger.store import Database, StoreError
 from gw.ledger.sums import whole
 from gw.ledger.usage_sql import GROUPS, MINUTE_US, Condition, Dimension, Question, Stretch, sums, sums_by_minute

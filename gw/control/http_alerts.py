@@ -20,8 +20,9 @@ from gw.control.http_answer import NO_STORE, Answer, Ask
 from gw.control.http_body import json_object
 from gw.control.http_items import Desk
 from gw.control.http_listing import LIMIT_DEFAULT, LIMIT_MAX, bounded
-from gw.control.http_shapes import Moment, iso, moment
+from gw.control.http_shapes import Moment, moment
 from gw.control.problem import FieldError, Problem, all_invalid, invalid
+from gw.domain.shown import iso
 from gw.ledger import errand
 from gw.ledger.audit import AuditRow, append
 from gw.ledger.database import database_of

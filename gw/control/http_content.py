@@ -12,8 +12,9 @@ from gw.content.vault import ContentError
 from gw.control.http_answer import NO_STORE, Answer, Ask
 from gw.control.http_items import Desk
 from gw.control.http_listing import BOOLS
-from gw.control.http_shapes import Moment, iso
+from gw.control.http_shapes import Moment
 from gw.control.problem import Problem, invalid
+from gw.domain.shown import iso
 from gw.ledger.audit import note
 from gw.ledger.database import database_of
 

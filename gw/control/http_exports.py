@@ -15,9 +15,10 @@ from gw.control.http_answer import NO_STORE, Answer, Ask
 from gw.control.http_body import json_object
 from gw.control.http_items import Desk
 from gw.control.http_listing import LIMIT_DEFAULT, LIMIT_MAX, bounded
-from gw.control.http_shapes import Moment, iso, moment
+from gw.control.http_shapes import Moment, moment
 from gw.control.problem import FieldError, Problem, all_invalid
 from gw.domain.schedule import next_after, parse_schedule
+from gw.domain.shown import iso
 from gw.export import runs
 from gw.export.runs import Run
 from gw.ledger import errand

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from gw.control.http_items import Desk
-from gw.control.http_shapes import Moment, Money, iso, moment
+from gw.control.http_shapes import Moment, Money, moment
 from gw.domain.call import CallRecord
 from gw.domain.money import usd_text
+from gw.domain.shown import iso
 from gw.ledger.adjust import Adjustment, adjustments_of
 from gw.ledger.database import database_of
 from gw.ledger.log_columns import AT, BY_NAME

@@ -10,12 +10,13 @@ from gw.admit.fills import fills
 from gw.admit.standings import standings
 from gw.control.http_answer import NO_STORE, Answer, Ask, json_answer
 from gw.control.http_items import Desk
-from gw.control.http_shapes import LimitFill, Moment, Money, fill_view, iso, moment, usd
+from gw.control.http_shapes import LimitFill, Moment, Money, fill_view, moment
 from gw.control.http_standings import AccountStanding, pace
 from gw.control.http_views import OPEN_PARTS
 from gw.control.problem import Problem
 from gw.domain.account import Account
 from gw.domain.scope import CallPath
+from gw.domain.shown import iso, usd
 
 BASE_PATH = "/anthropic"  # below the gateway's address: what Claude Code is pointed at
 

@@ -13,11 +13,12 @@ from gw.control.http_answer import NO_STORE, Answer, Ask, json_answer
 from gw.control.http_items import Desk
 from gw.control.http_listing import BOOLS, CURSOR_CHARS_MAX, LIMIT_DEFAULT, LIMIT_MAX, bounded
 from gw.control.http_logs import INT_MAX, count_said, not_too_slow, scope_of
-from gw.control.http_shapes import Moment, Money, iso
+from gw.control.http_shapes import Moment, Money
 from gw.control.problem import FieldError, Problem, all_invalid
 from gw.domain.money import usd_text
 from gw.domain.session import CacheUse, SessionCall, agents, cache_uses, turns
 from gw.domain.session_reasons import reasons
+from gw.domain.shown import iso
 from gw.ledger import sessions
 from gw.ledger.database import database_of
 from gw.ledger.log_filter import FilterError, LogFilter, parse

@@ -3,21 +3,15 @@
 Money is a decimal string in USD, exact; a moment is ISO 8601 in UTC; null is "never" or "does not apply".
 """
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from gw.domain.fill import Fill
-from gw.domain.limit import NUSD_PER_UNIT
-from gw.domain.money import PUSD_PER_NUSD, usd_text
+from gw.domain.shown import fill_fields, iso, standing_fields
 from gw.domain.standing import Standing
-from gw.domain.window import describe
 from gw.ledger.status import KeeperStatus
 from gw.ops.accounting import Accounting
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NS_PER_S = 1_000_000_000
 
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Money = Annotated[str, Meta(pattern=r"^-?\d+(\.\d+)?$")]
@@ -191,57 +185,14 @@ class StatusView(Struct, frozen=True):
     accounting: Annotated[Accounting, Meta(description="Whether the books can be trusted; as /healthz/accounting says it.")]
 
 
-def iso(us: int) -> str:
-    """2026-11-22T00:00:00Z; microseconds only if there are any."""
-    return (EPOCH + timedelta(microseconds=us)).isoformat().replace("+00:00", "Z")
-
-
 def moment(us: int) -> str | None:
     """0 is none."""
     return iso(us) if us else None
 
 
-def usd(nusd: int) -> str:
-    return usd_text(nusd * PUSD_PER_NUSD)
-
-
 def standing_view(one: Standing) -> BudgetStanding:
-    budget, window = one.budget, one.budget.window
-    return BudgetStanding(
-        id=budget.id,
-        scope=budget.scope.kind,
-        account=one.account,
-        mode=budget.mode,
-        reserve=budget.reserve,
-        window=window.text,
-        period=describe(window),
-        time_zone=window.time_zone,
-        limit_usd=usd(one.limit_nusd),
-        spent_usd=usd(one.settled_nusd),
-        reserved_usd=usd(one.reserved_nusd),
-        remaining_usd=usd(one.remaining_nusd),
-        overrun_usd=usd(one.overrun_nusd),
-        started_at=iso(one.start_us) if one.end_us else None,
-        resets_at=iso(one.end_us) if one.end_us else None,
-        contact=budget.contact,
-    )
+    return BudgetStanding(**standing_fields(one))
 
 
 def fill_view(one: Fill) -> LimitFill:
-    limit = one.limit
-    rate = limit.kind != "parallel"
-    return LimitFill(
-        id=limit.id,
-        scope=limit.scope.kind,
-        account=one.account,
-        kind=limit.kind,
-        amount=_units(one, limit.amount),
-        per_s=limit.per_ns // NS_PER_S if rate else None,
-        burst=_units(one, limit.burst) if rate else None,
-        available=_units(one, one.available),
-        clears_in_s=-(-one.wait_ns // NS_PER_S) if rate else None,
-    )
-
-
-def _units(one: Fill, units: int) -> int | str:
-    return usd(units * NUSD_PER_UNIT) if one.limit.kind == "usd" else units
+    return LimitFill(**fill_fields(one))

@@ -12,10 +12,11 @@ from gw.admit.standings import standing
 from gw.admit.standings import standings as standings_of
 from gw.control.http_answer import NO_STORE, Answer, Ask, json_answer
 from gw.control.http_items import Desk, translated
-from gw.control.http_shapes import BudgetStanding, Moment, Money, iso, moment, standing_view, usd
+from gw.control.http_shapes import BudgetStanding, Moment, Money, moment, standing_view
 from gw.control.items import Item
 from gw.domain.money import usd_text
 from gw.domain.scope import CallPath
+from gw.domain.shown import iso, usd
 from gw.domain.standing import Standing
 from gw.domain.stored import Kind
 from gw.domain.window import bounds, describe

@@ -11,9 +11,10 @@ from msgspec import Meta, Struct
 from gw.control.http_answer import NO_STORE, Answer, Ask
 from gw.control.http_items import Desk
 from gw.control.http_listing import LIMIT_DEFAULT, LIMIT_MAX, bounded
-from gw.control.http_shapes import EPOCH, Moment, Money, iso
+from gw.control.http_shapes import Moment, Money
 from gw.control.problem import FieldError, Problem, all_invalid
 from gw.domain.money import round_half_even, usd_text
+from gw.domain.shown import EPOCH, iso
 from gw.ledger import telemetry_reports as reports
 from gw.ledger.database import database_of
 from gw.ledger.telemetry_reports import DAY_US, By, Cost, Group, Scope, ToolBy, ToolUse

@@ -16,8 +16,9 @@ from gw.control.http_answer import NO_STORE, Answer, Ask
 from gw.control.http_downloads import note_download
 from gw.control.http_items import Desk
 from gw.control.http_listing import CURSOR_CHARS_MAX, bounded
-from gw.control.http_shapes import EPOCH, Moment
+from gw.control.http_shapes import Moment
 from gw.control.problem import FieldError, all_invalid
+from gw.domain.shown import EPOCH
 from gw.domain.window import zone_of
 from gw.ledger.database import database_of
 from gw.ledger.store import Database

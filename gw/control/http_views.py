@@ -35,13 +35,13 @@ from gw.control.http_shapes import (
     StatusView,
     WorkerView,
     fill_view,
-    iso,
     moment,
     standing_view,
 )
 from gw.control.problem import FieldError, all_invalid, invalid
 from gw.control.service import Kind
 from gw.domain.scope import KINDS, CallPath
+from gw.domain.shown import iso
 from gw.ledger.status import STATUS_FILE, read_status
 from gw.ops.accounting import accounting
 from gw.ops.courier_status import read_courier_status

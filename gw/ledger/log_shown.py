@@ -1,10 +1,10 @@
 """How calls are shown to programs: values as JSON has them, under the names of the log's columns. Pure."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gw.domain.money import usd_text
+from gw.domain.shown import iso
 from gw.ledger.log_columns import BY_NAME, Column, column_of
 from gw.ledger.store import Row
 
@@ -38,19 +38,13 @@ USUAL = (
     "usage_source",
     "unpriced",
 )
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def moment_text(us: int) -> str:
-    """2026-11-22T00:00:00Z; microseconds only if there are any."""
-    return (EPOCH + timedelta(microseconds=us)).isoformat().replace("+00:00", "Z")
 
 
 def shown(column: Column) -> Shown:
     """The value of a row as JSON has it: moments as text or null, money as decimal text."""
     value = column.value
     if column.kind == "moment":
-        return lambda row: moment_text(at) if (at := value(row)) else None
+        return lambda row: iso(at) if (at := value(row)) else None
     if column.kind == "money":
         return lambda row: usd_text(value(row))
     if column.kind == "flag":

@@ -12,10 +12,11 @@ from msgspec import Struct
 from gw.domain.call import CallRecord
 from gw.domain.money import PUSD_PER_USD
 from gw.domain.price import Line, PriceCard, cost
-from gw.domain.usage import Iteration, Reading, Usage
+from gw.domain.usage import Usage
 from gw.pricing.book import Plan, PriceBook
 from gw.pricing.cards import beside, normal
 from gw.pricing.lines import PLAIN_SPEEDS, PLAIN_TIERS, bill
+from gw.pricing.reading import reading_of
 
 CLASSES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
 SAID = {
@@ -25,7 +26,6 @@ SAID = {
     "cache_write_5m": "written to the cache for 5 minutes",
     "cache_write_1h": "written to the cache for an hour",
 }
-_iterations = msgspec.json.Decoder(tuple[Iteration, ...])
 
 
 class Part(Struct, frozen=True):
@@ -79,7 +79,7 @@ def why(book: PriceBook, record: CallRecord, provider: str, region: str) -> Why:
     if plan is None or plan.version != version or plan.billed is None:
         return _not(named, f"the prices of that version ({version}) are not in force any more; the amounts are those of the row")
     try:
-        reading = _reading(record)
+        reading = reading_of(record)
     except msgspec.MsgspecError:
         return _not(named, "its iterations cannot be read")
     billed = bill(reading, plan.billed, lambda other: _beside(book, record, provider, region, other), batch=False)
@@ -116,14 +116,6 @@ def _plan(book: PriceBook, record: CallRecord, provider: str, region: str) -> Pl
 def _beside(book: PriceBook, record: CallRecord, provider: str, region: str, other: str) -> PriceCard | None:
     model = beside(normal(record.requested_model), other.lower())
     return book.terms(provider, record.upstream, region, model, record.key_name, record.team, record.started_us).plan.billed
-
-
-def _reading(record: CallRecord) -> Reading:
-    usage = Usage(
-        **{name: getattr(record, name) for name in Usage.__struct_fields__ if name not in ("iterations", "ttl_assumed")},
-        iterations=_iterations.decode(record.iterations) if record.iterations else (),
-    )
-    return Reading(usage=usage, started=True, model=record.served_model, stop_reason=record.stop_reason, content_empty=False)
 
 
 def _parts(line: Line) -> list[Part]:

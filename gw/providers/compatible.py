@@ -2,6 +2,9 @@
 
 What is here is what their documentation says in November 2026; a quirk that the configuration sets wins. Two of them, OpenAI and
 Azure, have files of their own. A name that is not here is any other server: an address and a key are enough for it.
+
+`system_in_middle` is off where chat templates of open models are at work: many of them refuse a system message that is not the
+first, and Mistral one that is the last.
 """
 
 from typing import Final, Literal
@@ -27,8 +30,9 @@ class Compatible(Struct, frozen=True):
 
 _OPENAI_ONLY: Final = ("store", "metadata", "prediction", "verbosity", "prompt_cache_key", "prompt_cache_retention")
 _OPENAI_ONLY_TOO: Final = ("prompt_cache_options", "safety_identifier", "web_search_options", "modalities", "moderation")
+_PLAIN: Final = ("llama", "mixtral", "mistral-7b", "gemma-2", "gemma-3", "qwen2")  # open models that do not think
 _SCORES: Final = ("logprobs", "top_logprobs", "logit_bias")
-_LOCAL: Final = Quirks(thinking="enable_thinking", top_k=True, documents=False, stop_most=16)
+_LOCAL: Final = Quirks(system_in_middle=False, thinking="enable_thinking", top_k=True, documents=False, stop_most=16)
 
 COMPATIBLE: Final[dict[str, Compatible]] = {
     # 400 for logprobs, logit_bias, names of messages and n > 1; usage comes in the last chunk, asked for or not.
@@ -37,6 +41,8 @@ COMPATIBLE: Final[dict[str, Compatible]] = {
         "/openai/v1",
         "GROQ_API_KEY",
         quirks=Quirks(
+            system_in_middle=False,
+            plain_models=("llama", "kimi", "moonshot", "gemma", "allam", "compound"),
             max_tokens_field="max_completion_tokens",
             documents=False,
             efforts=("none", "low", "medium", "high"),
@@ -52,6 +58,8 @@ COMPATIBLE: Final[dict[str, Compatible]] = {
         "/v1",
         "MISTRAL_API_KEY",
         quirks=Quirks(
+            system_in_middle=False,
+            plain_models=("codestral", "devstral", "ministral", "pixtral", "voxtral", "open-"),
             stream_usage=False,
             documents=False,
             efforts=("none", "high"),
@@ -87,6 +95,7 @@ COMPATIBLE: Final[dict[str, Compatible]] = {
         "/v1",
         "XAI_API_KEY",
         quirks=Quirks(
+            plain_models=("grok-2",),
             max_tokens_field="max_completion_tokens",
             documents=False,
             efforts=("none", "low", "medium", "high"),
@@ -100,6 +109,8 @@ COMPATIBLE: Final[dict[str, Compatible]] = {
         "/v1",
         "TOGETHER_API_KEY",
         quirks=Quirks(
+            system_in_middle=False,
+            plain_models=_PLAIN,
             documents=False,
             efforts=("low", "medium", "high"),
             top_k=True,
@@ -114,6 +125,8 @@ COMPATIBLE: Final[dict[str, Compatible]] = {
         "/inference/v1",
         "FIREWORKS_API_KEY",
         quirks=Quirks(
+            system_in_middle=False,
+            plain_models=_PLAIN,
             documents=False,
             efforts=("none", "low", "medium", "high", "xhigh"),
             reasoning_field="reasoning_content",
@@ -131,6 +144,7 @@ COMPATIBLE: Final[dict[str, Compatible]] = {
         "/api/v1",
         "OPENROUTER_API_KEY",
         quirks=Quirks(
+            system_in_middle=False,
             thinking="reasoning",
             reasoning_field="reasoning",
             thoughts_back="reasoning_details",
@@ -146,6 +160,8 @@ COMPATIBLE: Final[dict[str, Compatible]] = {
         "/v1",
         "CEREBRAS_API_KEY",
         quirks=Quirks(
+            system_in_middle=False,
+            plain_models=_PLAIN,
             max_tokens_field="max_completion_tokens",
             images=False,
             documents=False,
@@ -161,6 +177,7 @@ COMPATIBLE: Final[dict[str, Compatible]] = {
         "/v1",
         "PERPLEXITY_API_KEY",
         quirks=Quirks(
+            system_in_middle=False,
             parallel_tools=False,
             stream_usage=False,
             fields_dropped=("stop", "seed", "n", "user", *_SCORES, "service_tier", *_OPENAI_ONLY, *_OPENAI_ONLY_TOO),
@@ -171,7 +188,14 @@ COMPATIBLE: Final[dict[str, Compatible]] = {
         "https://api.tokenfactory.nebius.com",
         "/v1",
         "NEBIUS_API_KEY",
-        quirks=Quirks(documents=False, efforts=("low", "medium", "high"), top_k=True, fields_dropped=_OPENAI_ONLY_TOO),
+        quirks=Quirks(
+            system_in_middle=False,
+            plain_models=_PLAIN,
+            documents=False,
+            efforts=("low", "medium", "high"),
+            top_k=True,
+            fields_dropped=_OPENAI_ONLY_TOO,
+        ),
         embeddings=True,
         completions=True,
     ),
@@ -179,14 +203,16 @@ COMPATIBLE: Final[dict[str, Compatible]] = {
         "https://router.huggingface.co",
         "/v1",
         "HF_TOKEN",
-        quirks=Quirks(documents=False, fields_dropped=(*_OPENAI_ONLY, *_OPENAI_ONLY_TOO)),
+        quirks=Quirks(
+            system_in_middle=False, plain_models=_PLAIN, documents=False, fields_dropped=(*_OPENAI_ONLY, *_OPENAI_ONLY_TOO)
+        ),
         responses=True,
     ),
     "parasail": Compatible(
         "https://api.parasail.io",
         "/v1",
         "PARASAIL_API_KEY",
-        quirks=Quirks(documents=False, thinking="enable_thinking", top_k=True, stop_most=16),
+        quirks=_LOCAL,
         embeddings=True,
         completions=True,
     ),
@@ -194,6 +220,7 @@ COMPATIBLE: Final[dict[str, Compatible]] = {
     "ollama": Compatible(
         "http://127.0.0.1:11434",
         quirks=Quirks(
+            system_in_middle=False,
             documents=False,
             efforts=("none", "low", "medium", "high"),
             reasoning_field="reasoning",

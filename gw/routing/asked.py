@@ -50,6 +50,7 @@ class Asked(Struct, frozen=True, gc=False):
     agent: str = ""
     project: str = ""
     session: str = ""
+    own_login: bool = False  # the client's own credential goes upstream, beside a virtual key or without one
     stream: bool = False
     prompt_tokens: int = 0
     max_tokens: int = -1  # -1: the request does not say

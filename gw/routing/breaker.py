@@ -10,8 +10,9 @@ from typing import Literal, NamedTuple
 
 State = Literal["closed", "open", "half_open"]
 PARTS = 10  # of the window: outcomes are counted by parts of it, and a part is forgotten whole
-TRIAL_NS = 600_000_000_000
 S = 1_000_000_000
+TRIAL_NS = 600 * S
+REST_MAX_NS = 3600 * S  # an upstream that asks for more is looked at once an hour
 
 
 class Settings(NamedTuple):
@@ -79,8 +80,8 @@ class Breaker:
             self.trial_ns = -1
 
     def rest(self, now_ns: int, for_ns: int) -> None:
-        """Leave it alone for so long, bounded: it has said so itself, and need not have failed."""
-        until_ns = now_ns + min(for_ns, self._settings.cooldown_max_ns)
+        """Leave it alone for so long, an hour at most: it has said so itself, and need not have failed."""
+        until_ns = now_ns + min(for_ns, REST_MAX_NS)
         if for_ns > 0 and (self.state != "open" or until_ns > self.until_ns):
             self.state, self.until_ns, self.trial_ns = "open", until_ns, -1
 

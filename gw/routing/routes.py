@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from re import Pattern
 from typing import NamedTuple, Protocol
 
-from gw.domain.account import Account
+from gw.domain.account import Account, matches_any
 from gw.domain.scope import model_name
 from gw.domain.tariff import Rung
 from gw.errors import Refusal
@@ -128,7 +128,8 @@ class Router:
 
     def decide(self, account: Account, asked: Asked) -> Decision:
         """With rules. Raises Refusal: the same, and denied_by_rule (400)."""
-        if self.plain and account.models == ALL and account.upstreams == ALL:
+        own = asked.own_login or account.passthrough
+        if self.plain and account.models == ALL and account.upstreams == ALL and not (own and "/" in (asked.model or "")):
             known = self._settled.get(asked.model)
             if known is None:
                 known = self._decided(account, asked, ruling.UNTOUCHED)
@@ -136,7 +137,9 @@ class Router:
                     self._settled.clear()
                 self._settled[asked.model] = known
             return known
-        outcome = ruling.judge(self.rules, asked, account) if self.rules else ruling.UNTOUCHED
+        outcome = ruling.UNTOUCHED
+        if self.rules and asked.model is not None:
+            outcome = ruling.judge(self.rules, asked, account)
         return self._decided(account, asked, outcome)
 
     def _decided(self, account: Account, asked: Asked, outcome: ruling.Outcome) -> Decision:
@@ -153,6 +156,9 @@ class Router:
         if route is not None and route.by == "complexity":
             candidates, weighed = self._weighed(route, candidates, asked)
             reason = f"{reason} {weighed}" if reason else weighed
+        if asked.own_login or account.passthrough:
+            candidates, at_home = self._at_home(model, candidates, firmly=bool(outcome.target_by or reason.startswith("tier:")))
+            reason, route = (reason, route) if at_home else ("", None)
         if account.upstreams != ALL:
             candidates = _allowed(account, model, candidates)
         if reason:
@@ -187,16 +193,36 @@ class Router:
             return self._target(target, model), why
         return self._known(model), ""
 
+    def _at_home(self, model: str, candidates: tuple[Candidate, ...], *, firmly: bool) -> tuple[tuple[Candidate, ...], bool]:
+        """A client's own login is for one provider, and must not be shown to another: for that of the upstream that would serve
+        the model if no table said anything, or of the first upstream if none would. Answers the candidates that are at home, and
+        True; where a tier or a rule has chosen and none is, where the call would go without them, and False. Raises Refusal
+        (upstream_not_allowed)."""
+        home = self._served(model) or self.deployments[0]
+        kept = tuple(one for one in candidates if self._by_name[one.deployment].provider == home.provider)
+        if kept:
+            return kept, True
+        if firmly and self._served(model) is not None:
+            return (Candidate(home.name, model),), False
+        names = ", ".join(dict.fromkeys(one.deployment for one in candidates))
+        raise Refusal(
+            "upstream_not_allowed",
+            f'The model "{model}" is served by {names} here, for which your own login is not valid. Use a virtual key for it.',
+        )
+
+    def _served(self, model: str) -> Place | None:
+        """By whom, if no table says anything."""
+        return next((one for one in self.deployments if one.models == ALL or matches_any(model, one.models)), None)
+
     def _target(self, target: str, model: str) -> Found:
         """Of a name that the configuration says: what nobody else knows is sent, under this name, to whom the asked model would
         go by itself. Raises Refusal (no_route)."""
         found = self._known(target)
         if found is not None:
             return found
-        for name in (target, model):
-            for one in self.deployments:
-                if one.models == ALL or Account(models=one.models).may_use_model(name):
-                    return Found((Candidate(one.name, target),))
+        place = self._served(target) or self._served(model)
+        if place is not None:
+            return Found((Candidate(place.name, target),))
         raise Refusal("no_route", f'No upstream of this gateway serves the model "{target}", which stands for "{model}" here.')
 
     def _tier(self, account: Account, model: str) -> tuple[str, str]:

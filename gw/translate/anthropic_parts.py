@@ -8,14 +8,20 @@ from gw.translate.loose import count_at, object_at, objects, text, text_at
 from gw.translate.seal import ANTHROPIC, unseal, unseal_id
 
 
-def read_blocks(content: object) -> tuple[Block, ...]:
+DEPTH_MAX = 4  # of blocks within blocks; no real one goes beyond 3 (a text in a document in a result)
+TOO_DEEP = '{"unreadable_arguments":"They were nested too deeply."}'
+
+
+def read_blocks(content: object, depth: int = 0) -> tuple[Block, ...]:
     """Of a message's, a result's or a prompt's content: a text, or a list of blocks."""
     if isinstance(content, str):
         return (Text(content),) if content else ()
-    return tuple(block for value in objects(content) for block in _blocks(value))
+    if depth > DEPTH_MAX:
+        return ()
+    return tuple(block for value in objects(content) for block in _blocks(value, depth))
 
 
-def read_block(value: Json) -> Block:
+def read_block(value: Json, depth: int = 0) -> Block:
     """One block; a kind that the form has no noun for is Foreign."""
     kind = text(value.get("type"))
     match kind:
@@ -32,7 +38,7 @@ def read_block(value: Json) -> Block:
             id, signature = unseal_id(text(value.get("id")))
             return ToolUse(id, text(value.get("name")), arguments_of(value.get("input")), signature, cache=cache_of(value))
         case "tool_result":
-            return _result(value)
+            return _result(value, depth)
         case "image" | "document":
             return _media(kind, value)
         case "search_result":
@@ -40,7 +46,16 @@ def read_block(value: Json) -> Block:
         case "tool_reference":
             return Loaded(text(value.get("tool_name")))
         case _:
-            return Foreign(ANTHROPIC, kind, value)
+            return foreign(kind, value)
+
+
+def foreign(kind: str, value: Json) -> Foreign:
+    """What is nested more deeply than JSON can be written again is cut down to its kind."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        value = {"type": kind}
+    return Foreign(ANTHROPIC, kind, value)
 
 
 def cache_of(value: Json) -> Cache:
@@ -52,7 +67,10 @@ def cache_of(value: Json) -> Cache:
 
 def arguments_of(given: object) -> str:
     """The JSON text of an input; "" for an empty one."""
-    return orjson.dumps(given).decode() if given else ""
+    try:
+        return orjson.dumps(given).decode() if given else ""
+    except TypeError:
+        return TOO_DEEP
 
 
 def read_citation(value: Json) -> Citation:
@@ -74,20 +92,20 @@ def read_citation(value: Json) -> Citation:
             return Citation(cited, title, text(value.get("url")), token=text(value.get("encrypted_index")))
 
 
-def _blocks(value: Json) -> tuple[Block, ...]:
+def _blocks(value: Json, depth: int) -> tuple[Block, ...]:
     """A document that is made of blocks with pictures among them is these blocks: the form has one content for each document."""
     if value.get("type") != "document":
-        return (read_block(value),)
+        return (read_block(value, depth),)
     inside = object_at(value, "source").get("content")
     if not isinstance(inside, list) or all(part.get("type") == "text" for part in objects(inside)):
-        return (read_block(value),)
+        return (read_block(value, depth),)
     head = "\n".join(line for line in (text(value.get("title")), text(value.get("context"))) if line)
-    return (*((Text(head),) if head else ()), *read_blocks(inside))
+    return (*((Text(head),) if head else ()), *read_blocks(inside, depth + 1))
 
 
-def _result(value: Json) -> ToolResult:
+def _result(value: Json, depth: int) -> ToolResult:
     id, _ = unseal_id(text(value.get("tool_use_id")))
-    return ToolResult(id, read_blocks(value.get("content")), value.get("is_error") is True, cache=cache_of(value))
+    return ToolResult(id, read_blocks(value.get("content"), depth + 1), value.get("is_error") is True, cache=cache_of(value))
 
 
 def _media(kind: str, value: Json) -> Block:
@@ -106,7 +124,7 @@ def _media(kind: str, value: Json) -> Block:
             inside = source.get("content")
             given = {"text": inside if isinstance(inside, str) else _joined(inside)}
         case _:
-            return Foreign(ANTHROPIC, kind, value)
+            return foreign(kind, value)
     return Media(
         kind="image" if kind == "image" else "document",
         media_type=text(source.get("media_type")),

@@ -79,7 +79,8 @@ def _effort(asked: Request, body: Json) -> Effort:
     """A message may set the effort from itself on: the last one that does counts. `display` is kept aside."""
     level = text(object_at(body, "output_config").get("effort"))
     for message in asked.messages:
-        level = text(object_at(message.foreign, "output_config").get("effort")) or level
+        if message.foreign:
+            level = text(object_at(message.foreign, "output_config").get("effort")) or level
     thinking = object_at(body, "thinking")
     display = text(thinking.get("display"))
     if display and display != "omitted":
@@ -108,7 +109,7 @@ def _message(value: Any, place: str) -> Message:
     return Message(cast(Role, role), content, rest)
 
 
-def _content(value: Any, place: str) -> Any:
+def _content(value: Any, place: str, *, of_result: bool = False) -> Any:
     """A text, a list of blocks, or nothing; blocks have what they need."""
     if value is None or isinstance(value, str):
         return value
@@ -125,7 +126,9 @@ def _content(value: Any, place: str) -> Any:
             if not isinstance(block.get(name), str):
                 _refuse(f"{here}.{name}", "Input should be a valid string")
         if kind == "tool_result":
-            _content(block.get("content"), f"{here}.content")
+            if of_result:
+                _refuse(f"{here}.type", "A tool_result cannot stand within another")
+            _content(block.get("content"), f"{here}.content", of_result=True)
         if kind in ("image", "document") and not isinstance(block.get("source"), dict):
             _refuse(f"{here}.source", "Field required")
     return value

@@ -7,7 +7,7 @@ from gw._fast import Tap
 from gw.domain.usage import Iteration, Usage
 from gw.providers.usage_dialects import usage_from
 from gw.translate.anthropic_answer import failure_of, stop_of
-from gw.translate.anthropic_parts import read_block, read_citation
+from gw.translate.anthropic_parts import foreign, read_block, read_citation
 from gw.translate.form import (
     ArgumentsDelta,
     BlockStart,
@@ -177,7 +177,7 @@ class EventReader:
             given = loaded(pieces) if isinstance(pieces, str) and pieces else None
             if given is not None:
                 value["input"] = given
-            out.append(BlockStart(self._at, Foreign(ANTHROPIC, text(value.get("type")), value)))
+            out.append(BlockStart(self._at, foreign(text(value.get("type")), value)))
         out.append(BlockStop(self._at))
         self._index = None
 

@@ -55,7 +55,10 @@ def reject(asked: Request, capability: Capability, words: str) -> NoReturn:
 
 
 def refuse_server_tools(asked: Request) -> None:
-    """Raises Refusal cannot_carry for tools that the client's own provider would run: no other one can."""
+    """Raises Refusal cannot_carry for tools that the client's own provider would run, and for what it alone holds: no other one
+    can."""
+    if asked.held:
+        raise Refusal("cannot_carry", asked.held)
     for tool in asked.tools:
         if tool.server is not None:
             raise Refusal("cannot_carry", _server_words(asked, tool.name or tool.server.kind, tool.server.kind))
@@ -167,15 +170,21 @@ def fold_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 def merged(messages: list[Message]) -> tuple[Message, ...]:
     """Messages of one role that stand together as one; in a user's, results of tools first. Empty ones are left out."""
-    out: list[Message] = []
+    runs: list[list[Message]] = []
     for message in messages:
         if not message.content:
             continue
-        if out and out[-1].role == message.role:
-            out[-1] = Message(message.role, out[-1].content + message.content, out[-1].foreign | message.foreign)
+        if runs and runs[-1][0].role == message.role:
+            runs[-1].append(message)
         else:
-            out.append(message)
+            runs.append([message])
+    out = (run[0] if len(run) == 1 else _joined(run) for run in runs)
     return tuple(_results_first(message) if message.role == "user" else message for message in out)
+
+
+def _joined(run: list[Message]) -> Message:
+    foreign = {name: value for message in run for name, value in message.foreign.items()}
+    return Message(run[0].role, tuple(block for message in run for block in message.content), foreign)
 
 
 def _results_first(message: Message) -> Message:

@@ -1,8 +1,10 @@
 """OpenAI's Chat Completions, as the dialect of clients and of upstreams: OpenAI itself and the many that speak as it does."""
 
+from typing import Final
+
 from gw.translate import chat_ask, chat_errors, chat_reader, chat_request, chat_writer
 from gw.translate.chat_words import CHAT as NAME
-from gw.translate.dialect import Entrance, EventReader, EventWriter, Quirks
+from gw.translate.dialect import Dialect, Entrance, EventReader, EventWriter, Quirks
 from gw.translate.form import Answer, Failure, Json, Request
 
 
@@ -35,4 +37,4 @@ class Chat:
         return chat_errors.read_error(status, body)
 
 
-CHAT = Chat()
+CHAT: Final[Dialect] = Chat()

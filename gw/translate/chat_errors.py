@@ -13,6 +13,8 @@ from gw.translate.loose import json_text, loaded, object_at, objects, text, text
 
 MESSAGE_CHARS_MAX: Final = 2_000
 TOO_LONG: Final = "context_length_exceeded"
+TOO_MUCH: Final = "max_tokens_too_large"
+CLAUDE_MARGIN: Final = 1_000  # tokens that Claude Code leaves free when it is told a limit
 
 _KINDS: Final = {
     400: "invalid_request_error",
@@ -67,6 +69,14 @@ _LIMIT = re.compile(r"maximum (?:context length|input length|prompt length)[^\d]
 _PARTS = re.compile(r"(\d[\d,]*) (?:tokens )?(?:in|of|from) (?:the |your )?(?:messages|prompt|input)\D{1,60}?(\d[\d,]*) (?:tokens )?(?:in|for|of) (?:the |your )?(?:completion|output)", re.I)  # noqa: E501
 _WHOLE = re.compile(r"(?:resulted in|requested|contains? at least|has|have|is) (?:about )?(\d[\d,]*)(?: input)? tokens", re.I)
 
+# More is wanted than the model gives: OpenAI, Groq, DeepSeek, vLLM, Together.
+_ABOUT_CAP = re.compile(r"max(?:_completion|_new)?_tokens.*?(?:too large|at most|less than or equal|valid range|must be <=)|"
+                        r"must be <=.*max_new_tokens", re.I | re.S)  # fmt: skip
+_ASKED_CAP = re.compile(r"too large: ?(\d[\d,]*)|and (\d[\d,]*) `?max_new_tokens", re.I)
+_CAP = re.compile(r"(?:at most|less than or equal to|range of \w+ is \[1,|<=)\s*`?(\d[\d,]*)", re.I)
+_CONTEXT = re.compile(r"(?:maximum context length is|must be <=)\s*(\d[\d,]*)", re.I)
+_GIVEN = re.compile(r"(?:has|Given:)\s*(\d[\d,]*)\s*`?inputs?`? tokens", re.I)
+
 
 def read_error(status: int, body: bytes) -> Failure:
     """Of an answer that is no success."""
@@ -102,7 +112,9 @@ def _failure(error: Json, message: str, status: int) -> Failure:
     named = _WORDS.get(text(code)) or _WORDS.get(text_at(error, "type"))
     if named and (status_said in (0, 400, 403, 429) or status_said >= 500):
         kind = named
-    if _is_too_long(word, lower):
+    if shorter := too_much_wanted(message):
+        word, kind, message = TOO_MUCH, "invalid_request_error", shorter
+    elif _is_too_long(word, lower):
         word, kind, message = TOO_LONG, "invalid_request_error", in_claude_words(message)
     cut = message if len(message) <= MESSAGE_CHARS_MAX else message[: MESSAGE_CHARS_MAX - 1] + "…"
     return Failure(kind, cut or f"the upstream answered with status {status_said} and no message", status, word)
@@ -113,6 +125,25 @@ def _is_too_long(word: str, lower: str) -> bool:
         return True
     about = any(part in lower for part in ("context length", "context window", "context_length", "maximum prompt length"))
     return about and any(part in lower for part in ("exceed", "maximum", "too long", "too large", "reduce"))
+
+
+def too_much_wanted(message: str) -> str:
+    """An answer longer than the model's or the context's limit, in the words on which Claude Code asks again for the rest of the
+    context less its margin; "" for any other error. Where the limit is the answer's own, the context is chosen so that just the
+    limit remains. What the upstream said stands behind."""
+    if not _ABOUT_CAP.search(message):
+        return ""
+    asked = _number(_ASKED_CAP.search(message))
+    if (context := _CONTEXT.search(message)) and (given := _GIVEN.search(message)):
+        limit, prompt = int(context[1].replace(",", "")), int(given[1].replace(",", ""))
+        if prompt + CLAUDE_MARGIN < limit:
+            return f"input length and `max_tokens` exceed context limit: {prompt} + {asked or limit} > {limit} ({message})"
+        return ""
+    most = _number(_CAP.search(message))
+    if not most:
+        return ""
+    limit = most + 1 + CLAUDE_MARGIN
+    return f"input length and `max_tokens` exceed context limit: 1 + {max(asked, limit)} > {limit} ({message})"
 
 
 def in_claude_words(message: str) -> str:
@@ -131,7 +162,7 @@ def in_claude_words(message: str) -> str:
 
 
 def _number(match: re.Match[str] | None) -> int:
-    return int(match[1].replace(",", "")) if match else 0
+    return next((int(group.replace(",", "")) for group in match.groups() if group), 0) if match else 0
 
 
 def _plain(body: bytes) -> str:
@@ -144,8 +175,8 @@ def _plain(body: bytes) -> str:
 
 def error_json(failure: Failure) -> Json:
     kind, code = _OPENAI.get(failure.kind, ("server_error", None))
-    if failure.code == TOO_LONG:
-        code = TOO_LONG
+    if failure.code in (TOO_LONG, TOO_MUCH):
+        code = failure.code
     return {"message": failure.message, "type": kind, "param": None, "code": code}
 
 

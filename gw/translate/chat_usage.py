@@ -135,11 +135,13 @@ class ChatMeter:
     """Reads a stream beside its relay and tells it in Anthropic's words, for the tap: all that was said as one block of text, as
     soon as it was said. The tap counts its bytes, and nobody reads it; so calls that stream side by side wait for none."""
 
-    def __init__(self, provider: str) -> None:
-        self._reader = EventReader(provider)
+    def __init__(self, provider: str, reader: EventReader | None = None) -> None:
+        """`reader`: of completions, instead of the chat's own."""
+        self._reader = reader or EventReader(provider)
         self._writer = EventWriter()
         self._between = False  # the reader has no event under way
         self._open = False
+        self.served_model = ""  # as the upstream names it
         self.charge_pusd: int | None = None  # what the provider says that it charges; known at the end
 
     def feed(self, chunk: bytes) -> bytes:
@@ -171,6 +173,7 @@ class ChatMeter:
             elif isinstance(event, Start):
                 told.append(event)
                 head = _started(event)
+                self.served_model = event.model
         if pieces:
             told.append(TextDelta(0, "".join(pieces)))
         written = self._writer.write(told) if told else b""

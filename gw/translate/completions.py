@@ -12,12 +12,13 @@ import orjson
 from gw import clock
 from gw.domain.usage import Usage
 from gw.errors import Refusal
+from gw.translate import chat_errors, chat_reader
 from gw.translate.capability import lose
 from gw.translate.chat_errors import error_json
 from gw.translate.chat_request import read_request as read_chat
-from gw.translate.chat_words import CHAT, FINISHES, read_usage, usage_json
+from gw.translate.chat_words import FINISHES, read_usage, usage_json
 from gw.translate.chat_writer import DONE, PING, dumps
-from gw.translate.dialect import Entrance
+from gw.translate.dialect import Dialect, Entrance, Quirks
 from gw.translate.form import Answer, End, Event, Failure, Json, Request, Start, Text, TextDelta
 from gw.translate.loose import object_at, text_at
 
@@ -116,9 +117,52 @@ class EventWriter:
         self._over = True
 
 
+# --- an upstream's ----------------------------------------------------------------------------------------------------
+
+
+class CompletionReader(chat_reader.EventReader):
+    """A completion's stream: choices have a text where a chat's have a delta."""
+
+    def _choice(self, choice: Json, out: list[Event]) -> None:
+        super()._choice({"delta": {"content": choice.get("text")}, "finish_reason": choice.get("finish_reason")}, out)
+
+
 def usage_of(provider: str, body: Json) -> tuple[Usage, int | None]:
     """Of an upstream's whole completion, or of a chunk that has usage: (usage, exact charge in pico-USD if it is told)."""
     return read_usage(provider, object_at(body, "usage"), text_at(body, "service_tier"))
 
 
-__all__ = ["CHAT", "EventWriter", "finish_of", "read_request", "usage_of", "write_answer"]
+class Completions:
+    """See gw.translate.dialect.Dialect. Nothing is ever written for an upstream: only a client that asks for a completion is led
+    to one, and then its bytes pass."""
+
+    name = "completions"
+    content_type = b"text/event-stream"
+
+    def read_request(self, body: Json, entrance: Entrance) -> Request:
+        return read_request(body, entrance)
+
+    def write_answer(self, answer: Answer, asked: Request) -> Json:
+        return write_answer(answer, asked)
+
+    def event_writer(self, asked: Request) -> EventWriter:
+        return EventWriter(asked)
+
+    def write_error(self, failure: Failure, call_id: str) -> Json:
+        return chat_errors.write_error(failure, call_id)
+
+    def write_request(self, asked: Request, quirks: Quirks) -> Json:
+        named = asked.model_named or asked.model
+        raise Refusal("cannot_carry", f"{named} only goes on with texts; ask for it at /v1/completions.")
+
+    def read_answer(self, body: Json, provider: str) -> Answer | Failure:
+        return chat_reader.gathered(CompletionReader(provider).whole(body))
+
+    def event_reader(self, provider: str) -> CompletionReader:
+        return CompletionReader(provider)
+
+    def read_error(self, status: int, body: bytes) -> Failure:
+        return chat_errors.read_error(status, body)
+
+
+COMPLETIONS: Final[Dialect] = Completions()

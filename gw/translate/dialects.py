@@ -2,6 +2,8 @@
 
 from gw.translate.anthropic import ANTHROPIC_MESSAGES
 from gw.translate.chat import CHAT
+from gw.translate.cohere import COHERE
+from gw.translate.completions import COMPLETIONS
 from gw.translate.converse import CONVERSE_DIALECT
 from gw.translate.converse_words import error_head
 from gw.translate.dialect import Dialect
@@ -13,6 +15,8 @@ from gw.translate.responses import RESPONSES
 DIALECTS: dict[str, Dialect] = {
     "anthropic": ANTHROPIC_MESSAGES,
     "chat": CHAT,
+    "cohere": COHERE,  # of upstreams only
+    "completions": COMPLETIONS,
     "converse": CONVERSE_DIALECT,
     "gemini": GEMINI_DIALECT,
     "invoke": INVOKE,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gw.translate.capability import format_instruction, loaded_tools, lose, lose_foreign, refuse_server_tools, system_blocks
 from gw.translate.dialect import Quirks
-from gw.translate.form import Foreign, Json, Request, Tool
+from gw.translate.form import Json, Request, Tool
 from gw.translate.gemini_contents import FREE_TEXT, Contents, cannot
 from gw.translate.gemini_schema import cleaned
 from gw.translate.gemini_words import GEMINI, generation
@@ -33,7 +33,7 @@ def write_request(asked: Request, quirks: Quirks) -> Json:
     body: Json = {"contents": Contents(asked, quirks).written()}
     config: Json = {}
     words = _format(asked, quirks, config)
-    system = _system(asked, quirks, body)
+    system = _system(asked, quirks)
     if words:
         system.append({"text": words})
     if system:
@@ -68,13 +68,10 @@ def _merge(body: Json, more: Json) -> None:
             body.setdefault(name, value)
 
 
-def _system(asked: Request, quirks: Quirks, body: Json) -> list[Json]:
+def _system(asked: Request, quirks: Quirks) -> list[Json]:
     parts: list[Json] = []
     for block in system_blocks(asked):
-        if isinstance(block, Foreign) and block.dialect == GEMINI and block.kind == "cachedContent":
-            body |= block.value
-        else:
-            parts += Contents(asked, quirks).parts_of(block)
+        parts += Contents(asked, quirks).parts_of(block)
     return parts
 
 

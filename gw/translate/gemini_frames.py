@@ -53,7 +53,7 @@ class _Array:
     __slots__ = ("_at", "_depth", "_in_array", "_in_text", "_kept", "_start", "over")
 
     def __init__(self) -> None:
-        self._kept = b""
+        self._kept = bytearray()
         self._at = 0  # read up to here
         self._start = -1  # of the element that is open
         self._depth = 0
@@ -70,9 +70,9 @@ class _Array:
                 end = kept.find(b'"', self._at)
                 if end < 0:
                     # Backslashes at the end may belong to a quote that has not come yet.
-                    self._at = max(self._at, len(kept.rstrip(b"\\")))
+                    self._at = len(kept) - _backslashes(kept, len(kept), self._at)
                     break
-                self._in_text = _escaped(kept, end, self._at)
+                self._in_text = _backslashes(kept, end, self._at) % 2 == 1
                 self._at = end + 1
                 continue
             mark = _MARK.search(kept, self._at)
@@ -81,15 +81,15 @@ class _Array:
                 break
             self._at = mark.end()
             self._mark(kept, mark.start(), found)
-        if self._start < 0:
-            self._kept, self._at = kept[self._at :], 0
-        elif len(kept) - self._start > EVENT_BYTES_MAX:
+        done = self._at if self._start < 0 else self._start
+        if len(kept) - done > EVENT_BYTES_MAX:
             raise Overlong
-        elif self._start:
-            self._kept, self._at, self._start = kept[self._start :], self._at - self._start, 0
+        del kept[:done]
+        self._at -= done
+        self._start = min(self._start, 0)
         return found
 
-    def _mark(self, kept: bytes, at: int, found: list[bytes]) -> None:
+    def _mark(self, kept: bytearray, at: int, found: list[bytes]) -> None:
         byte = kept[at]
         if byte == 0x22:
             self._in_text = True
@@ -105,12 +105,14 @@ class _Array:
         else:
             self._depth -= 1
             if self._depth == 0:
-                found.append(kept[self._start : at + 1])
+                found.append(bytes(kept[self._start : at + 1]))
                 self._start = -1
                 self.over = not self._in_array
 
 
-def _escaped(kept: bytes, at: int, since: int) -> bool:
-    """Whether an odd number of backslashes stands before `at`, not further back than `since`."""
-    size = at - len(kept[since:at].rstrip(b"\\")) - since
-    return size % 2 == 1
+def _backslashes(kept: bytearray, before: int, since: int) -> int:
+    """How many stand right before this place, not further back than `since`."""
+    at = before
+    while at > since and kept[at - 1] == 0x5C:
+        at -= 1
+    return before - at

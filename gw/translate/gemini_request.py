@@ -34,11 +34,12 @@ from gw.translate.gemini_schema import json_schema
 from gw.translate.gemini_words import GEMINI, camelized, from_wire, media_of
 from gw.translate.loose import object_at, text, text_at
 
-_READ: Final = frozenset({"contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "cachedContent", "model"})
+_READ: Final = frozenset({"contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "model"})
 _ROLES: Final[dict[str, Role]] = {"": "user", "user": "user", "function": "user", "tool": "user", "model": "assistant"}
 _ROLES_MORE: Final[dict[str, Role]] = {"assistant": "assistant", "system": "system", "developer": "system"}
 _MODES: Final = {"AUTO": "auto", "VALIDATED": "auto", "ANY": "any", "NONE": "none"}
 _DETAILS: Final = {"LOW": "low", "HIGH": "high", "ULTRA_HIGH": "high"}
+_CACHED: Final = "cachedContent: a part of the prompt that Google alone holds. Send its contents, or choose a Gemini model."
 _NUMBER_MOST: Final = 1 << 60
 # Beside a part's content, and without a place in the form.
 _BESIDE: Final = ("videoMetadata", "mediaProcessing", "speechMetadata", "documentMetadata", "audioMetadata", "partMetadata")
@@ -54,6 +55,8 @@ def read_request(body: Json, entrance: Entrance) -> Request:
     _choose(asked, object_at(body, "toolConfig"))
     _generation(asked, object_at(body, "generationConfig"))
     asked.foreign |= {name: value for name, value in body.items() if name not in _READ and value is not None}
+    if asked.foreign.get("cachedContent"):
+        asked.held = _CACHED
     tier = asked.foreign.pop("serviceTier", None)
     asked.service_tier = asked.service_tier or text(tier).lower()
     return asked
@@ -69,10 +72,7 @@ def _some(value: Any) -> list[Any]:
 
 
 def _system(body: Json) -> list[Block]:
-    """Cached content is a part of the prompt, so it stands as a block, which nobody may leave out without a word."""
     found: list[Block] = []
-    if cached := text_at(body, "cachedContent"):
-        found.append(Foreign(GEMINI, "cachedContent", {"cachedContent": cached}))
     given = body.get("systemInstruction")
     for part in _some(given.get("parts") if isinstance(given, dict) and "parts" in given else given):
         words = part if isinstance(part, str) else text_at(part, "text") if isinstance(part, dict) else ""

@@ -17,6 +17,7 @@ ANTHROPIC = "anthropic"
 SIGNATURE_CHARS_MAX = 16_384  # Gemini's have some hundreds to some thousands
 
 _MARK = "gw1."
+_MARK_IN_JSON = b'"gw1.'
 _PLAIN = re.compile(r"[A-Za-z0-9+/=_-]*")
 _WORD = re.compile(r"[a-zA-Z0-9_-]+")
 _SEALED_ID = re.compile(r"_gw([a-d])(\d{1,6})$")
@@ -45,6 +46,12 @@ def unseal(text: str) -> tuple[str, str, str]:
     except ValueError:
         return "", "", ""
     return dialect, signature, id
+
+
+def may_hold_sealed(body: bytes) -> bool:
+    """Whether a request, as it came, may bring thoughts that another upstream has sealed: Anthropic refuses the whole for one.
+    Read and written again, it goes without them."""
+    return _MARK_IN_JSON in body
 
 
 def seal_id(id: str, signature: str = "") -> str:

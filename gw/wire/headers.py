@@ -10,6 +10,7 @@ came. The passes over the headers, and the names, are in gw._fast.heads.
 """
 
 import re
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import orjson
@@ -62,3 +63,9 @@ def _device_and_session(user_id: str) -> tuple[str, str]:
     if old:
         return old[1], old[2]
     return user_id, ""
+
+
+def attempts_line(attempts: Sequence[tuple[str, int, str, int]]) -> tuple[bytes, bytes]:
+    """What an answer says of the attempts before the last: `primary 529 upstream_overloaded_error 312ms, ...`."""
+    words = (f"{name} {status} {slug} {ms}ms" for name, status, slug, ms in attempts)
+    return b"x-gw-attempts", ", ".join(words).encode("ascii", "replace")

@@ -4,19 +4,17 @@ Money is in decimal strings of USD, exact; times are ISO 8601 in UTC.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
 
 from gw.domain.account import Account
 from gw.domain.fill import Fill
-from gw.domain.limit import NUSD_PER_UNIT
-from gw.domain.money import PUSD_PER_NUSD, usd_text
+from gw.domain.money import usd_text
+from gw.domain.shown import fill_fields, iso, standing_fields
 from gw.domain.standing import Standing
-from gw.domain.window import describe, next_reset_text
+from gw.domain.window import next_reset_text
 from gw.wire.budgets import (
-    NS_PER_S,
     US_PER_S,
     binding_of,
     fraction_text,
@@ -28,7 +26,6 @@ from gw.wire.budgets import (
     threshold,
 )
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NUSD_PER_CENT = 10**7
 SEVERITY = {"ok": "normal", "warning": "warning", "spent": "critical"}
 
@@ -50,7 +47,7 @@ def me(
         "key": None if account.passthrough else _key(account),
         "credential": account.credential or None,
         "budgets": [_budget(one) for one in standings],
-        "limits": [_limit(one) for one in limits],
+        "limits": [fill_fields(one) for one in limits],
         "session": None if session is None else _session(session),
         "as_of": iso(now_us),
     }
@@ -89,11 +86,6 @@ def oauth_usage(standings: Sequence[Standing]) -> bytes:
     )
 
 
-def iso(us: int) -> str:
-    """2026-11-22T00:00:00Z; microseconds only if there are any."""
-    return (EPOCH + timedelta(microseconds=us)).isoformat().replace("+00:00", "Z")
-
-
 def state(standing: Standing) -> str:
     """ "ok", "warning" or "spent"."""
     if standing.settled_nusd >= standing.limit_nusd:
@@ -114,55 +106,15 @@ def _key(account: Account) -> dict[str, Any]:
 
 
 def _budget(one: Standing) -> dict[str, Any]:
-    budget, window = one.budget, one.budget.window
-    return {
-        "id": budget.id,
-        "scope": budget.scope.kind,
-        "account": one.account,
-        "mode": budget.mode,
-        "reserve": budget.reserve,
+    budget = one.budget
+    return standing_fields(one) | {
         "state": state(one),
-        "limit_usd": _usd(one.limit_nusd),
-        "spent_usd": _usd(one.settled_nusd),
-        "reserved_usd": _usd(one.reserved_nusd),
-        "remaining_usd": _usd(one.remaining_nusd),
-        "overrun_usd": _usd(one.overrun_nusd),
         "warn_at": [fraction_text(at) for at in budget.warn_at],
-        "window": window.text,
-        "period": describe(window),
-        "time_zone": window.time_zone,
-        "started_at": iso(one.start_us) if one.end_us else None,
-        "resets_at": iso(one.end_us) if one.end_us else None,
-        "resets": next_reset_text(one.end_us, window.time_zone),
+        "resets": next_reset_text(one.end_us, budget.window.time_zone),
         "contact": budget.contact or None,
-    }
-
-
-def _limit(one: Fill) -> dict[str, Any]:
-    limit = one.limit
-    rate = limit.kind != "parallel"
-    return {
-        "id": limit.id,
-        "scope": limit.scope.kind,
-        "account": one.account,
-        "kind": limit.kind,
-        "amount": _units(one, limit.amount),
-        "per_s": limit.per_ns // NS_PER_S if rate else None,
-        "burst": _units(one, limit.burst) if rate else None,
-        "available": _units(one, one.available),
-        "clears_in_s": -(-one.wait_ns // NS_PER_S) if rate else None,
     }
 
 
 def _session(session: SessionCost) -> dict[str, Any]:
     cost = None if session.billed_pusd is None else usd_text(session.billed_pusd)
     return {"id": session.session_id, "calls": session.calls, "cost_usd": cost}
-
-
-def _units(one: Fill, units: int) -> int | str:
-    """Calls and tokens as numbers, USD as text."""
-    return _usd(units * NUSD_PER_UNIT) if one.limit.kind == "usd" else units
-
-
-def _usd(nusd: int) -> str:
-    return usd_text(nusd * PUSD_PER_NUSD)

@@ -57,7 +57,8 @@ def keys() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str], stuck_port: int) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("bad")
-    more = table("down", DOWN, f"http://127.0.0.1:{free_port()}")
+    more = "[routing]\nqueue_s = 0\n"
+    more += table("down", DOWN, f"http://127.0.0.1:{free_port()}")
     more += table("nowhere", NOWHERE, "http://gw-test.invalid")
     more += table("stuck", STUCK, f"http://127.0.0.1:{stuck_port}", 'connect_timeout_s = 0.3\napi_key = "x"')
     more += table("keyless", KEYLESS, "http://127.0.0.1:9", 'api_key = "env:GW_TEST_NOT_SET"')

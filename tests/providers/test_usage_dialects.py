@@ -54,6 +54,30 @@ def test_anthropic_usage_is_read_whole():
             Usage(5, 3, 4, 1, 0, 2),
         ),
         (
+            "openai",
+            "responses",
+            {
+                "input_tokens": 100,
+                "input_tokens_details": {
+                    "cached_tokens": 40,
+                    "cache_write_tokens": 30,
+                    "cache_write_tokens_details": {"ttl_30m_tokens": 20, "ttl_12h_tokens": 10},
+                },
+                "output_tokens": 3,
+            },
+            Usage(30, 3, 40, 20, 10),
+        ),
+        (
+            "openai",
+            "chat",
+            {
+                "prompt_tokens": 100,
+                "prompt_tokens_details": {"cache_write_tokens": 30, "cache_write_tokens_details": {"ttl_12h_tokens": 99}},
+                "completion_tokens": 3,
+            },
+            Usage(70, 3, 0, 0, 30),
+        ),
+        (
             "groq",
             "",
             {"prompt_tokens": 10, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 4}},

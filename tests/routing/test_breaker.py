@@ -70,8 +70,10 @@ def test_retry_after_lengthens_the_time_within_the_bound() -> None:
     assert breaker.until_ns == 7 * S
     breaker.rest(0, 5 * S)
     assert breaker.until_ns == 7 * S, "never shorter"
-    breaker.rest(0, 3600 * S)
-    assert breaker.until_ns == 20 * S
+    breaker.rest(0, 600 * S)
+    assert breaker.until_ns == 600 * S, "what it asks for itself is kept, up to an hour"
+    breaker.rest(0, 90_000 * S)
+    assert breaker.until_ns == 3600 * S
 
 
 def test_a_trial_that_never_ends_is_given_up() -> None:

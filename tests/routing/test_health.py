@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from gw.routing.affinity import TTL_5M_NS, Affinity, ranked
 from gw.routing.asked import Candidate
-from gw.routing.breaker import Settings
 from gw.routing.health import Health, key_of
 from gw.routing.ratelimit import Left, Seen
 from gw.routing.verdict import PASS, Verdict, classify
@@ -192,13 +191,15 @@ def test_a_place_that_is_short_of_its_limit_is_used_last_until_it_is_full_again(
 
 
 def test_a_throttled_place_rests_as_long_as_it_asks_and_a_refused_credential_for_longer() -> None:
-    health = Health(Settings(cooldown_max_ns=600 * S))
+    health = Health()
     call(health, A, 0, classify(429, retry_after_s=20.0))
     assert health.standing(A.id, 0).open_for_ns == 20 * S
     call(health, B, 0, classify(429))
     assert health.standing(B.id, 0).open_for_ns == 5 * S
     call(health, C, 0, classify(401))
     assert health.standing(C.id, 0).open_for_ns == 60 * S
+    call(health, A, 30 * S, classify(429, "", "insufficient_quota", retry_after_s=1.0))
+    assert health.standing(A.id, 30 * S).open_for_ns == 600 * S
 
 
 def test_calls_in_flight_are_counted_and_given_back() -> None:

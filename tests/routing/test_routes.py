@@ -196,3 +196,40 @@ def test_credentials_divide_the_weight_of_their_candidate() -> None:
     assert [(one.deployment, one.credential, one.weight) for one in found] == [
         ("a", "x", 2000), ("a", "y", 1000), ("a", "spare", 0), ("b", "", 1000),
     ]  # fmt: skip
+
+
+LOGIN = """
+[tiers]
+haiku = "groq/llama-tiny"
+[[route]]
+model = "auto"
+candidates = [{ upstream = "groq", model = "llama-x" }, { upstream = "two", model = "claude-x" }]
+[[route]]
+model = "llama"
+candidates = [{ upstream = "groq", model = "llama-x" }]
+[[rule]]
+name = "r"
+when = { kind = "subagent" }
+do = { model = "groq/llama-tiny", max_tokens = 5 }
+"""
+
+
+def test_a_clients_own_login_is_never_shown_to_another_provider() -> None:
+    """Tiers and rules that would are passed over, candidates elsewhere left out, and names that mean nothing else refused."""
+    for account, own in ((Account(credential="x"), False), (KEY, True)):
+        assert sent(LOGIN, "claude-haiku-5-5", account, own_login=own) == [("one", "claude-haiku-5-5")]
+        assert sent(LOGIN, "claude-x", account, own_login=own, kind="subagent") == [("one", "claude-x")]
+        assert sent(LOGIN, "auto", account, own_login=own) == [("two", "claude-x")]
+        for model in ("llama", "groq/llama-tiny"):
+            for text in (LOGIN, ""):
+                if text or "/" in model:
+                    with pytest.raises(Refusal) as caught:
+                        sent(text, model, account, own_login=own)
+                    assert caught.value.slug == "upstream_not_allowed" and "your own login" in caught.value.message
+        decision = router(LOGIN).decide(account, Asked(model="claude-x", kind="subagent", own_login=own))
+        assert (decision.max_tokens, decision.reason, decision.rules) == (5, "", ("r",))
+    assert sent(LOGIN, "claude-haiku-5-5") == [("groq", "llama-tiny")]
+
+
+def test_rules_are_about_calls_that_ask_for_a_model() -> None:
+    assert sent('[[rule]]\nname = "r"\ndo.deny = "no"', None) == [("one", "")]  # type: ignore[arg-type]

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from gw.domain.quirks import Quirks
 from gw.errors import Refusal
+from gw.translate.anthropic_answer import read_answer, write_answer
 from gw.translate.anthropic_ask import write_request
 from gw.translate.anthropic_request import read_request
 from gw.translate.dialect import Entrance
 from gw.translate.form import (
+    Answer,
     Effort,
     Foreign,
     Format,
@@ -243,6 +245,26 @@ def test_a_request_comes_back_from_its_body(asked: Request) -> None:
     body = json.loads(json.dumps(write_request(asked, Quirks())))
     again = read_request(body, HERE)
     assert again == asked
+
+
+def nested(depth: int, inner: Any) -> Any:
+    for _ in range(depth):
+        inner = {"type": "tool_result", "tool_use_id": "t", "content": [inner]}
+    return inner
+
+
+def test_nothing_is_too_deep_to_be_read() -> None:
+    deep: Any = 1
+    for _ in range(500):
+        deep = [deep]
+    use = content({"type": "tool_use", "id": "t", "name": "a", "input": {"x": deep}})[0]
+    assert isinstance(use, ToolUse) and "nested too deeply" in use.arguments
+    assert content({"type": "tomorrow", "x": deep}) == (Foreign("anthropic", "tomorrow", {"type": "tomorrow"}),)
+    with pytest.raises(Refusal, match="cannot stand within another"):
+        content(nested(400, {"type": "text", "text": "a"}))
+    answer = read_answer({"content": [nested(400, {"type": "text", "text": "a"})]})
+    assert isinstance(answer, Answer)
+    write_answer(answer)
 
 
 def test_an_address_that_names_the_model_counts() -> None:

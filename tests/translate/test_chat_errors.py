@@ -1,5 +1,7 @@
 """Errors of upstreams that speak Chat Completions, and gw's own to their clients."""
 
+import re
+
 import httpx2
 import openai
 import orjson
@@ -56,6 +58,27 @@ def test_what_is_too_long_is_said_as_claude_code_understands_it(said: str, expec
     found = read_error(400, orjson.dumps({"error": {"message": said, "type": "invalid_request_error"}}))
     assert found.message.startswith(expected) and said in found.message
     assert (found.kind, found.code) == ("invalid_request_error", "context_length_exceeded")
+
+
+TOO_MUCH = {
+    "max_tokens is too large: 128000. This model supports at most 16384 completion tokens.": (1, 17_385),
+    "`max_completion_tokens` must be less than or equal to `32768`, the maximum value for it": (1, 33_769),
+    "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]": (1, 9_193),
+    "'max_tokens' or 'max_completion_tokens' is too large: 32000. This model's maximum context length is 32768 tokens and your "
+    "request has 8000 input tokens (32000 > 32768 - 8000).": (8_000, 32_768),
+    "`inputs` tokens + `max_new_tokens` must be <= 32769. Given: 8000 `inputs` tokens and 32000 `max_new_tokens`":
+        (8_000, 32_769),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "expected"), TOO_MUCH.items())
+def test_an_answer_that_is_too_long_is_asked_for_again_shorter(said: str, expected: tuple[int, int]) -> None:
+    found = read_error(400, orjson.dumps({"error": {"message": said, "type": "invalid_request_error"}}))
+    told = re.match(r"input length and `max_tokens` exceed context limit: (\d+) \+ (\d+) > (\d+) ", found.message)
+    assert told, found.message
+    prompt, wanted, limit = map(int, told.groups())
+    assert (prompt, limit) == expected and prompt + wanted > limit and said in found.message
+    assert found.code == "max_tokens_too_large"
 
 
 def test_a_long_message_is_cut() -> None:

@@ -5,10 +5,13 @@ import openai
 import pytest
 from openai.types import Completion
 
+from gw._fast import Tap
 from gw.domain.usage import Usage
 from gw.errors import Refusal
-from gw.translate.completions import EventWriter, read_request, usage_of, write_answer
-from gw.translate.dialect import Entrance
+from gw.translate.chat_reader import gathered
+from gw.translate.chat_usage import ChatMeter
+from gw.translate.completions import COMPLETIONS, CompletionReader, EventWriter, read_request, usage_of, write_answer
+from gw.translate.dialect import Entrance, Quirks
 from gw.translate.form import (
     Answer,
     BlockStart,
@@ -67,6 +70,20 @@ def test_a_stream() -> None:
     with pytest.raises(openai.APIError, match="no room"):
         writer = EventWriter(Request("chat"))
         streamed(writer.write(EVENTS[:-1]) + writer.fail(Failure("overloaded_error", "no room")))
+
+
+def test_an_upstreams_own_stream_and_answer_are_read() -> None:
+    whole = write_answer(Answer("c1", "up", (Text("a b"),), "max_tokens", Usage(3, 4), created_s=5), Request("chat"))
+    stream = EventWriter(Request("chat")).write(EVENTS)
+    for size in (1, 50, 10_000):
+        reader = COMPLETIONS.event_reader("openai")
+        events = [event for at in range(0, len(stream), size) for event in reader.feed(stream[at : at + size])]
+        assert gathered(events + reader.close()) == COMPLETIONS.read_answer(whole, "openai")
+    tap, meter = Tap(), ChatMeter("openai", CompletionReader("openai"))
+    tap.feed(meter.feed(stream))
+    assert (tap.found().input_tokens, tap.found().output_tokens, tap.text_bytes) == (3, 4, 3)
+    with pytest.raises(Refusal):
+        COMPLETIONS.write_request(Request("chat", "m"), Quirks())
 
 
 def test_usage_of_an_upstream_that_still_has_them() -> None:

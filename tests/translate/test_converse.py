@@ -75,49 +75,52 @@ def pair() -> Iterator[tuple[Any, Gateway]]:
         found.close()
 
 
+EVERYTHING: dict[str, Any] = dict(
+    modelId=SONNET,
+    system=[{"text": "be brief"}, {"cachePoint": {"type": "default", "ttl": "1h"}}],
+    messages=[
+        {"role": "user", "content": [
+            {"text": "look"},
+            {"image": {"format": "png", "source": {"bytes": b"\x89PNG"}}},
+            {"document": {"name": "notes", "format": "md", "source": {"bytes": b"# words"}, "citations": {"enabled": True}}},
+            {"cachePoint": {"type": "default"}},
+        ]},
+        {"role": "assistant", "content": [
+            {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}},
+            {"reasoningContent": {"redactedContent": b"red"}},
+            {"citationsContent": {"content": [{"text": "so"}], "citations": [
+                {"title": "notes", "sourceContent": [{"text": "words"}],
+                 "location": {"documentChar": {"documentIndex": 0, "start": 2, "end": 7}}}]}},
+            {"toolUse": {"toolUseId": "t1", "name": "look", "input": {"at": [1, 2.5, None]}}},
+        ]},
+        {"role": "user", "content": [
+            {"toolResult": {"toolUseId": "t1", "status": "error", "content": [
+                {"json": {"a": 1}}, {"text": "b"}, {"image": {"format": "jpeg", "source": {"bytes": b"\xff\xd8"}}}]}},
+            {"guardContent": {"text": {"text": "safe?"}}},
+        ]},
+    ],
+    inferenceConfig={"maxTokens": 50, "temperature": 0.5, "topP": 0.9, "stopSequences": ["END"]},
+    toolConfig={
+        "tools": [
+            {"toolSpec": {
+                "name": "look", "description": "looks", "inputSchema": {"json": {"type": "object"}}, "strict": True}},
+            {"cachePoint": {"type": "default"}},
+            {"systemTool": {"name": "nova_grounding"}},
+        ],
+        "toolChoice": {"tool": {"name": "look"}},
+    },
+    additionalModelRequestFields={"top_k": 5, "thinking": {"type": "enabled", "budget_tokens": 1024}, "other": 1},
+    guardrailConfig={"guardrailIdentifier": "g1", "guardrailVersion": "1"},
+    requestMetadata={"team": "a"},
+    serviceTier={"type": "priority"},
+    outputConfig={"textFormat": {
+        "type": "json_schema", "structure": {"jsonSchema": {"schema": '{"type":"object"}', "name": "n"}}}},
+)  # fmt: skip
+
+
 def test_boto3_asks_everything(pair: tuple[Any, Gateway]) -> None:
     boto, gateway = pair
-    boto.converse(
-        modelId=SONNET,
-        system=[{"text": "be brief"}, {"cachePoint": {"type": "default", "ttl": "1h"}}],
-        messages=[
-            {"role": "user", "content": [
-                {"text": "look"},
-                {"image": {"format": "png", "source": {"bytes": b"\x89PNG"}}},
-                {"document": {"name": "notes", "format": "md", "source": {"bytes": b"# words"}, "citations": {"enabled": True}}},
-                {"cachePoint": {"type": "default"}},
-            ]},
-            {"role": "assistant", "content": [
-                {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}},
-                {"reasoningContent": {"redactedContent": b"red"}},
-                {"citationsContent": {"content": [{"text": "so"}], "citations": [
-                    {"title": "notes", "sourceContent": [{"text": "words"}],
-                     "location": {"documentChar": {"documentIndex": 0, "start": 2, "end": 7}}}]}},
-                {"toolUse": {"toolUseId": "t1", "name": "look", "input": {"at": [1, 2.5, None]}}},
-            ]},
-            {"role": "user", "content": [
-                {"toolResult": {"toolUseId": "t1", "status": "error", "content": [
-                    {"json": {"a": 1}}, {"text": "b"}, {"image": {"format": "jpeg", "source": {"bytes": b"\xff\xd8"}}}]}},
-                {"guardContent": {"text": {"text": "safe?"}}},
-            ]},
-        ],
-        inferenceConfig={"maxTokens": 50, "temperature": 0.5, "topP": 0.9, "stopSequences": ["END"]},
-        toolConfig={
-            "tools": [
-                {"toolSpec": {
-                    "name": "look", "description": "looks", "inputSchema": {"json": {"type": "object"}}, "strict": True}},
-                {"cachePoint": {"type": "default"}},
-                {"systemTool": {"name": "nova_grounding"}},
-            ],
-            "toolChoice": {"tool": {"name": "look"}},
-        },
-        additionalModelRequestFields={"top_k": 5, "thinking": {"type": "enabled", "budget_tokens": 1024}, "other": 1},
-        guardrailConfig={"guardrailIdentifier": "g1", "guardrailVersion": "1"},
-        requestMetadata={"team": "a"},
-        serviceTier={"type": "priority"},
-        outputConfig={"textFormat": {
-            "type": "json_schema", "structure": {"jsonSchema": {"schema": '{"type":"object"}', "name": "n"}}}},
-    )  # fmt: skip
+    boto.converse(**EVERYTHING)
     asked = gateway.asked
     assert asked.system == (Text("be brief", cache="1h"),)
     first, second, third = asked.messages
@@ -284,7 +287,7 @@ def test_errors_of_an_upstream(status: int, body: bytes, expected: Failure) -> N
 # --- requests ---------------------------------------------------------------------------------------------------------
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=40)
 @given(requests(media=False, thinking=False))
 def test_a_request_written_and_read_again_asks_the_same(request: Request) -> None:
     request.model, request.effort, request.format = SONNET, Effort(), None

@@ -1,5 +1,6 @@
 """The form as a Converse request: what Bedrock refuses is set right, what Claude and others take is where they look for it."""
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from gw.domain.quirks import Quirks
 from gw.errors import Refusal
+from gw.translate.anthropic import ANTHROPIC_MESSAGES
 from gw.translate.converse import CONVERSE_DIALECT
 from gw.translate.dialect import Entrance
 from gw.translate.form import (
@@ -33,6 +35,7 @@ from tests.translate.bedrock import Json, faults, refused
 from tests.translate.strategies import PNG, requests
 
 SONNET = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+CAPTURED: dict[str, Json] = orjson.loads((Path(__file__).parent / "captured.json").read_bytes())
 OPUS = "global.anthropic.claude-opus-5-5"
 CALL = ToolUse("toolu_1", "look", '{"at":"x"}')
 RESULT = ToolResult("toolu_1", (Text("seen"),))
@@ -62,7 +65,7 @@ def contents(body: Json) -> list[tuple[str, list[Json]]]:
 HI = turn("user", "hi")
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 @given(requests(), st.sampled_from((SONNET, OPUS, "amazon.nova-2-lite-v1:0", "openai.gpt-oss-120b-1:0", "meta.llama4-v1:0")))
 def test_bedrock_takes_whatever_is_asked(request: Request, model: str) -> None:
     request.model = model
@@ -329,6 +332,18 @@ def test_what_only_bedrock_has_comes_out_again() -> None:
     }
     request = CONVERSE_DIALECT.read_request(body, Entrance("converse", SONNET))
     assert written(request) == body
+
+
+@pytest.mark.parametrize("model", [SONNET, OPUS, "openai.gpt-oss-120b-1:0"])
+@pytest.mark.parametrize("name", CAPTURED)
+def test_what_claude_code_asks_is_taken(name: str, model: str) -> None:
+    request = ANTHROPIC_MESSAGES.read_request(CAPTURED[name], Entrance("messages", model))
+    try:
+        body = written(request)
+    except Refusal as refusal:
+        assert (name, refusal.slug) == ("websearch_side_request", "cannot_carry")
+        return
+    assert ("thinking" in body.get("additionalModelRequestFields", {})) == ("claude" in model and request.effort.mode != "")
 
 
 def test_a_prompt_alone_is_what_the_user_says() -> None:

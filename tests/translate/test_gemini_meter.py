@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from google.genai import types
 from hypothesis import given
@@ -16,7 +17,7 @@ from gw.translate.gemini_count import read_count, read_count_answer, write_count
 from gw.translate.gemini_meter import GeminiMeter
 from gw.translate.gemini_stream import EventReader
 from tests.translate.test_gemini_stream import ERROR as UNAVAILABLE
-from tests.translate.test_gemini_stream import GROUNDING, RICH, array, chunk, read, sse, wild
+from tests.translate.test_gemini_stream import GROUNDING, RICH, array, call, chunk, read, sse, wild
 
 ENTRANCE = Entrance("countTokens", "gemini-mine")
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "g02_reasoning3.sse"
@@ -69,6 +70,14 @@ def test_usage_is_known_before_the_stream_closes() -> None:
 def test_a_stream_that_is_cut_off_is_not_finished() -> None:
     tap, news = metered(sse(*RICH[:3]))
     assert not news & DONE and tap.found().input_tokens == 6 and tap.found().text_bytes > 0
+
+
+def test_a_whole_answer_is_metered_as_a_stream_of_one() -> None:
+    body = orjson.dumps(chunk({"text": "x"}, call(), reason="STOP", usage={"promptTokenCount": 3, "candidatesTokenCount": 2}))
+    for size in (1, 1000):
+        tap, news = metered(body, size)
+        found = tap.found()
+        assert news & DONE and (found.input_tokens, found.output_tokens, found.stop_reason) == (3, 2, "tool_use")
 
 
 def test_searches_and_errors_are_told() -> None:

@@ -1,6 +1,7 @@
 """Gemini beside Anthropic: what Claude Code asks of a Gemini upstream, and what a Gemini client gets of Claude."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,12 @@ def asked_of_gemini(body: Json, model: str = NEW) -> Json:
 def test_what_claude_code_asks_is_valid_for_gemini(name: str, model: str) -> None:
     written = asked_of_gemini(CAPTURED[name], model)
     roles = [content["role"] for content in written["contents"]]
-    assert roles[0] == "user" and all(first != second for first, second in zip(roles, roles[1:], strict=False))
-    for before, content in zip(written["contents"], written["contents"][1:], strict=False):
+    assert roles[0] == "user" and all(first != second for first, second in pairwise(roles))
+    for before, content in pairwise(written["contents"]):
         calls = sum("functionCall" in part for part in before["parts"])
         assert calls == sum("functionResponse" in part for part in content["parts"])
     said = json.dumps(written)
-    for word in ("cache_control", "billing-header", "DeferredToolPlaceholder", "context_management", "$schema", "additionalProperties"):
+    for word in ("cache_control", "billing-header", "DeferredTool", "context_management", "$schema", "additionalProperties"):
         assert word not in said
 
 
@@ -53,8 +54,8 @@ def test_claude_codes_web_search_is_refused_in_plain_words() -> None:
 
 def answered_to_claude_code(stream: bytes) -> list[Json]:
     """The content as Claude Code puts it together from the stream, and sends it back."""
-    writer = ANTHROPIC.event_writer(ANTHROPIC.read_request({"model": "claude-opus-5-5", "messages": [{"role": "user", "content": "hi"}],
-                                    "max_tokens": 9, "thinking": {"type": "adaptive"}}, Entrance("messages")))  # fmt: skip
+    asking = {"model": "claude-opus-5-5", "messages": [{"role": "user", "content": "hi"}], "thinking": {"type": "adaptive"}}
+    writer = ANTHROPIC.event_writer(ANTHROPIC.read_request(asking, Entrance("messages")))
     reader = GEMINI.event_reader("gemini")
     out = writer.write(reader.feed(stream)) + writer.write(reader.close())
     blocks: list[Json] = []
@@ -64,15 +65,20 @@ def answered_to_claude_code(stream: bytes) -> list[Json]:
             blocks.append(data["content_block"] | ({"input": ""} if data["content_block"]["type"] == "tool_use" else {}))
         elif data.get("type") == "content_block_delta":
             delta = data["delta"]
-            field = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature", "input_json_delta": "input"}
-            name = field[delta["type"]]
+            name = "input" if "partial_json" in delta else delta["type"].removesuffix("_delta")
             blocks[-1][name] += delta.get("partial_json", delta.get(name))
     return [block | ({"input": json.loads(block["input"] or "{}")} if block["type"] == "tool_use" else {}) for block in blocks]
 
 
 def turn(content: list[Json], *, result: str = "ok") -> Json:
-    results = [{"type": "tool_result", "tool_use_id": block["id"], "content": result} for block in content if block["type"] == "tool_use"]
-    messages = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": content}, {"role": "user", "content": results}]
+    results = [
+        {"type": "tool_result", "tool_use_id": block["id"], "content": result} for block in content if block["type"] == "tool_use"
+    ]
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": content},
+        {"role": "user", "content": results},
+    ]
     return {"model": "claude-opus-5-5", "max_tokens": 9, "messages": messages}
 
 
@@ -105,12 +111,19 @@ def test_a_session_that_comes_from_claude_gets_the_documented_signature() -> Non
 CLAUDE = b"".join(
     b"event: x\ndata: " + orjson.dumps(event) + b"\n\n"
     for event in (
-        {"type": "message_start", "message": {"id": "msg_1", "model": "claude", "usage": {"input_tokens": 5, "cache_read_input_tokens": 2}}},
+        {
+            "type": "message_start",
+            "message": {"id": "msg_1", "model": "claude", "usage": {"input_tokens": 5, "cache_read_input_tokens": 2}},
+        },
         {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": "", "signature": ""}},
         {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "hm"}},
         {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "Q0xBVURF"}},
         {"type": "content_block_stop", "index": 0},
-        {"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}},
+        {
+            "type": "content_block_start",
+            "index": 1,
+            "content_block": {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}},
+        },
         {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": '{"a":'}},
         {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": "1}"}},
         {"type": "content_block_stop", "index": 1},

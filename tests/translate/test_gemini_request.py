@@ -4,13 +4,15 @@ import re
 from base64 import urlsafe_b64encode
 from typing import Any
 
+import orjson
 import pytest
 from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gw.errors import Refusal
-from gw.translate.dialect import Entrance
+from gw.translate.dialect import Entrance, Quirks
+from gw.translate.dialects import DIALECTS
 from gw.translate.form import (
     Effort,
     Foreign,
@@ -220,9 +222,15 @@ def test_results_of_one_function_find_their_calls_in_order() -> None:
     assert ids == ["call_1", "call_2", "call_3", "call_4"]
 
 
-def test_cached_content_is_a_block_that_nobody_leaves_out_in_silence() -> None:
-    asked = read({"contents": HI, "cachedContent": "cachedContents/x"})
-    assert asked.system == (Foreign("gemini", "cachedContent", {"cachedContent": "cachedContents/x"}),)
+def test_cached_content_is_carried_to_gemini_alone() -> None:
+    body = {"contents": HI, "cached_content": "cachedContents/x"}
+    asked = read(body)
+    assert asked.foreign == {"cachedContent": "cachedContents/x"}
+    for name in ("anthropic", "chat", "converse"):
+        with pytest.raises(Refusal, match="cachedContent") as refused:
+            DIALECTS[name].write_request(read(body), Quirks())
+        assert refused.value.slug == "cannot_carry"
+    assert DIALECTS["gemini"].write_request(asked, Quirks())["cachedContent"] == "cachedContents/x"
 
 
 @pytest.mark.parametrize(
@@ -293,3 +301,26 @@ def test_signatures_of_all_dialects_survive_a_gemini_client(dialect: str, signat
         kept = types.Part.model_validate({"thoughtSignature": on_wire}).model_dump(mode="json")["thought_signature"]
         assert from_wire(kept) == thought
         assert from_wire(urlsafe_b64encode(b"x").decode()).sealed_by == "gemini"
+
+
+words = st.sampled_from(
+    ["parts", "text", "thought", "thought_signature", "functionCall", "function_response", "name", "args", "id", "response",
+     "inlineData", "file_data", "mimeType", "data", "role", "model", "user", "functionDeclarations", "parameters", "parametersJsonSchema", "type",
+     "properties", "mode", "ANY", "allowedFunctionNames", "functionCallingConfig", "thinkingConfig", "thinkingBudget", "topK",
+     "responseMimeType", "application/json", "responseSchema", "stopSequences", "mediaResolution", "level", "executableCode", "output"]
+)  # fmt: skip
+wild = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 9) | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=4),
+    max_leaves=25,
+)
+FIELDS = ["contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "cachedContent", "labels", "serviceTier"]
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), wild, max_size=4), st.sampled_from(["gemini", "anthropic", "chat", "converse"]))
+def test_whatever_is_read_can_be_written_or_is_refused(body: dict[str, Any], upstream: str) -> None:
+    try:
+        request = read({"contents": HI} | body)
+        orjson.dumps(DIALECTS[upstream].write_request(request, Quirks()))
+    except Refusal as refused:
+        assert refused.slug in ("invalid_field", "cannot_carry")

@@ -202,7 +202,8 @@ def test_bedrocks_metrics_are_taken_away_and_used_where_usage_is_missing() -> No
 
 def test_a_client_is_given_bedrocks_metrics() -> None:
     stream = b'data: {"type":"message_start","message":{"usage":{"input_tokens":3,"cache_read_input_tokens":2}}}\n\n'
-    stream += b'data: {"type":"message_delta","usage":{"input_tokens":null,"output_tokens":4}}\n\ndata: {"type":"message_stop"}\n\n'
+    stream += b'data: {"type":"message_delta","usage":{"input_tokens":null,"output_tokens":4}}\n\n'
+    stream += b'data: {"type":"message_stop"}\n\n'
     *_, last = Decoder().feed(to_frames(stream))
     event = orjson.loads(b64decode(orjson.loads(last.payload)["bytes"]))
     assert event == {"type": "message_stop", METRICS: {
@@ -303,7 +304,7 @@ def test_anthropics_own_client_for_bedrock_streams(served: tuple[str, Gateway]) 
     url, gateway = served
     gateway.stream, gateway.failure = content(A02), None
     with (
-        AnthropicBedrock(base_url=url, aws_access_key="k", aws_secret_key="s", aws_region="us-east-1", max_retries=0) as anthropic,
+        AnthropicBedrock(base_url=url, aws_access_key="k", aws_secret_key="s", aws_region="us-east-1") as anthropic,
         anthropic.messages.stream(model=OPUS, max_tokens=9, messages=[{"role": "user", "content": "hi"}]) as stream,
     ):
         message = stream.get_final_message()

@@ -2,11 +2,15 @@
 
 import re
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gw.translate.seal import SIGNATURE_CHARS_MAX, seal_id, sealed, unseal, unseal_id
+from gw.translate.anthropic_ask import write_request
+from gw.translate.anthropic_request import read_request
+from gw.translate.dialect import Entrance, Quirks
+from gw.translate.seal import SIGNATURE_CHARS_MAX, may_hold_sealed, seal_id, sealed, unseal, unseal_id
 from tests.translate.strategies import base64s
 
 ANY = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
@@ -47,6 +51,20 @@ def test_an_ordinary_id_is_itself(id: str) -> None:
 def test_an_id_never_grows_without_bound() -> None:
     assert seal_id("toolu_1", "A" * (SIGNATURE_CHARS_MAX + 1)) == "toolu_1"
     assert len(seal_id("toolu_1", "A" * SIGNATURE_CHARS_MAX)) < SIGNATURE_CHARS_MAX + 20
+
+
+def test_a_request_with_anothers_thoughts_goes_to_anthropic_without_them() -> None:
+    thoughts = [{"type": "thinking", "thinking": "t", "signature": sealed(by, "c2ln")} for by in ("responses", "anthropic")]
+    call = {"type": "tool_use", "id": seal_id("functions.a:0", "Es=="), "name": "a", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": call["id"]}
+    turns = [("user", "hi"), ("assistant", [*thoughts, call]), ("user", [result])]
+    body = {"model": "claude-opus-5-5", "messages": [{"role": role, "content": content} for role, content in turns]}
+    assert may_hold_sealed(orjson.dumps(body))
+    again = write_request(read_request(body, Entrance("messages")), Quirks())
+    assert not may_hold_sealed(orjson.dumps(again))
+    thought, use = again["messages"][1]["content"]
+    assert thought == thoughts[1]
+    assert use["id"] == again["messages"][2]["content"][0]["tool_use_id"]
 
 
 @given(ANY)

@@ -10,9 +10,10 @@ from gw.domain.fill import Fill
 from gw.domain.limit import Limit
 from gw.domain.money import nusd_from_usd
 from gw.domain.scope import Scope
+from gw.domain.shown import iso
 from gw.domain.window import LIFETIME, parse_window
 from gw.wire.budgets import success_headers
-from gw.wire.me import SessionCost, iso, me, oauth_usage
+from gw.wire.me import SessionCost, me, oauth_usage
 from tests.wire.test_budgets import MIDNIGHT_S, NOW_US, STANDINGS, UNIFIED, standing
 
 ANNA = Account("0123456789ab", "anna", "platform", "acme", ("claude-*",), expires_us=NOW_US + 86_400_000_000)
