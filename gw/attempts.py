@@ -63,8 +63,12 @@ async def attempt(worker: Worker, call: Call, demand: Demand, receive: Receive, 
     if call.endpoint == "models":
         return await tell_models(worker, call, demand, send)
     decision = ways.decide(call, demand)
-    left = list(ways.order(call, decision))
+    left = list(ways.order(call, demand, decision))
     call.laps.lap(PLAN)
+    if decision.wait_s:
+        call.receive = receive  # the worker's next tick watches the client
+        await asyncio.sleep(decision.wait_s)
+        call.laps.skip()
     ways.purse.call()
     tried = at_place = 0
     candidate = left.pop(0)
@@ -75,11 +79,11 @@ async def attempt(worker: Worker, call: Call, demand: Demand, receive: Receive, 
         again = NEVER
         if tried < ways.patience.attempts_max and (left or at_place <= way.deployment.max_retries):
             again = AGAIN | OVERFLOWS if decision.larger_on_overflow else AGAIN
-        missed = await _once(worker, call, demand, way, decision, again, bool(left), receive, send)
+        missed = await _once(worker, call, demand, way, decision, at_place, again, bool(left), receive, send)
         if missed is None:
             return
         others = [one for one in left if not missed.verdict.larger or one.context_tokens > candidate.context_tokens]
-        step = _next(ways, way, missed, tried, at_place, len(others))
+        step = _next(ways, missed, tried, at_place, len(others))
         if step.stop or worker.draining:
             await _end(worker, call, way, missed, send)
             return
@@ -94,15 +98,12 @@ async def attempt(worker: Worker, call: Call, demand: Demand, receive: Receive, 
             left = others[1:]
 
 
-def _next(ways: Ways, way: Way, missed: Tried, tried: int, at_place: int, others: int) -> Step:  # noqa: PLR0917 - all that counts
+def _next(ways: Ways, missed: Tried, tried: int, at_place: int, others: int) -> Step:
     if isinstance(missed.failure, Refusal):  # nothing was sent: to look elsewhere costs nobody anything
         return Step(not others)
-    verdict = missed.verdict
-    if verdict.verb == "retry" and at_place > way.deployment.max_retries:
-        verdict = verdict._replace(verb="failover")
-    if verdict.verb == "failover" and not others:
+    if missed.verdict.verb == "failover" and not others:
         return STOP  # clients try again by themselves, and show it
-    return next_step(ways.patience, ways.purse, verdict, tried, at_place, others, clock.mono_ns(), random.random)
+    return next_step(ways.patience, ways.purse, missed.verdict, tried, at_place, others, clock.mono_ns(), random.random)
 
 
 async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
@@ -111,6 +112,7 @@ async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
     demand: Demand,
     way: Way,
     decision: Decision,
+    at_place: int,
     again: frozenset[int],
     elsewhere: bool,
     receive: Receive,
@@ -137,11 +139,18 @@ async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
             finally:
                 ways.leave(way.deployment)
         except Turned as failure:
-            missed = _turned(failure, call, outgoing, decision)
+            missed = _turned(failure, call, outgoing, decision, at_place)
         except UpstreamError as failure:
             if call.status:
                 raise
-            verdict = classify(0, failure.kind, own_credential=call.own_credential, saturated=failure.saturated)
+            verdict = classify(
+                0,
+                failure.kind,
+                attempt=at_place,
+                own_credential=call.own_credential,
+                saturated=failure.saturated,
+                retries=way.deployment.max_retries,
+            )
             missed = Tried(failure, verdict, 0, failure.kind)
         except CredentialError as failure:
             missed = Tried(failure, Verdict("failover", "credential_refused", rest_s=5, alarm=True), 0, "upstream_no_credential")
@@ -210,7 +219,7 @@ async def authorised(credential: Credential, deployment: Deployment, made: Outgo
     return credential.sign(made.method, url, head, made.body)
 
 
-def _turned(failure: Turned, call: Call, outgoing: Outgoing, decision: Decision) -> Tried:
+def _turned(failure: Turned, call: Call, outgoing: Outgoing, decision: Decision, at_place: int) -> Tried:
     """What the upstream has said in place of an answer."""
     response, body = failure.response, failure.whole.body
     if response.status < 400:
@@ -222,6 +231,8 @@ def _turned(failure: Turned, call: Call, outgoing: Outgoing, decision: Decision)
     verdict = classify(
         response.status if response.status >= 400 else STATUS_OF.get(said.kind, 500),
         body_type=said.code or said.kind,
+        attempt=at_place,
+        retries=call.deployment.max_retries if call.deployment is not None else 0,
         own_credential=call.own_credential,
         retry_after_s=limits.retry_after_us / 1_000_000,
         should_retry={b"true": True, b"false": False}.get(should_retry),

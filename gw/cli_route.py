@@ -207,6 +207,7 @@ def _show(found: Explained, asked: Asked, account: Account) -> None:
     lines = [
         decision.max_tokens and f"max_tokens at most {decision.max_tokens:,}",
         decision.effort and f"effort at most {decision.effort}",
+        decision.wait_s and f"after a wait of {decision.wait_s:g} s",
         decision.tags and f"tags {', '.join(decision.tags)}",
         decision.shadowed and f"in the shadow: {'; '.join(decision.shadowed)}",
         found.parts and "score: " + " + ".join(f"{name} 0.{part:03d}" for name, part in found.parts),

@@ -87,6 +87,7 @@ def fields_of(explained: Explained, asked: Asked) -> Mapping[str, object]:
         "reason": decision.reason,
         "max_tokens": decision.max_tokens,
         "effort": decision.effort,
+        "wait_s": decision.wait_s,
         "tags": list(decision.tags),
         "shadowed": list(decision.shadowed),
         "score": dict(explained.parts),

@@ -53,7 +53,7 @@ class Pricer:
             provider=place.provider,
             upstream=record.upstream,
             region=place.region,
-            model=record.requested_model,
+            model=record.sent_model or record.requested_model,
             reading=reading,
             at_us=record.started_us,
             key=record.key_name,

@@ -100,6 +100,7 @@ def _rule(one: ConfiguredRule) -> Rule:
             candidates=tuple(map(_candidate, do.candidates)),
             max_tokens=do.max_tokens,
             effort=do.effort,
+            wait_s=do.wait_s,
             deny=do.deny,
             tags=do.tag,
             shadow=do.shadow,

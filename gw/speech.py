@@ -19,8 +19,8 @@ JSON_TYPE = (b"content-type", b"application/json")
 
 
 class Speech:
-    """`client`, `upstream`: names of dialects. `provider`: whose rules of usage the upstream's answers follow. `hidden`: takes out
-    what the client has not asked for."""
+    """`client`, `upstream`: names of dialects. `provider`: whose rules of usage the upstream's answers follow. `hidden`: takes
+    out what the client has not asked for."""
 
     __slots__ = ("asked", "client", "hidden", "provider", "streams", "upstream")
 
@@ -81,9 +81,14 @@ class EmbeddingSpeech(Speech):
         family = self.upstream.removesuffix("_embeddings").replace("embeddings", "openai")
         usage = embeddings.usage_of(family, read)
         told: Json = {
-            "type": "message", "id": "embedding", "role": "assistant", "model": self.model, "content": [{"type": "text", "text": "."}],
-            "stop_reason": "end_turn", "usage": {"input_tokens": usage.input_tokens, "output_tokens": 0},
-        }  # fmt: skip
+            "type": "message",
+            "id": "embedding",
+            "role": "assistant",
+            "model": self.model,
+            "content": [{"type": "text", "text": "."}],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": usage.input_tokens, "output_tokens": 0},
+        }
         if self.wanted is not None:
             found = embeddings.UPSTREAMS[self.upstream].read(read)
             written = (

@@ -107,13 +107,13 @@ class Ways:
         call.route = " ".join(filter(None, (decision.reason, *others, *shadow)))
         return decision
 
-    def order(self, call: Call, decision: Decision) -> tuple[Candidate, ...]:
+    def order(self, call: Call, demand: Demand, decision: Decision) -> tuple[Candidate, ...]:
         """All that may be tried, in their order. Under the client's own credential there is one."""
         candidates = decision.candidates
         if call.own_credential:
             return candidates[:1]
         several = with_credentials(candidates, self._credentials)
-        return self.health.pick(several, clock.mono_ns(), self._session(call, decision.candidates[0].model), by=decision.by)
+        return self.health.pick(several, clock.mono_ns(), self.session_of(call, demand), by=decision.by)
 
     def way(self, candidate: Candidate) -> Way:
         deployment = self._deployments[candidate.deployment]
@@ -143,6 +143,7 @@ class Ways:
             max_tokens=cap,
             tools=tools,
             images=images,
+            own_login=call.own_credential,
         )
         if "headers" in wants:
             asked = replace(asked, headers={name: demand.header(name) for name in self._router.names})
@@ -170,11 +171,10 @@ class Ways:
 
     # --- sessions ---------------------------------------------------------------------------------------------------------------
 
-    def _session(self, call: Call, model: str) -> str:
-        return key_of(f"{call.account.key_id or call.account.credential}:{call.session_id}", model) if call.session_id else ""
-
     def session_of(self, call: Call, demand: Demand) -> str:
-        return self._session(call, call.sent_model or demand.model)
+        """Each account has its own, and each model that a session asks for is a prompt cache of its own."""
+        who = call.account.key_id or call.account.credential
+        return key_of(f"{who}:{call.session_id}", demand.model) if call.session_id else ""
 
     def warmed(self, call: Call, way: Way) -> None:
         """The client has its answer: what of its prompt is in the provider's cache now."""

@@ -11,20 +11,29 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from gw import clock
+from gw.domain.scope import Scope as BudgetScope
+from gw.domain.scope import ScopeKind
 from gw.ledger import reports
+from gw.ledger.burn import burned, limits_of
 from gw.ledger.database import database_of
+from gw.ledger.log_filter import parse
+from gw.ledger.logs import Asked, LogPage, page
 from gw.ledger.rollup_shape import DAY_US, HOUR_US
 from gw.ledger.sequence import highest, rows_after
-from gw.ledger.store import Database
+from gw.ledger.store import COLUMNS, Database
 from gw.ledger.usage import ALL, Scope, Wanted, answer
 from gw.ledger.usage_measures import DEFAULT, MEASURES
 from gw.ledger.usage_overview import overview
 from gw.ledger.usage_time import Bucket, bounds_of, start_of
 
 ROUNDS = 20
+PAGE = 50  # of the dashboard
 MEASURED = tuple(MEASURES[name] for name in DEFAULT)
 BILLED = MEASURES["billed_usd"]
+SESSION = COLUMNS.index("session_id")
 
 
 class Ledger(NamedTuple):
@@ -58,6 +67,40 @@ def _ragged(ledger: Ledger) -> object:
     return reports.usage(ledger.database, "team", ledger.end_us - 90 * DAY_US - shift_us, ledger.end_us - shift_us)
 
 
+def _sessions_calls(ledger: Ledger) -> object:
+    rows = page(ledger.database, Asked(limit=1, count=False)).rows
+    return page(ledger.database, Asked(wanted=parse({"session": rows[0][1][SESSION]}, ledger.end_us), limit=PAGE))
+
+
+def _burned(kind: ScopeKind) -> Callable[[Ledger], object]:
+    def ask(ledger: Ledger) -> object:
+        scope = BudgetScope(kind, "*", each=True)
+        limits = limits_of(scope, start_of("month", ledger.end_us - 1, "Europe/Berlin"), ledger.end_us)
+        return burned(ledger.database, ledger.database.dialect, scope, limits)
+
+    return ask
+
+
+def _log(sort: str = "ended_at", *, second: bool = False, **filters: str) -> Callable[[Ledger], object]:
+    """A page as GET /api/logs asks for it, with its count; `second`: the one behind it, by its cursor."""
+
+    def ask(ledger: Ledger) -> object:
+        query = {name.replace("__", "."): text for name, text in filters.items()}
+        asked = Asked(wanted=parse(query, ledger.end_us), sort=sort, limit=PAGE, count=not second)
+        if not second:
+            return page(ledger.database, asked)
+        key = (sort, *sorted(query.items()))
+        if key not in _first:
+            _first[key] = page(ledger.database, replace(asked, count=True))
+        first = _first[key]
+        assert first.next is not None, "there is no second page"
+        return page(ledger.database, replace(asked, after=first.next, until_seq=first.until_seq))
+
+    return ask
+
+
+_first: dict[tuple[object, ...], LogPage] = {}
+
 # Name -> what is asked, given a Ledger. Whoever adds a kind of question adds a line.
 QUESTIONS: dict[str, Callable[[Ledger], object]] = {
     "usage: 90 days by team": _usage("team", days=90),
@@ -76,6 +119,24 @@ QUESTIONS: dict[str, Callable[[Ledger], object]] = {
         ledger.database, "session", ledger.end_us - 7 * DAY_US, ledger.end_us
     ),
     "read on by seq: 1,000 rows": _read_on,
+    "log: newest": _log(),
+    "log: newest of 7 days": _log(since="7d"),
+    "log: team, model, outcome": _log(team="team-03", model="claude-opus-5-5", outcome="completed"),
+    "log: team, model, outcome that is rare": _log(team="team-03", model="claude-opus-5-5", outcome="timed_out"),
+    "log: key, status, 7 days": _log(key="dev-003", status__gte="400", since="7d"),
+    "log: free text, a name": _log(q="dev-12"),
+    "log: free text, a model, 30 days": _log(q="haiku", since="30d"),
+    "log: free text that is nowhere": _log(q="zanzibar"),
+    "log: cost from 0.20 to 0.30 USD, 30 days": _log(billed_usd__gte="0.2", billed_usd__lt="0.3", since="30d"),
+    "log: at least 30 s, 7 days": _log(duration_ms__gte="30000", since="7d"),
+    "log: dearest of 30 days": _log("billed_usd", since="30d"),
+    "log: second page": _log(second=True),
+    "log: second page of team, model, outcome": _log(second=True, team="team-03", model="claude-opus-5-5", outcome="completed"),
+    "log: second page of key, status, 90 days": _log(second=True, key="dev-*", status__gte="400", since="90d"),
+    "log: kind of session, 7 days": _log(kind="subagent", since="7d"),
+    "log: one session": _sessions_calls,
+    "budgets: month by team, how it grew": _burned("team"),
+    "budgets: month by key, how it grew": _burned("key"),
 }
 
 

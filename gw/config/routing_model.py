@@ -179,6 +179,10 @@ class Do(Table, frozen=True):
     effort: Annotated[
         Literal["", "none", "minimal", "low", "medium", "high", "xhigh"], about("No more effort than this. Empty: no such thing.")
     ] = ""
+    wait_s: Annotated[
+        float,
+        about("Slow down: it is sent after this wait. 0: no such thing.", unit="s", low=0, high=60),
+    ] = 0
     deny: Annotated[str, about("Refuse it, with these words. Empty: no such thing.")] = ""
     tag: Annotated[Names, about("Added to the call's tags.", kind="columns")] = ()
     shadow: Annotated[bool, about("true: only the call's row says what would have been done.")] = False

@@ -122,7 +122,7 @@ def _rule(rule: Rule, path: Path, upstreams: Names, routes: Names, budgets: Name
     targets = [name for name in ("route", "model", "candidates") if getattr(do, name)]
     if len(targets) > 1:
         yield here, f'"{rule.name}" says where to go by {" and ".join(targets)}; keep one of them'
-    others = [name for name in (*targets, "max_tokens", "effort", "tag") if getattr(do, name)]
+    others = [name for name in (*targets, "max_tokens", "effort", "wait_s", "tag") if getattr(do, name)]
     if do.deny and others:
         yield (*here, "deny"), f'"{rule.name}" refuses the call, so {others[0]} has no meaning'
     if do.route and do.route not in routes:

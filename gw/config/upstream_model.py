@@ -158,11 +158,12 @@ class Upstream(Table, frozen=True):
     @property
     def place(self) -> Place:
         """What its provider's rules go by."""
+        base_url = self.base_url.removesuffix("/v1") if self.provider == "anthropic" else self.base_url  # all its paths have it
         return Place(
             provider=self.provider,
             api=self.api,
             dialect=self.dialect,
-            base_url=self.base_url,
+            base_url=base_url,
             region=self.region,
             project=self.project,
             resource=self.resource,
@@ -175,7 +176,7 @@ class Upstream(Table, frozen=True):
     def address(self) -> str:
         """Its base URL, the provider's own if none is configured; "" where the provider has none either."""
         place = self.place
-        return self.base_url or provider_of(place).default_base_url(place)
+        return place.base_url or provider_of(place).default_base_url(place)
 
     @property
     def authorised(self) -> bool:

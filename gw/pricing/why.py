@@ -107,14 +107,14 @@ def _not(named: Why, said: str) -> Why:
 
 
 def _plan(book: PriceBook, record: CallRecord, provider: str, region: str) -> Plan:
-    model = record.requested_model
+    model = record.sent_model or record.requested_model
     if "served_model_card" in record.usage_flags.split(","):
         model = beside(normal(model), record.served_model.lower())
     return book.terms(provider, record.upstream, region, model, record.key_name, record.team, record.started_us).plan
 
 
 def _beside(book: PriceBook, record: CallRecord, provider: str, region: str, other: str) -> PriceCard | None:
-    model = beside(normal(record.requested_model), other.lower())
+    model = beside(normal(record.sent_model or record.requested_model), other.lower())
     return book.terms(provider, record.upstream, region, model, record.key_name, record.team, record.started_us).plan.billed
 
 

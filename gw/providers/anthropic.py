@@ -16,22 +16,10 @@ PATHS: dict[Endpoint, bytes] = {
 }
 
 
-def credential_head(auth: str, secret: str) -> bytes:
-    """The header line that carries the upstream's credential: `auth` is "x-api-key" or "bearer"."""
-    if auth == "bearer":
-        return b"authorization: Bearer %b\r\n" % secret.encode("latin-1")
-    return b"x-api-key: %b\r\n" % secret.encode("latin-1")
-
-
 def request_path(endpoint: Endpoint, query: bytes) -> bytes:
     """The endpoint's path below the upstream's base URL, with the client's query as it came."""
     path = PATHS[endpoint]
     return path + b"?" + query if query else path
-
-
-def is_billed(status: int, endpoint: Endpoint) -> bool:
-    """Anthropic charges for successful messages only: never for HTTP errors, count_tokens or models."""
-    return endpoint == "messages" and 200 <= status < 300
 
 
 OPERATIONS: dict[Operation, tuple[str, str]] = {

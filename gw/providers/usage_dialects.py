@@ -121,6 +121,11 @@ def _openai_responses(usage: Json) -> Usage:
     )
 
 
+def _openai(usage: Json) -> Usage:
+    """Of either, where it is not said: a line of a batch's results."""
+    return _openai_responses(usage) if "input_tokens" in usage and "prompt_tokens" not in usage else _openai_chat(usage)
+
+
 def _gemini(usage: Json) -> Usage:
     """The prompt includes cached content; tool-use prompt and thoughts stand outside and are added."""
     read, thoughts = _count(usage, "cachedContentTokenCount"), _count(usage, "thoughtsTokenCount")
@@ -266,11 +271,11 @@ _READERS: dict[tuple[str, str], Reader] = {
     ("vertex", ""): _anthropic,
     ("bedrock", ""): _anthropic,
     ("bedrock", "converse"): _converse,
-    ("openai", ""): _openai_chat,
+    ("openai", ""): _openai,
     ("openai", "responses"): _openai_responses,
-    ("openrouter", ""): _openai_chat,
-    ("groq", ""): _openai_chat,
-    ("mistral", ""): _openai_chat,
+    ("openrouter", ""): _openai,
+    ("groq", ""): _openai,
+    ("mistral", ""): _openai,
     ("gemini", ""): _gemini,
     ("vertex", "gemini"): _gemini,
     ("deepseek", ""): _deepseek,
@@ -279,8 +284,8 @@ _READERS: dict[tuple[str, str], Reader] = {
     ("xai", "chat"): _xai_chat,
     ("anthropic_aws", ""): _anthropic,
     ("cohere", ""): _cohere,
-    **{(name, ""): _openai_chat for name in ("azure", "foundry", "together", "fireworks", "cerebras", "perplexity", "nebius")},
-    **{(name, ""): _openai_chat for name in ("huggingface", "ollama", "vllm", "sglang", "parasail", "openai_compatible")},
+    **{(name, ""): _openai for name in ("azure", "foundry", "together", "fireworks", "cerebras", "perplexity", "nebius")},
+    **{(name, ""): _openai for name in ("huggingface", "ollama", "vllm", "sglang", "parasail", "openai_compatible")},
 }
 _BY_API: dict[str, Reader] = {
     "anthropic": _anthropic,

@@ -88,6 +88,7 @@ class Decision(NamedTuple):
     by: str = "weight"  # how those of one priority share: weight or latency
     max_tokens: int = 0  # cap; 0: none
     effort: str = ""  # cap; "": none
+    wait_s: float = 0  # before it is sent
     tags: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()  # names of those that applied
     shadowed: tuple[str, ...] = ()  # what others would have done: "NAME: deny"

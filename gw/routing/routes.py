@@ -171,6 +171,7 @@ class Router:
             by="latency" if route is not None and route.by == "latency" else "weight",
             max_tokens=action.max_tokens,
             effort=action.effort,
+            wait_s=action.wait_s,
             tags=action.tags,
             rules=outcome.applied,
             shadowed=outcome.shadowed,

@@ -26,6 +26,7 @@ class Action(NamedTuple):
     deny: str = ""
     tags: tuple[str, ...] = ()
     shadow: bool = False
+    wait_s: float = 0
 
 
 class Rule(NamedTuple):
@@ -93,7 +94,7 @@ def judge(rules: tuple[Compiled, ...], asked: Asked, account: Account) -> Outcom
 
 
 def merged(before: Action, after: Action) -> Action:
-    """The target of the later one, if it has one; the lower caps; the tags of both."""
+    """The target of the later one, if it has one; the lower caps; the tags of both; the longer wait."""
     target = after if after.route or after.model or after.candidates else before
     return Action(
         route=target.route,
@@ -102,6 +103,7 @@ def merged(before: Action, after: Action) -> Action:
         max_tokens=min(filter(None, (before.max_tokens, after.max_tokens)), default=0),
         effort=min(filter(None, (before.effort, after.effort)), key=EFFORTS.index, default=""),
         tags=tuple(dict.fromkeys((*before.tags, *after.tags))),
+        wait_s=max(before.wait_s, after.wait_s),
     )
 
 
@@ -114,6 +116,7 @@ def said(action: Action) -> str:
         action.candidates and f"candidates {'+'.join(one.deployment for one in action.candidates)}",
         action.max_tokens and f"max_tokens {action.max_tokens}",
         action.effort and f"effort {action.effort}",
+        action.wait_s and f"wait {action.wait_s:g} s",
         action.tags and f"tag {'+'.join(action.tags)}",
     ]
     return ", ".join(str(part) for part in parts if part) or "nothing"

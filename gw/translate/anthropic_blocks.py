@@ -22,6 +22,7 @@ STOPS: dict[Stop, str] = {
     "context_full": "model_context_window_exceeded",
 }
 UNREADABLE = "unreadable_arguments"  # the only field of a tool call's input whose arguments are no JSON object
+NESTING_MAX = 200  # levels; JSON is written to 254
 FREE_TEXT = "input"  # the only field of a custom tool's input
 
 
@@ -70,7 +71,9 @@ def input_of(use: ToolUse) -> Json:
         return {FREE_TEXT: use.arguments}
     try:
         found = orjson.loads(use.arguments) if use.arguments.strip() else {}
-    except ValueError:
+        if use.arguments.count("{") + use.arguments.count("[") > NESTING_MAX:  # rather in texts; else more than can be written
+            orjson.dumps(found)
+    except (ValueError, TypeError):
         found = None
     return found if isinstance(found, dict) else {UNREADABLE: use.arguments}
 

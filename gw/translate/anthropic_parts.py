@@ -7,7 +7,6 @@ from gw.translate.form import Block, Cache, Citation, Foreign, Json, Loaded, Med
 from gw.translate.loose import count_at, object_at, objects, text, text_at
 from gw.translate.seal import ANTHROPIC, unseal, unseal_id
 
-
 DEPTH_MAX = 4  # of blocks within blocks; no real one goes beyond 3 (a text in a document in a result)
 TOO_DEEP = '{"unreadable_arguments":"They were nested too deeply."}'
 

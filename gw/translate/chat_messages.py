@@ -12,9 +12,10 @@ import orjson
 from gw.errors import Refusal
 from gw.translate.capability import document_text, fold_system, loaded_line, lose, reject, system_blocks
 from gw.translate.chat_parts import marked, media_part, text_part
-from gw.translate.chat_words import CHAT, FREE_TEXT, entry_of
+from gw.translate.chat_words import CHAT, FREE_TEXT, UNREADABLE, entry_of
 from gw.translate.dialect import Quirks
 from gw.translate.form import Block, Foreign, Json, Loaded, Media, Message, Request, Text, Thinking, ToolResult, ToolUse
+from gw.translate.loose import loaded
 from gw.translate.names import fit
 
 _LETTERS: Final = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -116,7 +117,9 @@ class Messages:
                 if entries:
                     said["reasoning_details"] = entries
             case "reasoning_content" | "reasoning" as field:
-                if text := "".join(one.text for one in thoughts):
+                text = "".join(one.text for one in thoughts)
+                # DeepSeek refuses calls of a turn without thoughts; those of a turn that another model made have none.
+                if text or (self.quirks.thinking == "thinking" and "tool_calls" in said and self.asked.effort.mode != "off"):
                     said[field] = text
             case "thinking":
                 if text := "".join(one.text for one in thoughts):
@@ -131,6 +134,8 @@ class Messages:
         if use.custom and self.quirks.custom_tools:
             return call | {"type": "custom", "custom": {"name": name, "input": use.arguments}}
         arguments = orjson.dumps({FREE_TEXT: use.arguments}).decode() if use.custom else use.arguments or "{}"
+        if not isinstance(loaded(arguments), dict):  # cut short, or never JSON: vLLM and Mistral would refuse the conversation
+            arguments = orjson.dumps({UNREADABLE: arguments}).decode()
         call |= {"type": "function", "function": {"name": name, "arguments": arguments}}
         if use.signature and self.quirks.thoughts_back == "extra_content":
             call["extra_content"] = {"google": {"thought_signature": use.signature}}

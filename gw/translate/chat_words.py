@@ -16,6 +16,7 @@ from gw.translate.seal import sealed, unseal
 
 CHAT: Final = "chat"
 FREE_TEXT: Final = "input"  # the only field of a custom tool that has become a function
+UNREADABLE: Final = "unreadable_arguments"  # the only field of a call whose arguments are no JSON object
 NAMELESS: Final = "unknown_tool"  # a call without a name: the client answers that there is no such tool, and the model mends it
 LEVELS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 OWN_FORMAT: Final = "gw"  # of entries of reasoning_details that gw has made

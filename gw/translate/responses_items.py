@@ -184,3 +184,16 @@ def cache_of(part: Json) -> Cache:
 def result_of(item: Json) -> ToolResult:
     id, _ = unseal_id(text_at(item, "call_id", "id"))
     return ToolResult(id, input_blocks(item.get("output")), name=text_at(item, "name"))
+
+
+def without_foreign_thoughts(body: Json) -> Json:
+    """A request that passes to an upstream of this dialect, without the thoughts that another upstream has sealed: OpenAI refuses
+    what it cannot read. Only where `gw.translate.seal.may_hold_sealed` says that there may be some."""
+    given = body.get("input")
+    if not isinstance(given, list):
+        return body
+    return body | {"input": [item for item in given if not _is_foreign_thought(item)]}
+
+
+def _is_foreign_thought(item: Any) -> bool:
+    return isinstance(item, dict) and item.get("type") == "reasoning" and text_at(item, "encrypted_content").startswith(_ENVELOPE)

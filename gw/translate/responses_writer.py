@@ -92,12 +92,15 @@ class EventWriter:
         return b"" if self._over else PING
 
     def fail(self, failure: Failure) -> bytes:
-        """The `error` event, by which SDKs raise, and the failed response, which Codex reads. Also in a stream of another's."""
+        """The `error` event, by which SDKs raise, and the failed response, which Codex reads. Also in a stream of another's.
+        Where a budget has ended the answer, what was said of it stays; after any other failure a client may ask again."""
         if self._over:
             return b""
         out: list[bytes] = []
         if not self._told:
             self._name(Start("", ""))
+        if failure.kind == "billing_error":
+            self._close_message(out, whole=False)
         self._send(b"error", event_of(failure), out)
         error = {"code": failed_code(failure), "message": failure.message}
         self._last(b"failed", {"error": error, "incomplete_details": None, "usage": None}, out)

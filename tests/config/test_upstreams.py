@@ -214,3 +214,9 @@ def test_no_secret_of_a_credential_is_printed() -> None:
     upstream = upstream_of(text)
     assert "very-secret" not in repr(upstream)
     assert any("aws_secret_access_key: the secret stands in the file itself" in one for one in warned(text))
+
+
+@pytest.mark.parametrize("end", ["", "/", "/v1", "/v1/"])
+def test_an_address_may_end_in_v1_or_not(end: str) -> None:
+    upstream = upstream_of(f'base_url = "https://proxy.example/claude{end}"')
+    assert upstream.address == upstream.place.base_url == "https://proxy.example/claude"

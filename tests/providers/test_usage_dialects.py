@@ -207,6 +207,9 @@ def test_a_reader_never_raises_and_never_counts_below_zero(provider, api, raw):
         ("newcomer", "", {"input_tokens": 3, "output_tokens": 2, "input_tokens_details": {"cached_tokens": 1}}, Usage(2, 2, 1)),
         ("newcomer", "", {"billed_units": {"input_tokens": 3}}, Usage(3)),
         ("custom", "chat", {"prompt_tokens": 3, "completion_tokens": 2}, Usage(3, 2)),
+        ("openai", "", {"input_tokens": 3, "output_tokens": 2}, Usage(3, 2)),  # a batch of Responses
+        ("azure", "", {"input_tokens": 3, "output_tokens": 2, "input_tokens_details": {"cached_tokens": 1}}, Usage(2, 2, 1)),
+        ("openai", "", {"prompt_tokens": 3, "completion_tokens": 2}, Usage(3, 2)),
     ],
 )
 def test_whose_words_they_are_is_known_or_seen(provider, api, raw, expected):

@@ -145,7 +145,15 @@ def test_ids_of_any_letters_stay_paired() -> None:
     }
 
 
-@pytest.mark.parametrize("arguments", ['{"a": ', "[1]", "words"])
+def test_arguments_full_of_brackets_are_an_object() -> None:
+    body = written(messages=(*HI, Message("assistant", (ToolUse("call_1", "a", '{"code":"%s"}' % ("{" * 500)),)), *HI))
+    assert body["messages"][1]["content"][0]["input"] == {"code": "{" * 500}
+
+
+DEEP = '{"x":' * 300 + "1" + "}" * 300
+
+
+@pytest.mark.parametrize("arguments", ['{"a": ', "[1]", "words", DEEP])
 def test_arguments_that_are_no_object_stay_where_the_model_sees_them(arguments: str) -> None:
     body = written(messages=(*HI, Message("assistant", (ToolUse("call_1", "a", arguments),)), *HI))
     assert body["messages"][1]["content"][0]["input"] == {"unreadable_arguments": arguments}

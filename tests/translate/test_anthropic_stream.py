@@ -1,5 +1,6 @@
 """Anthropic's stream as the form's events."""
 
+import os
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from gw.translate.form import BlockStop, Citation, CitationDelta, End, Event, Fa
 from tests._fast.golden import ANTHROPIC, content
 from tests.translate.strategies import event_sequences, said
 
+STEP = 13 if os.environ.get("GW_FAST") == "0" else 1  # the tap's pure twin takes a hundred times as long
 MESSAGE = b'data: {"type":"message_start","message":{"id":"msg_1","model":"m","usage":{"input_tokens":3,"output_tokens":1}}}\n\n'
 TEXT = b'data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n'
 WHY = b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":9}}\n\n'
@@ -34,7 +36,7 @@ def test_a_recorded_stream_reads_the_same_at_every_split(entry: dict[str, Any]) 
     stream = content(entry)
     whole = read(stream)
     assert isinstance(whole[0], Start) and isinstance(whole[-1], End)
-    assert all(read(stream[:at], stream[at:]) == whole for at in range(1, len(stream)))
+    assert all(read(stream[:at], stream[at:]) == whole for at in range(1, len(stream), STEP))
     assert read(*(stream[at : at + 1] for at in range(len(stream)))) == whole
 
 

@@ -295,6 +295,14 @@ def test_thoughts_go_back_to_who_wants_them() -> None:
     ]
 
 
+def test_calls_that_cannot_be_read_and_turns_of_other_models() -> None:
+    asked = Request("responses", "m", messages=(ASK, Message("assistant", (ToolUse("call_1", "f", '{"a": "cut'),))))
+    call = write(asked, COMPATIBLE["vllm"].quirks)["messages"][1]["tool_calls"][0]
+    assert orjson.loads(call["function"]["arguments"]) == {"unreadable_arguments": '{"a": "cut'}
+    assert write(asked, COMPATIBLE["deepseek"].quirks)["messages"][1]["reasoning_content"] == ""
+    assert "reasoning_content" not in write(asked, COMPATIBLE["fireworks"].quirks)["messages"][1]
+
+
 def test_mistral_takes_ids_of_nine_letters() -> None:
     use, result = ToolUse("toolu_01ABC", "f", "{}"), ToolResult("toolu_01ABC", (Text("r"),))
     asked = Request("anthropic", "m", messages=(ASK, Message("assistant", (use,)), Message("user", (result,))))

@@ -60,7 +60,8 @@ def content(at: int, kind: str, *pieces: str) -> list[dict[str, Any]]:
     def event(step: str, inner: dict[str, Any]) -> dict[str, Any]:
         return {"type": f"content-{step}", "index": at, "delta": {"message": {"content": inner}}}
 
-    return [event("start", {"type": kind, kind: ""}), *(event("delta", {kind: piece}) for piece in pieces), {"type": "content-end", "index": at}]
+    middle = [event("delta", {kind: piece}) for piece in pieces]
+    return [event("start", {"type": kind, kind: ""}), *middle, {"type": "content-end", "index": at}]
 
 
 def called(at: int, call: dict[str, Any], *pieces: str) -> list[dict[str, Any]]:
@@ -73,7 +74,8 @@ def called(at: int, call: dict[str, Any], *pieces: str) -> list[dict[str, Any]]:
     ]
 
 
-BEGIN = {"type": "message-start", "id": "c1", "delta": {"message": {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": []}}}
+EMPTY = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": []}
+BEGIN = {"type": "message-start", "id": "c1", "delta": {"message": EMPTY}}
 PLAN = [{"type": "tool-plan-delta", "delta": {"message": {"tool_plan": piece}}} for piece in ("I will ", "look.")]
 
 
@@ -124,8 +126,8 @@ def test_a_whole_answer_says_the_same() -> None:
     cited = Citation(title="A", url="https://example.com/a", text_start=3, text_end=7)
     blocks = (Thinking("Hmm.", sealed_by="cohere"), Text("So süß!", (cited,)))
     assert COHERE.read_answer(body, "cohere") == Answer("c1", "", blocks, "end_turn", SPENT)
-    called_body = body | {"finish_reason": "TOOL_CALL", "message": {"role": "assistant", "tool_plan": "Look.", "tool_calls": [CALL]}}
-    found = COHERE.read_answer(called_body, "cohere")
+    message = {"role": "assistant", "tool_plan": "Look.", "tool_calls": [CALL]}
+    found = COHERE.read_answer(body | {"finish_reason": "TOOL_CALL", "message": message}, "cohere")
     assert isinstance(found, Answer)
     assert (found.content, found.stop) == ((Text("Look."), ToolUse("weather_1", "weather", '{"x":"ü"}')), "tool_use")
 
@@ -193,14 +195,17 @@ def written(asked: Request, quirks: Quirks = PLAIN) -> dict[str, Any]:
 
 
 def test_a_turn_of_tools() -> None:
+    calls = (ToolUse("t1", "f"), ToolUse("t2", "p", "free", custom=True))
+    seen = (Text("a"), Media("image", url="https://example.com/b.png"))
     turn = (
         Message("user", (Text("look"), Media("image", "image/png", PNG))),
-        Message("assistant", (Thinking("Hm", sealed_by="cohere"), Text("I will."), ToolUse("t1", "f"), ToolUse("t2", "p", "free", custom=True))),
-        Message("user", (ToolResult("t1", (Text("a"), Media("image", url="https://example.com/b.png"))), ToolResult("t2", failed=True))),
+        Message("assistant", (Thinking("Hm", sealed_by="cohere"), Text("I will."), *calls)),
+        Message("user", (ToolResult("t1", seen), ToolResult("t2", failed=True))),
         Message("system", (Text("hurry"),)),
     )
     tools = (Tool("f", "d", SCHEMA), Tool("p", custom=True))
-    body = written(asking(messages=turn, system=(Text("Be brief."),), tools=tools, tool_choice=ToolChoice("any"), max_tokens=5, stream=True))
+    more: dict[str, Any] = {"tools": tools, "tool_choice": ToolChoice("any"), "max_tokens": 5, "stream": True}
+    body = written(asking(messages=turn, system=(Text("Be brief."),), **more))
     free = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
     assert body == {
         "model": "command-a-03-2025",
@@ -243,13 +248,15 @@ def test_a_tool_that_must_be_called_is_the_only_one() -> None:
 
 
 def test_bounds_thinking_and_format() -> None:
-    asked = asking(Text("x"), top_k=3, top_p=0.5, stop=tuple("abcdefg"), effort=Effort("adaptive", "high"), foreign={"speed": "fast"})
+    more: dict[str, Any] = {"effort": Effort("adaptive", "high"), "foreign": {"speed": "fast"}}
+    asked = asking(Text("x"), top_k=3, top_p=0.5, stop=tuple("abcdefg"), **more)
     body = written(asked)
     assert (body["k"], body["p"], body["stop_sequences"]) == (3, 0.5, list("abcde"))
     assert asked.lost == ["stop sequences beyond 5", "thinking", "speed"]
     thinking = asking(Text("x"), model="command-a-reasoning-08-2025", effort=Effort("adaptive", "high"))
     assert written(thinking)["thinking"] == {"type": "enabled", "token_budget": 16_384}
-    assert written(asking(Text("x"), model="command-a-reasoning-08-2025", effort=Effort("off")))["thinking"] == {"type": "disabled"}
+    thinking.effort = Effort("off")
+    assert written(thinking)["thinking"] == {"type": "disabled"}
     wanted = Format("schema", schema=SCHEMA)
     assert written(asking(Text("x"), format=wanted))["response_format"] == {"type": "json_object", "json_schema": SCHEMA}
     beside_tools = written(asking(Text("x"), format=wanted, tools=(Tool("f"),)))

@@ -305,9 +305,10 @@ def test_signatures_of_all_dialects_survive_a_gemini_client(dialect: str, signat
 
 words = st.sampled_from(
     ["parts", "text", "thought", "thought_signature", "functionCall", "function_response", "name", "args", "id", "response",
-     "inlineData", "file_data", "mimeType", "data", "role", "model", "user", "functionDeclarations", "parameters", "parametersJsonSchema", "type",
-     "properties", "mode", "ANY", "allowedFunctionNames", "functionCallingConfig", "thinkingConfig", "thinkingBudget", "topK",
-     "responseMimeType", "application/json", "responseSchema", "stopSequences", "mediaResolution", "level", "executableCode", "output"]
+     "inlineData", "file_data", "mimeType", "data", "role", "model", "user", "functionDeclarations", "parameters", "type",
+     "parametersJsonSchema", "properties", "mode", "ANY", "allowedFunctionNames", "functionCallingConfig", "thinkingConfig",
+     "thinkingBudget", "topK", "responseMimeType", "application/json", "responseSchema", "stopSequences", "mediaResolution",
+     "level", "executableCode", "output"]
 )  # fmt: skip
 wild = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 9) | words,

@@ -15,8 +15,9 @@ from gw.translate.dialects import DIALECTS
 from gw.translate.form import Media, Message, Request, Text, Thinking, ToolResult, ToolUse
 from gw.translate.responses_answer import events_of
 from gw.translate.responses_asking import write_request
-from gw.translate.responses_items import thought_of
+from gw.translate.responses_items import thought_of, without_foreign_thoughts
 from gw.translate.responses_request import read_request
+from gw.translate.seal import may_hold_sealed, sealed
 from tests.translate.responses_streams import CALL, MESSAGE, THOUGHT, events, parsed, response, stream
 from tests.translate.strategies import requests
 
@@ -123,6 +124,14 @@ def test_codex_brings_claudes_thoughts_back_verbatim(streamed: bool) -> None:
 
 def test_a_thought_of_openai_that_a_client_of_its_own_brings_to_another_upstream_stays_openais() -> None:
     assert thought_of(THOUGHT).sealed_by == "responses"  # so Anthropic's writer keeps it out
+
+
+def test_thoughts_of_another_upstream_stay_behind_when_a_session_moves_to_openai() -> None:
+    own, foreign = dict(THOUGHT), THOUGHT | {"encrypted_content": sealed("anthropic", "c2ln", "thought")}
+    body = {"model": "gpt-5.2", "input": [MESSAGE, own, foreign, CALL]}
+    assert may_hold_sealed(json.dumps(body).encode())
+    assert without_foreign_thoughts(body) == {"model": "gpt-5.2", "input": [MESSAGE, own, CALL]}
+    assert without_foreign_thoughts({"input": "x"}) == {"input": "x"}
 
 
 @pytest.mark.parametrize("name", sorted(DIALECTS.keys() - {"cohere"}))

@@ -148,6 +148,14 @@ def test_a_failed_response_says_it_in_the_words_that_codex_acts_upon(failure: Fa
     assert parsed(EventWriter(ASKED).write([*TURN[:3], failure]))[-1]["response"]["error"]["code"] == code
 
 
+@pytest.mark.parametrize(("kind", "kept"), [("billing_error", ["reasoning", "message"]), ("overloaded_error", ["reasoning"])])
+def test_what_was_said_before_a_budget_ended_it_stays(kind: str, kept: list[str]) -> None:
+    told = written(*TURN[:8], Failure(kind, "m"))
+    output = told[-1]["response"]["output"]
+    assert [item["type"] for item in output] == kept
+    assert kind != "billing_error" or (output[1]["status"], output[1]["content"][0]["text"]) == ("incomplete", "Let me ")
+
+
 @pytest.mark.parametrize(
     ("status", "failure", "raised"),
     [
