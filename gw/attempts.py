@@ -125,10 +125,12 @@ async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
     call.sent_model = behind if behind != demand.model else ""
     turn = ways.health.begin(way.candidate.id, clock.mono_ns())
     missed: Tried | None = None
+    outgoing: Outgoing | None = None
     done = False
     try:
         try:
             await ways.enter(call, way.deployment, receive)
+            ways.count(way)
             try:
                 if call.endpoint == "count_tokens" and not counts(demand, way.deployment, way.model):
                     await tell_count(worker, call, demand, send)
@@ -138,26 +140,10 @@ async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
                 await forward(worker, call, outgoing, receive, send)
             finally:
                 ways.leave(way.deployment)
-        except Turned as failure:
-            missed = _turned(failure, call, outgoing, decision, at_place)
-        except UpstreamError as failure:
-            if call.status:
+        except (Turned, UpstreamError, CredentialError, Refusal) as failure:
+            missed = _missed(failure, call, way, outgoing, decision, at_place)
+            if missed is None:
                 raise
-            verdict = classify(
-                0,
-                failure.kind,
-                attempt=at_place,
-                own_credential=call.own_credential,
-                saturated=failure.saturated,
-                retries=way.deployment.max_retries,
-            )
-            missed = Tried(failure, verdict, 0, failure.kind)
-        except CredentialError as failure:
-            missed = Tried(failure, Verdict("failover", "credential_refused", rest_s=5, alarm=True), 0, "upstream_no_credential")
-        except Refusal as failure:
-            if failure.slug not in NOT_HERE:
-                raise
-            missed = Tried(failure, Verdict("failover", failure.slug), 0, failure.slug)
         done = True
     finally:
         if not done or (missed is not None and isinstance(missed.failure, Refusal)):
@@ -178,6 +164,30 @@ async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
     elif missed.verdict.alarm:
         log.error('upstream "%s": %s (%s %d)', way.deployment.name, missed.verdict.why, missed.slug, missed.status)
     return missed
+
+
+def _missed(  # noqa: PLR0917 - one attempt's whole surroundings
+    failure: Failed, call: Call, way: Way, outgoing: Outgoing | None, decision: Decision, at_place: int
+) -> Tried | None:
+    """None: nothing else may be tried."""
+    if isinstance(failure, Turned):
+        assert outgoing is not None
+        return _turned(failure, call, outgoing, decision, at_place)
+    if isinstance(failure, UpstreamError):
+        if call.status:
+            return None
+        verdict = classify(
+            0,
+            failure.kind,
+            attempt=at_place,
+            own_credential=call.own_credential,
+            saturated=failure.saturated,
+            retries=way.deployment.max_retries,
+        )
+        return Tried(failure, verdict, 0, failure.kind)
+    if isinstance(failure, CredentialError):
+        return Tried(failure, Verdict("failover", "credential_refused", rest_s=5, alarm=True), 0, "upstream_no_credential")
+    return Tried(failure, Verdict("failover", failure.slug), 0, failure.slug) if failure.slug in NOT_HERE else None
 
 
 async def _admit(worker: Worker, call: Call, demand: Demand, way: Way, receive: Receive) -> None:

@@ -13,12 +13,13 @@ from gw.clock import mono_ns, wall_us
 from gw.demo.audit import Audit, audit
 from gw.demo.gateway import Gateway, GatewayFailed, free_port
 from gw.demo.scripts import by_prompt
-from gw.demo.site import LEDGER, prepare
+from gw.demo.site import LEDGER, STATE, prepare
 from gw.demo.traffic import Seat, Tally, keep_going
 from gw.demo.upstream import UpstreamThread
 from gw.domain.money import usd_rounded, usd_text
 from gw.ledger import reports
 from gw.ledger.sqlite import SqliteDatabase
+from gw.ops.admin_token import load_admin_token
 
 REPORT_EVERY_S = 5.0
 UNITS_S = {"s": 1, "m": 60, "h": 3600}
@@ -99,6 +100,7 @@ def _where_to_look(gateway: Gateway, config: Path, upstream_url: str, seats: lis
         [
             f"gw            {gateway.base_url}  (log: {gateway.log})",
             f"fake upstream {upstream_url}  (its own invoice: {upstream_url}/__invoice)",
+            f"dashboard     {gateway.base_url}/  (sign in with {load_admin_token(config.parent / STATE).text})",
             "",
             "Look, in another terminal:",
             f"  gw usage --by team --config {config}",

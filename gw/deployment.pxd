@@ -4,6 +4,7 @@
 cdef class Keyed:
     cdef public str name
     cdef public int weight
+    cdef public long long requests_per_min, tokens_per_min
     cdef public object credential
 
 

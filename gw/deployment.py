@@ -21,12 +21,14 @@ from gw.upstream.target import Target
 class Keyed:
     """One account at the upstream. `name` is "" where there is only one, not named."""
 
-    __slots__ = ("credential", "name", "weight")
+    __slots__ = ("credential", "name", "requests_per_min", "tokens_per_min", "weight")
 
-    def __init__(self, name: str, weight: int, credential: Credential) -> None:
+    def __init__(self, name: str, weight: int, credential: Credential, requests: int = 0, tokens: int = 0) -> None:
         self.name = name
         self.weight = weight
         self.credential = credential
+        self.requests_per_min = requests  # that the account allows; 0: not known
+        self.tokens_per_min = tokens
 
 
 class Deployment:
@@ -106,7 +108,8 @@ def _accounts(upstream: Upstream) -> Iterator[Keyed]:
         reason = f'The upstream "{upstream.name}" has no credential ({key.reference or "api_key"} is not set).'
         yield Keyed("", 1, credential_of(replace(common, api_key=key.reveal() if key else "", reason=reason)))
     for one in upstream.credential:
-        yield Keyed(one.name, one.weight, credential_of(_account(upstream, one, common)))
+        credential = credential_of(_account(upstream, one, common))
+        yield Keyed(one.name, one.weight, credential, one.requests_per_min, one.tokens_per_min)
 
 
 def _account(upstream: Upstream, one: Configured, common: Account) -> Account:

@@ -20,7 +20,7 @@ from gw.deployment import Deployment
 from gw.domain.usage import Reading, Usage
 from gw.errors import Refusal
 from gw.exchange import Outgoing, forward
-from gw.providers.passages import Passage, passage_of
+from gw.providers.passages import Passage
 from gw.providers.usage_dialects import usage_from
 from gw.settle import Call
 from gw.wire.asgi import Message, Receive, Send
@@ -31,12 +31,10 @@ METERED_MAX = 64 * 1024 * 1024  # an answer larger than this is passed on unread
 
 async def passage(worker: Worker, call: Call, demand: Demand, receive: Receive, send: Send) -> None:
     """Raises Refusal, UpstreamError."""
-    found, deployment = _place(call, demand)
+    found, path, deployment = _place(call, demand)
     call.deployment = deployment
     if call.snapshot.governed:
         worker.governor.admit_unweighed(call)
-    path = found.upstream_path(demand.door.path.encode())
-    path = path + b"?" + demand.upstream_query if demand.upstream_query else path
     head = demand.sent.head + deployment.lines(demand.door.dialect or "anthropic", demand.sent.head)
     made = Outgoing(demand.method, path, head, demand.body)
     if call.own_credential:
@@ -47,16 +45,15 @@ async def passage(worker: Worker, call: Call, demand: Demand, receive: Receive, 
     await forward(worker, call, made, receive, reader.send if reader is not None else send)
 
 
-def _place(call: Call, demand: Demand) -> tuple[Passage, Deployment]:
+def _place(call: Call, demand: Demand) -> tuple[Passage, bytes, Deployment]:
     """Raises Refusal (unknown_path, upstream_not_allowed)."""
     door, refused = demand.door, False
     for one in call.snapshot.deployments:
-        passages = [each for each in one.rules.passages(one.place) if each.family == door.family]
-        found = passage_of(passages, demand.method, door.path.encode())
-        if found is None:
+        found = one.rules.passed(one.place, demand.method, door.path.encode(), demand.query)
+        if found is None or found[0].family != door.family:
             continue
         if call.account.may_use_upstream(one.name):
-            return found, one
+            return *found, one
         refused = True
     if refused:
         key = call.account.key_name

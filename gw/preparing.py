@@ -122,6 +122,8 @@ def _enveloped(demand: Demand, deployment: Deployment, client: str, upstream: st
 def _written(demand: Demand, deployment: Deployment, client: str, upstream: str, model: str) -> Made:
     """In another dialect."""
     asked = replace(demand.asked, model=model, lost=[])
+    if asked.held:
+        raise Refusal("cannot_carry", asked.held)
     _cap(asked, demand)
     dialect = upstream if upstream in DIALECTS else ANTHROPIC
     body = DIALECTS[dialect].write_request(asked, deployment.quirks(upstream, model))
@@ -140,15 +142,15 @@ def _embeddings(demand: Demand, deployment: Deployment, upstream: str, model: st
     body = demand.json
     client = demand.door.dialect
     speech = EmbeddingSpeech(client, upstream, demand.model)
-    if client == upstream:
-        return demand.sent.head, _renamed(demand, demand.plain, model) if client == "embeddings" else demand.plain, speech
+    if client == upstream == "embeddings":
+        return demand.sent.head, _renamed(demand, demand.plain, model), speech
     wanted = embeddings.read_openai(body) if client == "embeddings" else embeddings.read_gemini(body, model)
     speech.wanted = replace(wanted, model=model)
     return OWN_HEAD, orjson.dumps(embeddings.UPSTREAMS[upstream].write(speech.wanted)), speech
 
 
 def _speech(client: str, upstream: str, deployment: Deployment, asked: Request, hidden: UsageHidden | None = None) -> Speech:
-    provider, _ = deployment.rules.usage(upstream)
+    provider = deployment.quirks(upstream, asked.model).usage_of or deployment.rules.usage(upstream)[0]
     return Speech(client, upstream, provider, asked, hidden=hidden)
 
 

@@ -1,23 +1,28 @@
 """Between a client and an upstream of another dialect, or of the same that is not Anthropic's: what each is told of an answer.
 
-Whatever is spoken, the tap hears it in Anthropic's words: so metering, budgets beside a stream, what a killed worker had seen, and
-where a stream may be ended are one mechanism for all dialects.
+Whatever is spoken, the tap hears it in Anthropic's words: so metering, budgets beside a stream, what a killed worker had seen,
+and where a stream may be ended are one mechanism for all dialects.
 
     upstream's bytes --reader--> events --writer--> client's bytes
                                        \\--Anthropic's writer--> the tap's bytes (the client's own, if it speaks Anthropic)
 """
 
 import zlib
+from collections.abc import Callable
 from typing import Protocol
 
 import orjson
 
 from gw.translate.anthropic_answer import write_answer
 from gw.translate.anthropic_events import EventWriter as AnthropicWriter
+from gw.translate.chat_usage import ChatMeter
+from gw.translate.converse_meter import ConverseMeter
 from gw.translate.dialect import Dialect, EventReader, EventWriter
 from gw.translate.dialects import DIALECTS
 from gw.translate.form import Answer, End, Event, Failure, Json, Request, Start
-from gw.translate.invoke import FramesToEvents
+from gw.translate.gemini_meter import GeminiMeter
+from gw.translate.invoke import FramesToEvents, sse_error
+from gw.translate.responses_meter import ResponsesMeter
 
 ANY_WINDOW = 47  # gzip or zlib, whichever it is
 DECODED_MAX = 64 * 1024 * 1024
@@ -31,8 +36,11 @@ GARBLED = Failure("api_error", "The upstream's answer cannot be read.", code="ga
 class Interpreter(Protocol):
     """Of one stream. `served_model` and `charge_pusd`: as the upstream has said so far."""
 
-    served_model: str
-    charge_pusd: int | None
+    @property
+    def served_model(self) -> str: ...
+
+    @property
+    def charge_pusd(self) -> int | None: ...
 
     def hear(self, chunk: bytes) -> Told: ...
 
@@ -86,42 +94,60 @@ class Translated:
         return self._client.fail(failure)
 
 
+class Meter(Protocol):
+    """Hears an upstream's bytes and tells the tap."""
+
+    def feed(self, chunk: bytes) -> bytes: ...
+
+    def close(self) -> bytes: ...
+
+
+METERS: dict[str, Callable[[str], Meter]] = {
+    "chat": ChatMeter,
+    "completions": lambda provider: ChatMeter(provider, DIALECTS["completions"].event_reader(provider)),  # type: ignore[arg-type]
+    "responses": ResponsesMeter,
+    "gemini": GeminiMeter,
+    "converse": lambda provider: ConverseMeter(),
+    "invoke": lambda provider: FramesToEvents(),
+}
+
+
 class Beside:
     """The client's own dialect: its bytes pass as they come, and are read beside."""
 
-    __slots__ = ("_boundary", "_client", "_hidden", "_inflater", "_reader", "_tap", "charge_pusd", "served_model")
+    __slots__ = ("_boundary", "_client", "_hidden", "_inflater", "_meter")
 
-    def __init__(self, reader: EventReader, client: EventWriter, hidden: "Filter | None", encoding: bytes) -> None:
+    def __init__(self, meter: Meter, client: EventWriter, hidden: "Filter | None", encoding: bytes) -> None:
         """`client` says what gw itself adds. `hidden` takes out of the bytes what the client has not asked for."""
-        self._reader = reader
+        self._meter = meter
         self._client = client
-        self._tap = AnthropicWriter()
         self._hidden = hidden
         self._inflater = Inflater(encoding) if encoding else None
         self._boundary = True
-        self.served_model = ""
-        self.charge_pusd: int | None = None
+
+    @property
+    def served_model(self) -> str:
+        return getattr(self._meter, "served_model", "")
+
+    @property
+    def charge_pusd(self) -> int | None:
+        return getattr(self._meter, "charge_pusd", None)
 
     def hear(self, chunk: bytes) -> Told:
         plain: bytes | None = chunk
         if self._inflater is not None:
             plain = self._inflater.inflate(chunk)
-        events: list[Event] = self._reader.feed(plain) if plain is not None else [GARBLED]
+            if plain is None:
+                return chunk, sse_error(GARBLED)
+        told = self._meter.feed(plain) if plain else b""
         if self._hidden is not None and plain is not None:
             chunk = self._hidden.feed(plain)
         if chunk:
             self._boundary = chunk.endswith((b"\n\n", b"\r\n\r\n"))
-        return chunk, self._story(events)
+        return chunk, told
 
     def close(self) -> Told:
-        rest = self._hidden.close() if self._hidden is not None else b""
-        return rest, self._story(self._reader.close())
-
-    def _story(self, events: list[Event]) -> bytes:
-        if not events:
-            return b""
-        note(self, events)
-        return self._tap.write(events)
+        return self._hidden.close() if self._hidden is not None else b"", self._meter.close()
 
     def ping(self) -> bytes:
         return self._client.ping() if self._boundary and self._inflater is None else b""
@@ -182,7 +208,7 @@ class Inflater:
             return None
 
 
-def note(of: Translated | Beside, events: list[Event]) -> None:
+def note(of: Translated, events: list[Event]) -> None:
     """What the tap is not told: the model's own name, and a charge that the provider states."""
     first, last = events[0], events[-1]
     if type(first) is Start:
@@ -232,13 +258,13 @@ def dialect_of(name: str) -> Dialect:
     return DIALECTS["anthropic"] if name in ANTHROPICS else DIALECTS[name]
 
 
-def interpreter(
+def interpreter(  # noqa: PLR0917 - what both sides are
     upstream: str, provider: str, client: str, asked: Request, encoding: bytes, hidden: Filter | None = None
 ) -> Interpreter:
     """For a stream of `upstream`'s, whose client has asked so; both are names of dialects."""
     if upstream == "invoke" and client in ANTHROPICS:
         return Unwrapped(dialect_of(client).event_writer(asked))
-    reader, writer = dialect_of(upstream).event_reader(provider), dialect_of(client).event_writer(asked)
+    writer = dialect_of(client).event_writer(asked)
     if upstream == client:
-        return Beside(reader, writer, hidden, encoding)
-    return Translated(reader, writer, None if client in ANTHROPICS else AnthropicWriter(), encoding)
+        return Beside(METERS[upstream](provider), writer, hidden, encoding)
+    return Translated(dialect_of(upstream).event_reader(provider), writer, None if client in ANTHROPICS else AnthropicWriter(), encoding)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
 from gw import clock
-from gw._fast import weigh
+from gw._fast import Limit, weigh
 from gw.admit.gate import Blocked
 from gw.demand import Demand
 from gw.deployment import Deployment, Keyed
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from gw.worker import Worker
 
 US_PER_MINUTE = 60_000_000
+NS_PER_S = 1_000_000_000
+NO_LIMIT = 10**12  # a minute
 NOT_FAILED = Verdict("pass", "refused")
 
 
@@ -90,8 +93,26 @@ class Ways:
         self._credentials = credentials_of(config)
         self._deployments = {one.name: one for one in snapshot.deployments}
         self._router: Router = router_of(config, snapshot.deployments, snapshot.rates)
+        self._limits = {
+            (one.name, keyed.name): limits
+            for one in snapshot.deployments
+            for keyed in one.accounts
+            if (limits := self._limits_of(one, keyed))
+        }
         self._sessions_max = config.routing.affinity_sessions
         self.health.keep((one.name, keyed.name) for one in snapshot.deployments for keyed in one.accounts)
+
+    def _limits_of(self, deployment: Deployment, keyed: Keyed) -> tuple[Limit, ...]:
+        """(of requests, of tokens), shared by all workers; () without any."""
+        if not (keyed.requests_per_min or keyed.tokens_per_min):
+            return ()
+        found = []
+        for kind, amount in (("requests", keyed.requests_per_min), ("tokens", keyed.tokens_per_min)):
+            text = f"credential\0{deployment.name}\0{keyed.name}\0{kind}".encode()
+            key = int.from_bytes(blake2b(text, digest_size=8).digest(), "little") | 1
+            units = amount or NO_LIMIT
+            found.append(Limit(self._worker.state.buckets, key, units, 60 * NS_PER_S, units))
+        return tuple(found)
 
     # --- where to -------------------------------------------------------------------------------------------------------------
 
@@ -113,7 +134,25 @@ class Ways:
         if call.own_credential:
             return candidates[:1]
         several = with_credentials(candidates, self._credentials)
-        return self.health.pick(several, clock.mono_ns(), self.session_of(call, demand), by=decision.by)
+        return self.health.pick(self._open(several), clock.mono_ns(), self.session_of(call, demand), by=decision.by)
+
+    def _open(self, several: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        """Those whose credential has not used up what is configured of its own limits. Raises Refusal if none is left."""
+        if not self._limits:
+            return several
+        now_ns = clock.mono_ns()
+        waits = [max((one.check(now_ns) for one in self._limits.get(each.id, ())), default=0) for each in several]
+        found = tuple(each for each, wait_ns in zip(several, waits, strict=True) if not wait_ns)
+        if not found:
+            wait_s = max(-(-min(waits) // NS_PER_S), 1)
+            raise Refusal("upstream_saturated", "All credentials for this model have used up their limits.", retry_after_s=wait_s)
+        return found
+
+    def count(self, way: Way, *, tokens: int = 0) -> None:
+        """A request to the credential, or what an answer has used there."""
+        for limit, units in zip(self._limits.get(way.candidate.id, ()), (0 if tokens else 1, tokens), strict=False):
+            if units:
+                limit.debt(units, clock.mono_ns())
 
     def way(self, candidate: Candidate) -> Way:
         deployment = self._deployments[candidate.deployment]
@@ -178,9 +217,14 @@ class Ways:
 
     def warmed(self, call: Call, way: Way) -> None:
         """The client has its answer: what of its prompt is in the provider's cache now."""
-        if not call.session_id or call.record is None:
-            return
         record = call.record
+        if record is None:
+            return
+        if self._limits:
+            inputs = record.input_tokens + record.cache_write_5m_tokens + record.cache_write_1h_tokens  # reads count nowhere
+            self.count(way, tokens=inputs + record.output_tokens)
+        if not call.session_id:
+            return
         tokens = record.cache_read_tokens + record.cache_write_5m_tokens + record.cache_write_1h_tokens
         if not tokens:
             return

@@ -89,11 +89,12 @@ def _log(sort: str = "ended_at", *, second: bool = False, **filters: str) -> Cal
         asked = Asked(wanted=parse(query, ledger.end_us), sort=sort, limit=PAGE, count=not second)
         if not second:
             return page(ledger.database, asked)
-        key = (sort, *sorted(query.items()))
+        key = (ledger.database.name, sort, *sorted(query.items()))
         if key not in _first:
             _first[key] = page(ledger.database, replace(asked, count=True))
         first = _first[key]
-        assert first.next is not None, "there is no second page"
+        if first.next is None:
+            return first  # a small ledger has no second page
         return page(ledger.database, replace(asked, after=first.next, until_seq=first.until_seq))
 
     return ask

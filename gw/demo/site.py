@@ -34,7 +34,8 @@ BUDGETS = (
     ('name = "developer-daily"', 'key = "*"', "each = true", 'limit_usd = "8"', 'window = "day"', 'mode = "soft"'),
     ('name = "project-hourly"', 'project = "*"', "each = true", 'limit_usd = "2.50"', 'window = "hour"', 'mode = "shadow"'),
 )
-LEDGER = "state/gw.db"  # below the demo's directory
+STATE = "state"  # below the demo's directory
+LEDGER = f"{STATE}/gw.db"
 UPSTREAM_KEY = "sk-ant-demo"
 
 
@@ -70,7 +71,7 @@ def _config(upstream_url: str, port: int) -> str:
         "[server]",
         f"port = {port}",
         "workers = 1",
-        'state_dir = "state"',
+        f'state_dir = "{STATE}"',
         "[storage]",
         f'url = "sqlite:///{LEDGER}"',
         "[auth]",

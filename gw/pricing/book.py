@@ -269,7 +269,7 @@ class PriceBook:
         if plan.listed is None or plan.billed is None:
             return Priced(0, 0, price_version=UNPRICED, flags=(UNPRICED,))
         flags = (*plan.flags, *flags)
-        if is_free(reading):
+        if is_free(reading) and (where[0] == "anthropic" or "claude" in where[3]):  # a rule of Anthropic's
             return Priced(0, 0, price_version=plan.version, flags=(*flags, "refusal_free"))
 
         listed = bill(reading, plan.listed, partial(_listed, plan_of), batch=batch)

@@ -54,11 +54,11 @@ def _mark(found: list[Block], cache: Cache) -> None:
 
 
 def block_of(part: Json) -> Block | None:
-    """None for an empty object."""
+    """None for an empty object, and for a text that is none."""
     for kind, value in part.items():
         reader = _READERS.get(kind)
         found = reader(value) if reader else None
-        return Foreign(CONVERSE, kind, part) if found is None else found
+        return Foreign(CONVERSE, kind, part) if found is None and kind != "text" else found
     return None
 
 

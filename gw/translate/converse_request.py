@@ -25,6 +25,7 @@ from gw.translate.form import (
 from gw.translate.loose import count_at, loaded, object_at, text_at
 
 _READ = {"messages", "system", "inferenceConfig", "toolConfig", "additionalModelRequestFields", "serviceTier", "outputConfig"}
+_OBJECTS = ("image", "document", "video", "audio", "toolUse", "toolResult", "reasoningContent", "citationsContent", "cachePoint")
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
 _LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
@@ -33,7 +34,7 @@ def read_request(body: Json, entrance: Entrance) -> Request:
     """Raises Refusal invalid_field."""
     asked = Request(CONVERSE, entrance.model, stream=entrance.stream, model_named=entrance.model)
     asked.messages = tuple(_message(one, f"messages.{at}") for at, one in enumerate(_list(body, "messages")))
-    asked.system = blocks_of(_list(body, "system"))
+    asked.system = blocks_of(_parts(body, "system", ""))
     asked.foreign = {name: value for name, value in body.items() if name not in _READ}
     _sampling(asked, _object(body, "inferenceConfig"))
     _tools(asked, _object(body, "toolConfig"))
@@ -67,7 +68,23 @@ def _message(value: Any, place: str) -> Message:
     role = value.get("role")
     if not isinstance(role, str) or role not in _ROLES:
         _wrong(f"{place}.role", "must be user, assistant or system")
-    return Message(_ROLES[role], blocks_of(_list(value, "content", f"{place}.")))
+    return Message(_ROLES[role], blocks_of(_parts(value, "content", f"{place}.")))
+
+
+def _parts(source: Json, name: str, place: str) -> list[Any]:
+    """The list of blocks, each an object, whose value is a text or an object as its kind says; new kinds have any."""
+    parts = _list(source, name, place)
+    for at, part in enumerate(parts):
+        here = f"{place}{name}.{at}"
+        if not isinstance(part, dict):
+            _wrong(here, "must be an object")
+        if "text" in part and not isinstance(part["text"], str):
+            _wrong(f"{here}.text", "must be a text")
+        for kind in _OBJECTS:
+            value = _object(part, kind, f"{here}.")
+            if kind == "toolResult" and value:
+                _parts(value, "content", f"{here}.toolResult.")
+    return parts
 
 
 def _number(source: Json, name: str, place: str) -> float | None:

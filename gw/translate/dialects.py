@@ -33,7 +33,7 @@ def error_headers(dialect: str, failure: Failure) -> list[tuple[bytes, bytes]]:
 
 
 # What says errors where an operation has no dialect of its own.
-ALIKE = {"": "anthropic", "vertex_anthropic": "anthropic", "embeddings": "chat", "completions": "chat", "gemini_embeddings": "gemini"}
+ALIKE = {"": "anthropic", "vertex_anthropic": "anthropic", "embeddings": "chat", "gemini_embeddings": "gemini"}
 
 
 def speaker(name: str) -> Dialect:

@@ -1,6 +1,6 @@
-"""A request's weight, in Anthropic's shape but without its words: what a call may cost is judged from it (gw._fast.peek and weigh).
+"""A request's weight, in Anthropic's shape but without its words: what a call may cost is judged from it.
 
-Texts become blanks of the same size in UTF-8, media blanks of the size of their base64, so that one estimator serves all dialects.
+Texts become blanks of the same size in UTF-8, media blanks of the size of their base64: one estimator serves all dialects.
 """
 
 import orjson

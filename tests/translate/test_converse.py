@@ -7,6 +7,7 @@ import orjson
 import pytest
 from botocore.exceptions import ClientError, EventStreamError
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gw.domain.quirks import Quirks
 from gw.domain.usage import Usage
@@ -39,8 +40,10 @@ from gw.translate.form import (
 )
 from tests.translate.bedrock import STREAM, Json, Reply, client, faults, serving
 from tests.translate.strategies import PNG, answers, requests
+from tests.translate.test_converse_broken import anything
 
 SONNET = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+BLOCKS = ("text", "image", "document", "toolUse", "toolResult", "reasoningContent", "citationsContent", "cachePoint")
 HI = {"role": "user", "content": [{"text": "hi"}]}
 USAGE = Usage(7, 9, 100, 20, 10)
 FAILURE = Failure("rate_limit_error", "slow down", 429)
@@ -312,7 +315,12 @@ WRONG = [
     ({"messages": ["hi"]}, "messages.0: must be an object"),
     ({"messages": [{"role": "tool", "content": []}]}, "messages.0.role: must be user, assistant or system"),
     ({"messages": [{"role": "user", "content": "hi"}]}, "messages.0.content: must be a list"),
+    ({"messages": [{"role": "user", "content": ["hi"]}]}, "messages.0.content.0: must be an object"),
+    ({"messages": [{"role": "user", "content": [{"text": 5}]}]}, "messages.0.content.0.text: must be a text"),
+    ({"messages": [{"role": "user", "content": [{"toolUse": []}]}]}, "messages.0.content.0.toolUse: must be an object"),
+    ({"messages": [{"role": "user", "content": [{"toolResult": {"content": [{"text": 5}]}}]}]}, "toolResult.content.0.text"),
     ({"system": "hi"}, "system: must be a list"),
+    ({"system": [{"text": None}]}, "system.0.text: must be a text"),
     ({"inferenceConfig": []}, "inferenceConfig: must be an object"),
     ({"inferenceConfig": {"maxTokens": "5"}}, "inferenceConfig.maxTokens: must be a number"),
     ({"toolConfig": {"tools": [{"toolSpec": {}}]}}, "toolConfig.tools.0.toolSpec.name: is missing"),
@@ -350,3 +358,20 @@ MORE: list[tuple[Json, Effort]] = [
 def test_thinking_in_the_words_of_each_model(more: Json, effort: Effort) -> None:
     asked = CONVERSE_DIALECT.read_request({"messages": [HI], "additionalModelRequestFields": more}, Entrance("converse", "m"))
     assert asked.effort == effort and asked.foreign == {}
+
+
+blocks = st.dictionaries(st.sampled_from((*BLOCKS, "new")), st.text(max_size=5) | anything, min_size=1, max_size=1)
+turns = st.fixed_dictionaries({"role": st.sampled_from(("user", "assistant", "system")), "content": st.lists(blocks, max_size=3)})
+
+
+@settings(max_examples=200)
+@given(st.lists(turns, max_size=3), st.sampled_from(("system", "toolConfig", "outputConfig", "inferenceConfig")), anything)
+def test_any_body_is_refused_or_read_and_written_again(messages: list[Json], name: str, value: Any) -> None:
+    try:
+        asked = CONVERSE_DIALECT.read_request({"messages": messages, name: value}, Entrance("converse", SONNET))
+        CONVERSE_DIALECT.write_request(asked, Quirks())
+    except Refusal as refusal:
+        assert refusal.slug in {"invalid_field", "cannot_carry"}
+    answer = CONVERSE_DIALECT.read_answer({"output": {"message": messages[0] if messages else {}}, "usage": value}, "bedrock")
+    if isinstance(answer, Answer):
+        CONVERSE_DIALECT.write_answer(answer, Request("converse"))
