@@ -25,6 +25,7 @@ from gw.translate.chat_usage import UsageHidden, with_usage
 from gw.translate.dialects import DIALECTS
 from gw.translate.form import Effort, Request
 from gw.translate.invoke import from_bedrock, to_bedrock, to_vertex
+from gw.translate.seal import may_hold_sealed
 
 OWN_HEAD = b"content-type: application/json\r\naccept-encoding: identity\r\nuser-agent: gw/%b\r\n" % __version__.encode()
 BETA = b"anthropic-beta"
@@ -53,6 +54,10 @@ def prepare(demand: Demand, deployment: Deployment, model: str, *, own_credentia
     speech: Speech | None
     if door.endpoint == "embeddings":
         head, body, speech = _embeddings(demand, deployment, upstream, model)
+    elif client in ANTHROPICS and upstream in ANTHROPICS and may_hold_sealed(demand.plain):
+        # Thoughts and tool calls of another upstream's, earlier in the conversation: Anthropic knows neither.
+        head, body, speech = _written(demand, deployment, client, upstream, model)
+        head, speech = (demand.sent.head, None) if client == upstream == ANTHROPIC else (head, speech)
     elif client == upstream == ANTHROPIC:
         head, body, speech = demand.sent.head, _renamed(demand, _capped(demand, client), model), None
     elif client == upstream:
@@ -131,7 +136,10 @@ def _written(demand: Demand, deployment: Deployment, client: str, upstream: str,
         body = {"model": model, **body}
         if asked.stream:
             body["stream"] = True
-    written = orjson.dumps(body)
+    try:
+        written = orjson.dumps(body)
+    except TypeError as error:  # nested beyond what it writes: a tool's schema
+        raise Refusal("invalid_field", f"The request cannot be written for the upstream: {error}.") from error
     if upstream == VERTEX:
         written, _ = to_vertex(written, (), model, asked.lost)
     demand.lost = asked.lost

@@ -267,4 +267,5 @@ def interpreter(  # noqa: PLR0917 - what both sides are
     writer = dialect_of(client).event_writer(asked)
     if upstream == client:
         return Beside(METERS[upstream](provider), writer, hidden, encoding)
-    return Translated(dialect_of(upstream).event_reader(provider), writer, None if client in ANTHROPICS else AnthropicWriter(), encoding)
+    tap = None if client in ANTHROPICS else AnthropicWriter()
+    return Translated(dialect_of(upstream).event_reader(provider), writer, tap, encoding)

@@ -271,7 +271,8 @@ class Ways:
         queue = self._queues.get(name)
         if queue is None:
             queue = self._queues[name] = queue_of(self._worker.snapshot.config)
-        entered = queue.enter(call.account.team, self._worker.snapshot.config.routing.team_weights.get(call.account.team, 1), clock.mono_ns())
+        weights = self._worker.snapshot.config.routing.team_weights
+        entered = queue.enter(call.account.team, weights.get(call.account.team, 1), clock.mono_ns())
         if entered.displaced is not None:
             self._wake(entered.displaced, full=True)
         if entered.ticket is None:

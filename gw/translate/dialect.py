@@ -66,7 +66,8 @@ class Dialect(Protocol):
     # as the upstream's
     def write_request(self, asked: Request, quirks: Quirks) -> Json:
         """The body without what the address says. `asked.model` is the upstream's name of the model. Another dialect's
-        `asked.held` is refused before, by whoever asks for this. Raises Refusal cannot_carry; notes in `asked.lost` what it leaves out."""
+        `asked.held` is refused before, by whoever asks for this. Raises Refusal cannot_carry; notes in `asked.lost` what it
+        leaves out."""
         ...
 
     def read_answer(self, body: Json, provider: str) -> Answer | Failure:

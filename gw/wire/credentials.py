@@ -1,7 +1,7 @@
 """Where clients of other providers put their credential, brought to the headers that gw.wire.headers knows.
 
-Google's send `x-goog-api-key` or `?key=`; Azure's `api-key`; AWS's sign each request with a secret key that gw does not have: there
-the virtual key stands where the access key id does, and is the secret itself; a client with a Bedrock API key sends it as bearer.
+Google's send `x-goog-api-key` or `?key=`; Azure's `api-key`; AWS's sign each request with a secret key that gw does not have:
+there the virtual key stands where the access key id does, and is the secret itself; a Bedrock API key comes as bearer.
 """
 
 from gw.wire.asgi import Scope
