@@ -25,6 +25,7 @@ from gw.translate.chat_usage import UsageHidden, with_usage
 from gw.translate.dialects import DIALECTS
 from gw.translate.form import Effort, Request
 from gw.translate.invoke import from_bedrock, to_bedrock, to_vertex
+from gw.translate.responses_items import without_foreign_thoughts
 from gw.translate.seal import may_hold_sealed
 
 OWN_HEAD = b"content-type: application/json\r\naccept-encoding: identity\r\nuser-agent: gw/%b\r\n" % __version__.encode()
@@ -94,6 +95,8 @@ def _same(demand: Demand, deployment: Deployment, client: str, model: str) -> Ma
     """Bytes through."""
     asked = demand.asked
     body = _capped(demand, client)
+    if client == "responses" and may_hold_sealed(body):
+        body = orjson.dumps(without_foreign_thoughts(orjson.loads(body)))
     if client in ("chat", "responses"):
         body = _renamed(demand, body, model)
     hidden = None

@@ -42,8 +42,9 @@ def answer_of(refusal: Refusal, call_id: str, dialect: str, contact: str) -> Ans
         return status, headers, body
     failure = Failure(refusal.kind.type, refusal.message.replace(ADMINISTRATOR, contact), status, refusal.slug)
     body = orjson.dumps(speaker(dialect).write_error(failure, call_id))
+    status, more = error_headers(dialect, failure)
     headers = [one for one in headers if one[0] != b"content-length"]
-    return status, [*headers, *error_headers(dialect, failure), (b"content-length", b"%d" % len(body))], body
+    return status, [*headers, *more, (b"content-length", b"%d" % len(body))], body
 
 
 def outcome_of(slug: str, call: Call) -> Outcome:

@@ -141,7 +141,8 @@ class Stream:
             if sending is not None:
                 await sending
         if self._between is not None:
-            sending = self._told(*self._between.close())
+            chunk, story = self._between.close()
+            sending = self._told(chunk, story)
             if sending is not None:
                 await sending
         return True
@@ -158,7 +159,8 @@ class Stream:
     def _pass_on(self, chunk: bytes) -> Awaitable[None] | None:
         """To the tap, then to the client. What it gives is to be awaited before the next."""
         if self._between is not None:
-            return self._told(*self._between.hear(chunk))
+            told, story = self._between.hear(chunk)
+            return self._told(told, story)
         return self._told(chunk, chunk)
 
     def _told(self, chunk: bytes, story: bytes) -> Awaitable[None] | None:

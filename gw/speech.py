@@ -53,7 +53,7 @@ class Speech:
     def error(self, failure: Failure, call_id: str, headers: Headers) -> tuple[Headers, bytes]:
         """(headers, body) for the client, of an upstream's error in another dialect."""
         body = orjson.dumps(_dialect(self.client).write_error(failure, call_id))
-        return [*self.kept(headers), JSON_TYPE, *error_headers(self.client, failure)], body
+        return [*self.kept(headers), JSON_TYPE, *error_headers(self.client, failure)[1]], body
 
     def stream_headers(self, headers: Headers) -> Headers:
         if self.same and self.hidden is None:

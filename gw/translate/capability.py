@@ -60,7 +60,7 @@ def refuse_server_tools(asked: Request) -> None:
     if asked.held:
         raise Refusal("cannot_carry", asked.held)
     for tool in asked.tools:
-        if tool.server is not None:
+        if tool.server is not None and not tool.custom:
             raise Refusal("cannot_carry", _server_words(asked, tool.name or tool.server.kind, tool.server.kind))
     for name, what in RUN_BY_PROVIDER.items() if asked.dialect == ANTHROPIC else ():
         if asked.foreign.get(name):

@@ -24,12 +24,12 @@ DIALECTS: dict[str, Dialect] = {
 }
 
 
-def error_headers(dialect: str, failure: Failure) -> list[tuple[bytes, bytes]]:
-    """What an error of this dialect says in its head, beside the body of `write_error`."""
+def error_headers(dialect: str, failure: Failure) -> tuple[int, list[tuple[bytes, bytes]]]:
+    """Status and further headers of an error in this dialect, beside the body of `write_error`."""
     if dialect in ("converse", "invoke"):
-        _, name = error_head(failure)
-        return [(b"x-amzn-errortype", name.encode())]
-    return []
+        status, name = error_head(failure)
+        return status, [(b"x-amzn-errortype", name.encode())]
+    return failure.status, []
 
 
 # What says errors where an operation has no dialect of its own.

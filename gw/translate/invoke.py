@@ -7,6 +7,7 @@ A stream of Bedrock's has each of Anthropic's events in base64 in a frame `chunk
 one into the other, without reading more of an event than they must.
 """
 
+import re
 from base64 import b64encode
 from binascii import a2b_base64
 from collections.abc import Iterable
@@ -34,6 +35,7 @@ _CHUNK: Final = head("chunk")
 _HEAD: Final = b'{"bytes":"'
 _TYPE: Final = b'{"type":"'
 Fields = dict[str, msgspec.Raw]
+_BETWEEN: Final = re.compile(rb"[ \t\r\n,]*")
 _MESSAGES: Final = msgspec.json.Decoder(list[msgspec.Raw])
 # Bedrock's counts -> Anthropic's.
 _COUNTS: Final = {
@@ -90,17 +92,21 @@ def _less(fields: Fields, sent: list[str], unknown: list[str]) -> tuple[list[str
 
 def _messages_without(messages: bytes, names: list[str]) -> bytes | None:
     """The list of messages without these of their fields; None if there are none."""
-    if not any(b'"%b"' % name.encode() in messages for name in names):
+    marks = [b'"%b"' % name.encode() for name in names]
+    if not any(mark in messages for mark in marks):
         return None
     try:
         each = _MESSAGES.decode(messages)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    pieces, at = [], 0
+    at = messages.index(b"[") + 1
+    pieces = [messages[:at]]
     for raw in each:
         message = bytes(raw)
-        start = messages.index(message, at)
-        plain = spliced(message, names) if message.startswith(b"{") else message
+        between = _BETWEEN.match(messages, at)
+        start = between.end() if between else at
+        touched = message.startswith(b"{") and any(mark in message for mark in marks)
+        plain = spliced(message, names) if touched else message
         pieces += [messages[at:start], plain]
         at = start + len(message)
     pieces.append(messages[at:])

@@ -217,7 +217,7 @@ def test_a_full_upstream_is_529_and_costs_nothing(house: Stage) -> None:
     assert (second.status, second.header("x-gw-error"), second.header("retry-after")) == (529, "upstream_saturated", "2")
     assert second.json["error"]["type"] == "overloaded_error" and "connections_max" in second.json["error"]["message"]
     (row,) = house.gateway.session_rows("full", 1)
-    assert (row["outcome"], row["usage_source"], row["list_pusd"]) == ("upstream_error", "none", 0)
+    assert (row["outcome"], row["usage_source"], row["list_pusd"]) == ("refused", "none", 0)
 
 
 REFUSED_ONCE = [("unknown", OPUS), ("late", OPUS), ("narrow", OPUS), ("ada", KEYLESS), ("ada", OPUS)]

@@ -102,7 +102,14 @@ def test_fields_yet_unknown_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    "messages", [b"[]", b'"output_config"', b'[1,"output_config",{"output_config":1}]', b'[{"a":"output_config"}]']
+    "messages",
+    [
+        b"[]",
+        b'"output_config"',
+        b'[1,"output_config",{"output_config":1}]',
+        b'[{"a":"output_config"}]',
+        b' [ [ "output_config" ] ,\n {"output_config":1} , {} ]',
+    ],
 )
 def test_messages_of_any_shape_pass(messages: bytes) -> None:
     sent = orjson.loads(to_bedrock(b'{"messages":%b}' % messages, ["per-turn-control-2026-07-01"], OPUS, []))

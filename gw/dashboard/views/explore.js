@@ -97,10 +97,16 @@ function ranked(groups, measure) {
   return groups.sort((a, b) => Number(a.group === null) - Number(b.group === null) || sum(b) - sum(a));
 }
 
+/** A first bucket that begins late stands where it would begin, so that bars are as wide as they can be. @param {number[]} times */
+function even(times) {
+  const step = times[2] - times[1];
+  return step > times[1] - times[0] ? [times[1] - step, ...times.slice(1)] : times;
+}
+
 function Found({ of, ask }) {
   if (!of.items.length) return html`<${Card}><${Empty} title="Nothing was used">In this time, with these filters. Choose a longer range, or take a filter away.</${Empty}></${Card}>`;
   const groups = ranked(byGroup(of.items, ask.groups), ask.measure);
-  const times = of.buckets.map((one) => Date.parse(one) / 1000);
+  const times = even(of.buckets.map((one) => Date.parse(one) / 1000));
   const at = new Map(of.buckets.map((one, index) => [one, index]));
   let colours = 0;
   const series = groups.map((one) => {

@@ -67,7 +67,7 @@ function Workers({ of, version }) {
     { name: "calls", title: "Calls now", number: true, cell: (one) => count(one.in_flight) },
     { name: "journal", title: "Journal", cell: (one) => html`<${Badge} kind=${one.journal_healthy ? "good" : "bad"}>${one.journal_healthy ? "good" : "cannot be written"}</${Badge}>` },
     { name: "config", title: "Config", number: true, cell: (one) => html`<span class=${one.snapshot_version === version ? "" : "warn"} title=${one.snapshot_version === version ? "That in force" : "It still has the one before"}>${one.snapshot_version}</span>` },
-    { name: "silent", title: "Silent for", number: true, cell: (one) => html`<span class=${`nowrap ${one.silent_ms > 5000 ? "bad" : ""}`}>${duration(one.silent_ms * 1000)}</span>` },
+    { name: "silent", title: "Silent", number: true, cell: (one) => html`<span class=${`nowrap ${one.silent_ms > 5000 ? "bad" : ""}`}>${duration(one.silent_ms * 1000)}</span>` },
   ];
   return html`<${Card} title="Workers" flush><${Table} label="Workers" columns=${columns} rows=${of} rowKey=${(one) => one.index} /></${Card}>`;
 }

@@ -98,8 +98,8 @@ function Models({ of, onOpen, onFix }) {
     { name: "cost", title: "Cost", number: true, cell: (one) => html`<${Usd} of=${one.values.billed_usd} />` },
     { name: "input", title: "Input", hint: "USD per million tokens", number: true, cell: rate("input") },
     { name: "output", title: "Output", hint: "USD per million tokens", number: true, cell: rate("output") },
-    { name: "read", title: "Cache read", hint: "USD per million tokens", number: true, cell: rate("cache_read") },
-    { name: "write", title: "Cache write", hint: "USD per million tokens, kept for 5 minutes", number: true, cell: rate("cache_write_5m") },
+    { name: "read", title: "Cached", hint: "USD per million tokens, read from the cache", number: true, cell: rate("cache_read") },
+    { name: "write", title: "Write", hint: "USD per million tokens, written to the cache for 5 minutes", number: true, cell: rate("cache_write_5m") },
     { name: "card", title: "Price card", cell: (one) => html`<${CardCell} of=${one} onFix=${onFix} />` },
     { name: "overrides", title: "Overrides", cell: (one) => (one.overrides.length ? one.overrides.map((name) => html`<${Badge} key=${name} kind=${first(one)?.override === name ? "accent" : ""} title=${first(one)?.override === name ? "In these rates" : "For some accounts alone"}>${name}</${Badge}> `) : html`<span class="quiet">–</span>`) },
   ];

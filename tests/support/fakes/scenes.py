@@ -27,7 +27,7 @@ CAP = 5000
 def scene_of(heard: Heard) -> tuple[str, str]:
     """(name, tag)"""
     found = [match for text in heard.texts for match in MARK.finditer(text)]
-    return (found[-1][1], found[-1][2]) if found else ("plain", "unmarked")
+    return (found[-1][1], found[-1][2]) if found else ("free", "unmarked")
 
 
 def _asked(heard: Heard) -> None:

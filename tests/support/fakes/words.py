@@ -1,6 +1,7 @@
 """What a fake has heard and what it says, in nobody's words: the meeting point of scenes and dialects."""
 
 import hashlib
+import json
 from typing import Any
 
 from msgspec import Struct
@@ -88,3 +89,11 @@ def split(text: str, pieces: int = 3) -> list[str]:
 def must(fine: object, what: str) -> None:
     if not fine:
         raise Wrong(what)
+
+
+def dumped(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def compact(value: object) -> str:
+    return dumped(value).decode()
