@@ -29,21 +29,22 @@ DECODED_MAX = 64 * 1024 * 1024
 
 
 class Whole(NamedTuple):
-    """`body`: as it came. `rest`: it is larger than WHOLE_MAX, and more is to come."""
+    """`rest`: it is larger than WHOLE_MAX, and more is to come."""
 
     body: bytes
     rest: bool
 
 
-async def read_whole(response: Response, parts: list[bytes]) -> Whole:
-    """`parts` takes what has come, also of an answer that breaks off. Raises UpstreamError."""
+async def read_whole(response: Response) -> Whole:
+    """Of an answer that is not the client's. Raises UpstreamError."""
+    parts: list[bytes] = []
     size = 0
     while chunk := response.read_nowait() or await response.read():
         parts.append(chunk)
         size += len(chunk)
         if size > WHOLE_MAX:
             return Whole(b"".join(parts), True)
-    return Whole(parts[0] if len(parts) == 1 else b"".join(parts), False)
+    return Whole(b"".join(parts), False)
 
 
 async def relay_whole(  # noqa: PLR0917 - compiled, it is a C function
@@ -51,23 +52,29 @@ async def relay_whole(  # noqa: PLR0917 - compiled, it is a C function
 ) -> None:
     """Reads the answer to its end, settles, sends it with its cost."""
     parts: list[bytes] = []
+    size = 0
     try:
-        whole = await read_whole(response, parts)
+        while chunk := response.read_nowait() or await response.read():
+            parts.append(chunk)
+            size += len(chunk)
+            if size > WHOLE_MAX:
+                call.status = response.status
+                await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
+                return await _relay_unread(worker, call, response, b"".join(parts), send)
     except UpstreamError:
-        call.reading = Reading(text_bytes=sum(map(len, parts)))
+        call.reading = Reading(text_bytes=size)
         raise
-    del parts
-    if whole.rest:
-        call.status = response.status
+    body = tell(worker, call, response.status, answer, parts[0] if len(parts) == 1 else b"".join(parts), speech)
+    if body is not None:
         await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
-        return await _relay_unread(worker, call, response, whole.body, send)
-    await tell(worker, call, response.status, answer, whole.body, send, speech)
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def tell(  # noqa: PLR0917 - as relay_whole
-    worker: Worker, call: Call, status: int, answer: Answer, body: bytes, send: Send, speech: Speech | None = None
-) -> None:
-    """A whole answer: judged, settled, sent. Raises Refusal if the upstream refused gw's own credential."""
+def tell(  # noqa: PLR0917 - as relay_whole
+    worker: Worker, call: Call, status: int, answer: Answer, body: bytes, speech: Speech | None = None
+) -> bytes | None:
+    """A whole answer, judged and settled: what the client gets, with `answer.headers`; None: it has left. Raises Refusal if the
+    upstream refused gw's own credential."""
     call.laps.skip()
     if speech is None:
         outcome, error = _judge(call, status, answer, body)
@@ -79,7 +86,7 @@ async def tell(  # noqa: PLR0917 - as relay_whole
         worker.content.whole(call.call_id, body, answer.encoding)
     if call.client_gone:
         worker.settle(call, "client_gone", error)
-        return
+        return None
     call.status = status
     if call.endpoint == "models" and outcome == "completed" and call.account.models != ("*",):
         body = _allowed_models(call, body)
@@ -94,8 +101,7 @@ async def tell(  # noqa: PLR0917 - as relay_whole
     call.laps.lap(RELAY)
     if TIMING in call.values:
         answer.headers.append((TIMING, timing_text(call.laps)))
-    await send({"type": "http.response.start", "status": status, "headers": answer.headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    return body
 
 
 def _translate(call: Call, status: int, answer: Answer, body: bytes, speech: Speech) -> tuple[Outcome, str, bytes]:

@@ -290,4 +290,7 @@ async def _end(worker: Worker, call: Call, way: Way, missed: Tried, send: Send) 
     answer = to_client(response.headers, call.call_id.encode(), own_account=call.own_credential)
     status = response.status if response.status >= 400 else 529
     call.billed = False
-    await tell(worker, call, status, answer, failure.whole.body, send, failure.speech)
+    body = tell(worker, call, status, answer, failure.whole.body, failure.speech)
+    if body is not None:
+        await send({"type": "http.response.start", "status": status, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})

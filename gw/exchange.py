@@ -91,8 +91,17 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
                 "its base_url is wrong. Tell your gateway administrator.",
             )
         if response.status in again:
-            raise Turned(response, await read_whole(response, []))
-        await relayed(worker, call, response, speech, elsewhere, send)
+            raise Turned(response, await read_whole(response))
+        answer = to_client(response.headers, call.call_id.encode(), own_account=call.own_credential)
+        call.upstream_request_id = answer.request_id
+        call.laps.lap(RELAY)
+        streams = answer.streams if speech is None else speech.streams_as(answer)
+        if streams and response.status < 400 and call.metered and peek is not None:
+            if elsewhere:
+                await _begun(response, call.snapshot.config.server.ping_interval_s)
+            await _stream(worker, call, response, answer, speech, send).relay(answer)
+        else:
+            await relay_whole(worker, call, response, answer, send, speech)
     finally:
         call.receive = None
         if call.watch is not None:
@@ -102,22 +111,14 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
             response.abort()
 
 
-async def relayed(  # noqa: PLR0917 - by position: every call asks
-    worker: Worker, call: Call, response: Response, speech: Speech | None, more: bool, send: Send
-) -> None:
-    """The answer, as it is or as it is translated. Raises as `forward`."""
-    answer = to_client(response.headers, call.call_id.encode(), own_account=call.own_credential)
-    call.upstream_request_id = answer.request_id
-    call.laps.lap(RELAY)
-    peek = call.peek
-    if not (_streams(answer, speech) and response.status < 400 and call.metered and peek is not None):
-        await relay_whole(worker, call, response, answer, send, speech)
-        return
-    if more:
-        await _begun(response, call.snapshot.config.server.ping_interval_s)
+def _stream(  # noqa: PLR0917 - by position: every stream asks
+    worker: Worker, call: Call, response: Response, answer: Answer, speech: Speech | None, send: Send
+) -> Stream:
+    """The answer as a stream, as it is or as it is translated. Its headers are complete."""
     if call.demand is not None:
         call.demand.let_go()
-    tap = call.tap = call.tap or Tap(peek.ttl)  # a stream that was not asked for has no slot
+    assert call.peek is not None
+    tap = call.tap = call.tap or Tap(call.peek.ttl)  # a stream that was not asked for has no slot
     between = None
     headers = answer.headers
     if speech is not None:
@@ -128,11 +129,7 @@ async def relayed(  # noqa: PLR0917 - by position: every call asks
         headers.append(attempts_line(call.attempts))
     if TIMING in call.values:
         headers.append((TIMING, timing_text(call.laps)))
-    await Stream(worker, call, response, tap, send, between).relay(answer)
-
-
-def _streams(answer: Answer, speech: Speech | None) -> bool:
-    return answer.streams or (speech is not None and speech.streams and answer.content_type.startswith(speech.stream_type))
+    return Stream(worker, call, response, tap, send, between)
 
 
 async def _begun(response: Response, patience_s: float) -> None:
@@ -143,7 +140,7 @@ async def _begun(response: Response, patience_s: float) -> None:
     if response.chunks:
         first = response.chunks[0][:64].lstrip()
         if first.startswith(FAILURES):
-            raise Turned(response, await read_whole(response, []))
+            raise Turned(response, await read_whole(response))
     elif response.error is not None:
         raise response.error
     elif response.complete:

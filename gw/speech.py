@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import orjson
 
+from gw._fast import Answer
 from gw.translate import embeddings
 from gw.translate.anthropic_answer import kind_of
 from gw.translate.dialect import Dialect
@@ -32,10 +33,10 @@ class Speech:
         self.hidden = hidden
         self.streams = asked.stream
 
-    @property
-    def stream_type(self) -> bytes:
-        """How the upstream's streams are announced."""
-        return _dialect(self.upstream).content_type.partition(b";")[0]
+    def streams_as(self, answer: Answer) -> bool:
+        """The upstream's answer is a stream of its kind."""
+        kind = _dialect(self.upstream).content_type.partition(b";")[0]
+        return answer.streams or (self.streams and answer.content_type.startswith(kind))
 
     @property
     def same(self) -> bool:

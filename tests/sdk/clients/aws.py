@@ -33,6 +33,9 @@ class Converse:
     def __init__(self, base_url: str, key: str) -> None:
         self.sdk = runtime(base_url, key)
 
+    def close(self) -> None:
+        self.sdk.close()
+
     def ask(self, question: Question) -> Got:
         asked = self._asked(question)
         if not question.stream:
@@ -97,6 +100,9 @@ class Invoke:
 
     def __init__(self, base_url: str, key: str) -> None:
         self.sdk = runtime(base_url, key)
+
+    def close(self) -> None:
+        self.sdk.close()
 
     def ask(self, question: Question) -> Got:
         body = {"anthropic_version": "bedrock-2023-05-31", **body_of(question)}

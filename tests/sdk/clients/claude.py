@@ -24,6 +24,9 @@ class Claude:
     def __init__(self, base_url: str, key: str) -> None:
         self.sdk = anthropic.Anthropic(base_url=f"{base_url}/anthropic", api_key=key, max_retries=0, timeout=20)
 
+    def close(self) -> None:
+        self.sdk.close()
+
     def ask(self, question: Question) -> Got:
         body = body_of(question)
         if question.stream:

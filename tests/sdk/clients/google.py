@@ -27,6 +27,9 @@ class Google:
         options = types.HttpOptions(base_url=f"{base_url}/genai", timeout=20_000)
         self.sdk = genai.Client(api_key=key, http_options=options)
 
+    def close(self) -> None:
+        self.sdk.close()
+
     def ask(self, question: Question) -> Got:
         asked: Any = {"model": question.model, "contents": self._contents(question), "config": self._config(question)}
         if not question.stream:

@@ -32,6 +32,9 @@ class Chat:
     def __init__(self, base_url: str, key: str) -> None:
         self.sdk = sdk(base_url, key)
 
+    def close(self) -> None:
+        self.sdk.close()
+
     def ask(self, question: Question) -> Got:
         body = self._body(question)
         if question.stream:
@@ -88,6 +91,9 @@ class Responses:
 
     def __init__(self, base_url: str, key: str) -> None:
         self.sdk = sdk(base_url, key)
+
+    def close(self) -> None:
+        self.sdk.close()
 
     def ask(self, question: Question) -> Got:
         body = self._body(question)

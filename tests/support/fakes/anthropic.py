@@ -12,6 +12,7 @@ KINDS = {
     400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error",
     500: "api_error", 529: "overloaded_error",
 }  # fmt: skip
+VERSIONS = ("2023-06-01", "2026-10-21")  # Claude Code's and gw's own; the SDK's
 
 
 class Anthropic:
@@ -19,7 +20,7 @@ class Anthropic:
 
     def hear(self, request: Request) -> Heard:
         must(request.path.endswith("/v1/messages"), f"the path is {request.path}")
-        must(request.header("anthropic-version") == "2023-06-01", "anthropic-version is missing")
+        must(request.header("anthropic-version") in VERSIONS, "anthropic-version is missing")
         body = request.json
         return _heard(body, body.get("model", ""), bool(body.get("stream")))
 

@@ -1,0 +1,146 @@
+"""Every SDK against every upstream: the official clients in front of gw, fakes of all dialects behind it.
+
+A cell is a client, an upstream and a scene. The SDK's own types have validated what gw wrote; the fake has judged what gw asked of
+it, in its provider's words; what the SDK counts is what the ledger has, and the ledger's price is the fake's invoice. What cannot
+be is in IMPOSSIBLE, with the reason that docs/translation.md gives, and the test that the refusal is the clear one.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import pytest
+
+from tests.sdk.clients.asking import Called, Counted, Got, Question
+from tests.sdk.conftest import House
+from tests.support.fakes.scenes import ANSWER, LOOK, PARIS, PLAIN, SHAPED, THOUGHT
+from tests.support.gateway import Row
+
+CLIENTS = ("anthropic", "chat", "responses", "gemini", "converse", "invoke")
+MODELS = {
+    "anthropic": "anthropic/claude-opus-5-5",
+    "chat": "chat/gpt-5.6",
+    "responses": "responses/gpt-5.6",
+    "gemini": "gemini/gemini-3-pro-preview",
+    "converse": "converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "invoke": "invoke/global.anthropic.claude-opus-5-5",
+    "vertex": "vertex/claude-opus-5-5",
+    "cohere": "cohere/command-a-reasoning-08-2025",
+    "deepseek": "deepseek/deepseek-v4-pro",
+}
+SCENES = ("plain", "tools", "parallel", "image", "thinking", "schema")
+STREAMED = ("plain", "tools", "parallel", "thinking", "schema")
+ERRORS = ("e400", "e401", "e404", "e429", "e500", "e529")
+# (client, upstream, scene), "*" for any -> what the refusal says, and why.
+IMPOSSIBLE: dict[tuple[str, str, str], tuple[str, str]] = {}
+
+
+class Cell(NamedTuple):
+    client: str
+    upstream: str
+    scene: str
+    stream: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.client}-{self.upstream}-{self.scene}{'-stream' if self.stream else ''}"
+
+
+def cells() -> Iterator[Cell]:
+    for client in CLIENTS:
+        for upstream in MODELS:
+            thinks_only = upstream == "deepseek"  # OpenAI's Chat Completions tell no thoughts: there it stands in
+            for scene in SCENES:
+                if (scene == "thinking") == thinks_only or (scene == "thinking" and upstream != "chat"):
+                    yield Cell(client, upstream, scene)
+                    if scene in STREAMED:
+                        yield Cell(client, upstream, scene, True)
+            if not thinks_only:
+                yield from (Cell(client, upstream, scene) for scene in ERRORS)
+                yield Cell(client, upstream, "broken", True)
+
+
+class Played(NamedTuple):
+    """How a cell went; `error` where the SDK has raised, or something was not as it should be."""
+
+    turns: list[Got]
+    error: Exception | None
+
+
+class Ledger(NamedTuple):
+    played: dict[Cell, Played]
+    rows: dict[str, Row]  # by the upstream's request id
+
+
+def play(house: House, cell: Cell) -> Played:
+    client = house.clients[cell.client]
+    question = Question(
+        model=MODELS[cell.upstream],
+        prompt=f"Say it. [scene:{cell.scene} {cell.name}]",
+        stream=cell.stream,
+        tools={"tools": ("get_weather",), "thinking": ("get_weather",), "parallel": ("get_weather", "get_time")}.get(cell.scene, ()),
+        image=cell.scene == "image",
+        thinks=cell.scene == "thinking",
+        shaped=cell.scene == "schema",
+    )
+    turns: list[Got] = []
+    try:
+        turns.append(client.ask(question))
+        if turns[0].calls:
+            question.earlier = turns[0]
+            turns.append(client.ask(question))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the cell's test raises it
+        return Played(turns, error)
+    return Played(turns, None)
+
+
+@pytest.fixture(scope="module")
+def ledger(sdk_house: House, request: pytest.FixtureRequest) -> Ledger:
+    """All cells that are wanted, played beside each other, and what the ledger has of them."""
+    items: Sequence[pytest.Item] = request.session.items
+    asked = [item.callspec.params["cell"] for item in items if item.path == request.path and hasattr(item, "callspec")]
+    with ThreadPoolExecutor(8) as pool:
+        played = dict(zip(asked, pool.map(lambda cell: play(sdk_house, cell), asked), strict=True))
+    wanted = {bill.request_id for bill in sdk_house.fakes.bills.bills()}
+    rows = sdk_house.gateway.settled(lambda rows: wanted <= {row["upstream_request_id"] for row in rows})
+    return Ledger(played, {row["upstream_request_id"]: row for row in rows})
+
+
+def of(kinds: tuple[str, ...]) -> pytest.MarkDecorator:
+    found = [cell for cell in cells() if cell.scene in kinds]
+    return pytest.mark.parametrize("cell", found, ids=[cell.name for cell in found])
+
+
+@of(SCENES)
+def test_a_conversation(sdk_house: House, ledger: Ledger, cell: Cell) -> None:
+    turns, error = ledger.played[cell]
+    if error is not None:
+        raise error
+    said = [turn.text for turn in turns]
+    if cell.scene in {"tools", "parallel", "thinking"}:
+        names = ["get_weather", "get_time"] if cell.scene == "parallel" else ["get_weather"]
+        assert [(call.name, call.arguments) for call in turns[0].calls] == [(name, PARIS) for name in names]
+        assert len({call.id for call in turns[0].calls}) == len(names)
+        assert said == [LOOK, ANSWER]
+    else:
+        assert said == [{"plain": PLAIN, "image": "A red dot.", "schema": SHAPED}[cell.scene]] and not turns[0].calls
+    if cell.scene == "thinking":
+        assert turns[0].thought == THOUGHT
+    assert_counted(sdk_house, ledger, cell, turns)
+
+
+def assert_counted(house: House, ledger: Ledger, cell: Cell, turns: list[Got]) -> None:
+    """What the SDK says of tokens is what the ledger has, and what the ledger charges is what the fake has billed."""
+    bills = house.fakes.bills.of(cell.name)
+    assert len(bills) == len(turns)
+    for bill, turn in zip(bills, turns, strict=True):
+        row = ledger.rows[bill.request_id]
+        fresh, read, written, output = (row[f"{name}_tokens"] for name in ("input", "cache_read", "cache_write_5m", "output"))
+        wanted = Counted(fresh, read, written, output)
+        if turn.counted.written < 0:
+            wanted = Counted(fresh + written, read, -1, output)
+        assert turn.counted == wanted
+        assert (row["outcome"], row["usage_source"], bool(row["stream"])) == ("completed", "exact", cell.stream)
+        assert row["billed_pusd"] == row["list_pusd"] == bill.cost_pusd > 0
+        assert row["requested_model"] == MODELS[cell.upstream] and turn.model in ("", MODELS[cell.upstream])
