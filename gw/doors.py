@@ -51,7 +51,7 @@ OPENAI_PREFIX, GENAI_PREFIX, BEDROCK_PREFIX, COHERE_PREFIX, ANTHROPIC_PREFIX = (
     "/openai", "/genai", "/bedrock", "/cohere", "/anthropic",
 )  # fmt: skip
 _GENAI = re.compile(
-    r"/v1(?:beta\d?|alpha)?(?:/projects/[^/]+/locations/[^/]+)?(?:/publishers/google)?/(?:models|tunedModels)/([^:]+):(\w+)"
+    r"/v1(?:beta\d?|alpha)?(?:/projects/[^/]+/locations/[^/]+)?(?:/publishers/google)?/(?:models|tunedModels)/(.+):(\w+)"
 )
 _GENAI_MODELS = re.compile(r"/v1(?:beta\d?|alpha)?/models")
 _BEDROCK = re.compile(r"/model/(.+)/(converse|converse-stream|invoke|invoke-with-response-stream)")

@@ -2,6 +2,7 @@
 
     python -m bench.micro.bench_relay                          microseconds an event, 1,000 streams in turn
     python -m bench.micro.bench_relay --instructions [events]  instructions an event, and where they go (needs valgrind)
+    python -m bench.micro.bench_relay --from chat              the upstream speaks another dialect: chat, responses or gemini
 
 One worker in this process, everything on (virtual key, four budget levels, limits, tap, pricing, journal, counters). Events
 go in where a socket's bytes would, each by itself, parsed by the connection and relayed by the stream's own code; transport
@@ -17,7 +18,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import uvloop
 
@@ -43,6 +44,7 @@ passthrough = false
 name = "fake"
 base_url = "http://127.0.0.1:9"
 api_key = "upstream-key"
+{upstream}
 [[customer]]
 name = "acme"
 [[team]]
@@ -82,7 +84,7 @@ tokens = 100000000000
 per = "1m"
 """
 BODY = (
-    b'{"model":"claude-opus-5-5","max_tokens":64000,"stream":true,"messages":[{"role":"user","content":"hello"}],'
+    b'{"model":"MODEL","max_tokens":64000,"stream":true,"messages":[{"role":"user","content":"hello"}],'
     b'"metadata":{"user_id":"{\\"device_id\\":\\"00\\",\\"session_id\\":\\"s\\"}"}}'
 )
 STREAMS, COUNTED_STREAMS = 1_000, 50
@@ -92,7 +94,7 @@ ROUNDS = 200
 
 def event(name: str, data: str) -> bytes:
     """As the provider sends one: a chunk of its own."""
-    text = f"event: {name}\ndata: {data}\n\n".encode()
+    text = (f"event: {name}\n" if name else "").encode() + f"data: {data}\n\n".encode()
     return b"%x\r\n%b\r\n" % (len(text), text)
 
 
@@ -108,6 +110,66 @@ DELTA = event(
     '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" and then the fix"}}',
 )
 STOP = event("message_stop", '{"type":"message_stop"}') + b"0\r\n\r\n"
+
+
+LAST = b"0\r\n\r\n"
+CHUNK = '{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1795273492,"model":"gpt-5.2","choices":[%s],"usage":%s}'
+PART = (
+    '{"candidates":[{"content":{"role":"model","parts":[{"text":"%s"}]},"index":0%s}],"modelVersion":"gemini-2.5-pro",'
+    '"usageMetadata":%s}'
+)
+COUNTED = '{"promptTokenCount":23095,"candidatesTokenCount":12,"totalTokenCount":23107}'
+
+
+class Told(NamedTuple):
+    """What an upstream of a dialect says, and what it is configured by."""
+
+    start: bytes
+    delta: bytes
+    stop: bytes
+    model: str = "claude-opus-5-5"
+    upstream: str = ""
+
+
+DIALECTS = {
+    "anthropic": Told(START, DELTA, STOP),
+    "chat": Told(
+        event("", CHUNK % ('{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}', "null")),
+        event("", CHUNK % ('{"index":0,"delta":{"content":" and then the fix"},"finish_reason":null}', "null")),
+        event("", CHUNK % ('{"index":0,"delta":{},"finish_reason":"stop"}', '{"prompt_tokens":23095,"completion_tokens":12}'))
+        + event("", "[DONE]")
+        + LAST,
+        "gpt-5.2",
+        'provider = "openai"\napi = "chat"',
+    ),
+    "responses": Told(
+        event("response.created", '{"type":"response.created","response":{"id":"resp_1","model":"gpt-5.2","output":[]}}')
+        + event(
+            "response.output_item.added",
+            '{"type":"response.output_item.added","output_index":0,"item":{"type":"message","id":"msg_1","content":[]}}',
+        ),
+        event(
+            "response.output_text.delta",
+            '{"type":"response.output_text.delta","sequence_number":7,"item_id":"msg_1","output_index":0,"content_index":0,'
+            '"delta":" and then the fix","logprobs":[],"obfuscation":"aB3dE"}',
+        ),
+        event(
+            "response.completed",
+            '{"type":"response.completed","response":{"id":"resp_1","model":"gpt-5.2","status":"completed","output":[],'
+            '"usage":{"input_tokens":23095,"output_tokens":12}}}',
+        )
+        + LAST,
+        "gpt-5.2",
+        'provider = "openai"\napi = "responses"',
+    ),
+    "gemini": Told(
+        event("", PART % ("", "", COUNTED)),
+        event("", PART % (" and then the fix", "", COUNTED)),
+        event("", PART % ("", ',"finishReason":"STOP"', COUNTED)) + LAST,
+        "gemini-2.5-pro",
+        'provider = "gemini"',
+    ),
+}
 
 
 class Transport:
@@ -162,9 +224,6 @@ class Taken:
 TAKEN = Taken()
 
 
-async def receive() -> dict[str, Any]:
-    return {"type": "http.request", "body": BODY, "more_body": True}
-
 
 def send(message: Any) -> Taken:
     assert message.get("status", 200) == 200
@@ -174,14 +233,16 @@ def send(message: Any) -> Taken:
 class Streams:
     """`count` streams under way, and the worker that serves them."""
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, dialect: str = "anthropic") -> None:
         key = mint().text
+        self._told = DIALECTS[dialect]
+        self._body = BODY.replace(b"MODEL", self._told.model.encode())
         self._folder = folder
         config = folder / "gw.toml"
-        config.write_text(CONFIG.format(folder=folder, key=key))
+        config.write_text(CONFIG.format(folder=folder, key=key, upstream=self._told.upstream))
         (folder / "state").mkdir(mode=0o700)
         prepare_state(load(config), config)
-        self._headers = [(b"content-length", b"%d" % len(BODY)), (b"x-api-key", key.encode())]
+        self._headers = [(b"content-length", b"%d" % len(self._body)), (b"x-api-key", key.encode())]
         self._count = count
         self._upstream = Upstream()
         self._calls: list[asyncio.Task[None]] = []
@@ -191,23 +252,26 @@ class Streams:
         app.worker = Worker(self._folder / "state")
         app.worker.pool = self._upstream
         scope = {"type": "http", "method": "POST", "path": "/v1/messages", "query_string": b"", "headers": self._headers}
-        self._calls = [asyncio.create_task(app(scope, receive, send)) for _ in range(self._count)]
+        self._calls = [asyncio.create_task(app(scope, self._receive, send)) for _ in range(self._count)]
         while len(self._upstream.connections) < self._count:
             await asyncio.sleep(0)
         for connection in self._upstream.connections:
-            connection.data_received(START)
+            connection.data_received(self._told.start)
         for _ in range(WARM_UP):
             await self.round()
+
+    async def _receive(self) -> dict[str, Any]:
+        return {"type": "http.request", "body": self._body, "more_body": True}
 
     async def round(self) -> None:
         """One event for each stream, and whatever that wakes."""
         for connection in self._upstream.connections:
-            connection.data_received(DELTA)
+            connection.data_received(self._told.delta)
         await asyncio.sleep(0)
 
     async def end(self) -> None:
         for connection in self._upstream.connections:
-            connection.data_received(STOP)
+            connection.data_received(self._told.stop)
         await asyncio.gather(*self._calls)
 
 
@@ -231,11 +295,12 @@ async def under_callgrind(streams: Streams, events: int) -> None:
     os._exit(0)
 
 
-def instructions(events: int) -> None:
+def instructions(events: int, dialect: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind.out"
         grind = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}"]
-        subprocess.run([*grind, sys.executable, "-m", "bench.micro.bench_relay", "--counted", str(events)], check=True)
+        itself = [sys.executable, "-m", "bench.micro.bench_relay", "--counted", str(events), "--from", dialect]
+        subprocess.run([*grind, *itself], check=True)
         shown = subprocess.run(
             ["callgrind_annotate", "--inclusive=yes", "--show-percs=no", str(out)], check=True, capture_output=True, text=True
         ).stdout
@@ -246,12 +311,17 @@ def instructions(events: int) -> None:
 
 def main() -> None:
     words = sys.argv[1:]
+    dialect = "anthropic"
+    if "--from" in words:
+        at = words.index("--from")
+        dialect = words[at + 1]
+        del words[at : at + 2]
     events = int(words[1]) if len(words) > 1 else 20_000
     if words[:1] == ["--instructions"]:
-        return instructions(events)
+        return instructions(events, dialect)
     counted = words[:1] == ["--counted"]
     with tempfile.TemporaryDirectory() as folder:
-        streams = Streams(Path(folder), COUNTED_STREAMS if counted else STREAMS)
+        streams = Streams(Path(folder), COUNTED_STREAMS if counted else STREAMS, dialect)
         uvloop.run(under_callgrind(streams, events) if counted else measure(streams))
     return None
 

@@ -80,13 +80,15 @@ class Override(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return replace(card, standard=_ladder(card.standard, self.rates or PartialRates()), fast=fast)
 
     def whole_card(self) -> PriceCard | None:
-        """The card this override alone makes for a model that no catalog knows; None unless it names input, output,
-        cache read and 5m cache write. A 1h write without a rate costs what a 5m write does."""
+        """The card this override alone makes for a model that no catalog knows; None unless it names input and output. What else
+        it does not name costs what input does: a cache without a price of its own is no discount. A 1h write without a rate
+        costs what a 5m write does."""
         rates = self.rates
-        if rates is None or None in (rates.input, rates.output, rates.cache_read, rates.cache_write_5m):
+        if rates is None or rates.input is None or rates.output is None:
             return None
-        texts = [getattr(rates, name) for name in CLASSES]
-        base = Rates(*(rate_from_usd_per_mtok(text if text is not None else texts[3]) for text in texts))
+        written = rates.cache_write_5m or rates.input
+        texts = (rates.input, rates.output, rates.cache_read or rates.input, written, rates.cache_write_1h or written)
+        base = Rates(*map(rate_from_usd_per_mtok, texts))
         fast = _ladder(Ladder(base), self.fast) if self.fast else None
         return PriceCard(f"override/{self.name}", Ladder(base), fast=fast)
 

@@ -92,7 +92,7 @@ def test_an_advisor_has_the_terms_of_its_own_model():
     assert priced.list_pusd == 520 * MILLION
 
 
-def test_full_rates_make_an_unknown_model_known_and_partial_ones_do_not():
+def test_input_and_output_make_an_unknown_model_known_and_less_does_not():
     full = PartialRates(input="1", output="2", cache_read="0.1", cache_write_5m="1.5")
     book = PriceBook.load(overrides=[Override(name="house", model="house-*", rates=full)])
     assert book.knows(provider="anthropic", upstream="", region="", model="house-1", at_us=NOW)
@@ -100,7 +100,9 @@ def test_full_rates_make_an_unknown_model_known_and_partial_ones_do_not():
     assert priced.list_pusd == priced.billed_pusd == 10 * (1_000_000 + 2_000_000 + 100_000 + 1_500_000 + 1_500_000)
     assert priced.price_version.startswith("genai-prices-")
     part = Override(name="part", model="house-*", rates=PartialRates(input="1", output="2"))
-    assert price([part], Usage(10), model="house-1").flags == ("unpriced",)
+    assert price([part], Usage(10, 10, 10, 10, 10), model="house-1").billed_pusd == 10 * (1 + 2 + 1 + 1 + 1) * MILLION  # no discount
+    less = Override(name="less", model="house-*", rates=PartialRates(input="1", cache_read="0.1"))
+    assert price([less], Usage(10), model="house-1").flags == ("unpriced",)
     assert price([Override(name="m", multiplier="2")], Usage(10), model="house-1").flags == ("unpriced",)
 
 

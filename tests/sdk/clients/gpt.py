@@ -71,9 +71,8 @@ class Chat:
         message, usage = choice.message, answer.usage
         calls = [Called(one.id, one.function.name, json.loads(one.function.arguments)) for one in message.tool_calls or []]
         assert choice.finish_reason == ("tool_calls" if calls else "stop")
-        details = usage.prompt_tokens_details
-        read, written = details.cached_tokens or 0, (details.model_extra or {}).get("cache_write_tokens")
-        written = getattr(details, "cache_write_tokens", written)
+        details, deepseek = usage.prompt_tokens_details, (usage.model_extra or {}).get("prompt_cache_hit_tokens", 0)
+        read, written = (details.cached_tokens or 0, details.cache_write_tokens) if details else (deepseek, None)
         assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
         fresh = usage.prompt_tokens - read - (written or 0)
         counted = Counted(fresh, read, -1 if written is None else written, usage.completion_tokens)

@@ -49,7 +49,7 @@ class Gemini:
             elif result is not None:
                 heard.results.append(Result(result["id"], compact(result["response"])))
             elif data is not None:
-                must(data["mimeType"] == "image/png", f"the image is {data['mimeType']}")
+                must(data.get("mimeType") == "image/png", f"the image is {data.get('mimeType')} in {sorted(data)}")
                 heard.images.append(data["data"])
             elif mine:
                 heard.texts.append(part["text"])
