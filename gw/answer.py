@@ -97,6 +97,8 @@ def tell(  # noqa: PLR0917 - as relay_whole
         answer.headers.extend(worker.governor.headers(call))
     if call.attempts is not None:
         answer.headers.append(attempts_line(call.attempts))
+    if call.demand is not None and status < 400:
+        answer.headers.extend(call.demand.left_out())
     answer.headers.append((b"content-length", str(len(body)).encode()))
     call.laps.lap(RELAY)
     if TIMING in call.values:

@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from contextlib import suppress
 from typing import NamedTuple
 
-from gw import clock
+from gw import __version__, clock
 from gw.answer import tell
 from gw.credentials.credential import Credential, CredentialError
 from gw.demand import Demand
 from gw.deployment import Deployment
+from gw.domain.call import OpenCall
 from gw.errors import Refusal
 from gw.exchange import AGAIN, NEVER, OVERFLOWS, Outgoing, Turned, forward
+from gw.ledger.journal import JournalError
 from gw.listing import tell_count, tell_models
 from gw.ops.metrics import ADMIT, PLAN
 from gw.preparing import counts, prepare
@@ -27,7 +30,7 @@ from gw.routing.asked import Decision
 from gw.routing.ratelimit import seen
 from gw.routing.retry import STOP, Step, next_step
 from gw.routing.verdict import Verdict, classify
-from gw.settle import Call
+from gw.settle import Call, columns_of
 from gw.terms import price
 from gw.translate.anthropic_answer import read_error as anthropic_error
 from gw.upstream.errors import UpstreamError
@@ -54,6 +57,7 @@ class Tried(NamedTuple):
     verdict: Verdict
     status: int
     slug: str
+    ms: int = 0  # since it began, waiting for its place included
 
 
 async def attempt(worker: Worker, call: Call, demand: Demand, receive: Receive, send: Send) -> None:
@@ -123,6 +127,7 @@ async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
     call.deployment = way.deployment
     behind = way.deployment.place.model_behind(way.model)
     call.sent_model = behind if behind != demand.model else ""
+    demand.heard = lambda headers: ways.told(way, seen(headers, clock.wall_us()))
     turn = ways.health.begin(way.candidate.id, clock.mono_ns())
     missed: Tried | None = None
     outgoing: Outgoing | None = None
@@ -161,9 +166,10 @@ async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
             )
     if missed is None:
         ways.warmed(call, way)
-    elif missed.verdict.alarm:
+        return None
+    if missed.verdict.alarm:
         log.error('upstream "%s": %s (%s %d)', way.deployment.name, missed.verdict.why, missed.slug, missed.status)
-    return missed
+    return missed._replace(ms=max(clock.wall_us() - began_us, 0) // US_PER_MS)
 
 
 def _missed(  # noqa: PLR0917 - one attempt's whole surroundings
@@ -263,8 +269,7 @@ def _leave(worker: Worker, call: Call, way: Way, missed: Tried, *, stays: bool) 
     """After an attempt that another one follows: what it may have cost is settled in a row of its own; else what was set aside
     for it is given back, unless the next one is at the same place."""
     failure = missed.failure
-    ms = (clock.wall_us() - (call.charged_us or call.started_us)) // US_PER_MS
-    noted = (way.deployment.name, missed.status, missed.slug, max(ms, 0))
+    noted = (way.deployment.name, missed.status, missed.slug, missed.ms)
     call.billed = False
     if isinstance(failure, UpstreamError):
         refusal = refusal_of(failure, call)  # says whether it was billed
@@ -272,11 +277,24 @@ def _leave(worker: Worker, call: Call, way: Way, missed: Tried, *, stays: bool) 
             worker.settle(call, outcome_of(refusal.slug, call), refusal.slug)
             worker.again(call)
             stays = True
+    if call.sent and call.metered:
+        _say_free(worker, call)
     if not stays:
         worker.governor.let_go(call)
     call.tap = call.found = call.reading = None
     call.sent = False
     call.attempts = [*(call.attempts or ()), noted]
+
+
+def _say_free(worker: Worker, call: Call) -> None:
+    """Until the next attempt is opened, the death of this process must charge nothing for the one that has failed."""
+    stream = call.peek.stream if call.peek is not None else False
+    one = OpenCall(
+        -1, call.call_id, call.endpoint, call.started_us, call.worker, stream, call.body_bytes, columns_of(call), __version__,
+        sent_model=call.sent_model, free=True,
+    )  # fmt: skip
+    with suppress(JournalError):  # it may be charged for by estimate then; the next attempt is refused, if there is one
+        worker.journal.open_call(one)
 
 
 async def _end(worker: Worker, call: Call, way: Way, missed: Tried, send: Send) -> None:

@@ -22,6 +22,7 @@ from gw.config.said import nearest
 from gw.content.found import SEARCHED, TooMany, calls_that_said
 from gw.content.library import Library
 from gw.content.vault import ContentError
+from gw.domain.attempts import attempts_of, is_left
 from gw.domain.call import Outcome
 from gw.domain.money import pusd_from_usd
 from gw.ledger.audit import note
@@ -35,7 +36,7 @@ Document = dict[str, Any]  # a call as the API shows it
 Show = Callable[[Document], None]
 SHOWN = (
     "ended_at,outcome,status,error,key_name,key_id,credential,model,endpoint,input_tokens,output_tokens,cache_read_tokens,"
-    "cache_write_5m_tokens,cache_write_1h_tokens,billed_usd,duration_ms,session_id,unpriced,estimated"
+    "cache_write_5m_tokens,cache_write_1h_tokens,billed_usd,duration_ms,session_id,unpriced,estimated,upstream,attempts"
 )
 OTHERS = ("q", "content", "since", "until")  # filters that are no column's
 PAGE = 500
@@ -244,6 +245,7 @@ class LogLines:
         line.append(f" {self._cost(call):>10} {call['duration_ms']:>7}  {call['session_id'][:8]}")
         if call["error"]:
             line.append(f" {call['error']}", style=style)
+        line.append(_story(call), style="yellow")
         self._line(line)
 
     def _cost(self, call: Document) -> str:
@@ -256,6 +258,14 @@ class LogLines:
     def _line(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True)
         sys.stdout.flush()
+
+
+def _story(call: Document) -> str:
+    """Of a call whose first attempt was not its last: ` after first 529`, or that another one followed."""
+    if is_left(call["outcome"], call["status"]):
+        return f" at {call['upstream']}, tried again"
+    before = attempts_of(call["attempts"])
+    return f" at {call['upstream']} after {', '.join(f'{one.upstream} {one.status or one.error}' for one in before)}" if before else ""
 
 
 def _doubts(documents: list[Document]) -> None:

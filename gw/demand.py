@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import orjson
 
 from gw._fast import Sent
@@ -15,11 +17,14 @@ from gw.translation import parsed
 from gw.wire.asgi import Scope
 
 
+LEFT_OUT_MAX = 512
+
+
 class Demand:
     """One per call. `body` as it came, `plain` as it can be read; both are let go when an answer begins."""
 
     __slots__ = (
-        "_asked", "body", "door", "effort", "headers", "lost", "max_tokens", "method", "model", "plain", "query", "sent",
+        "_asked", "body", "door", "effort", "headers", "heard", "lost", "max_tokens", "method", "model", "plain", "query", "sent",
         "weighed",
     )  # fmt: skip
 
@@ -35,6 +40,7 @@ class Demand:
         self.model = ""  # as the client names it
         self.max_tokens = 0  # a rule's cap; 0: none
         self.effort = ""  # likewise
+        self.heard: Callable[[list[tuple[bytes, bytes]]], None] | None = None  # is told the headers of each upstream's answer
         self.lost: list[str] = []  # what could not be said to the upstream
         self._asked: Request | None = None
 
@@ -84,6 +90,12 @@ class Demand:
     def header(self, name: str) -> str:
         """The values of a header, joined; "" if it was not sent."""
         return ", ".join(value.decode("latin-1") for value in self.header_values(name.encode("latin-1")))
+
+    def left_out(self) -> list[tuple[bytes, bytes]]:
+        """For the answer's headers: fields of the request that the upstream's dialect has no words for."""
+        if not self.lost:
+            return []
+        return [(b"x-gw-left-out", ", ".join(self.lost).encode("ascii", "replace")[:LEFT_OUT_MAX])]
 
     def let_go(self) -> None:
         """No other attempt will be made: the body may be large, and the answer long."""

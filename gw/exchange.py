@@ -90,6 +90,8 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
                 f'The upstream "{deployment.name}" answered with a redirect ({response.status}), which gw does not follow: '
                 "its base_url is wrong. Tell your gateway administrator.",
             )
+        if call.demand is not None and call.demand.heard is not None:
+            call.demand.heard(response.headers)
         if response.status in again:
             raise Turned(response, await read_whole(response))
         answer = to_client(response.headers, call.call_id.encode(), own_account=call.own_credential)
@@ -127,6 +129,8 @@ def _stream(  # noqa: PLR0917 - by position: every stream asks
     headers.extend(worker.governor.headers(call))
     if call.attempts is not None:
         headers.append(attempts_line(call.attempts))
+    if call.demand is not None:
+        headers.extend(call.demand.left_out())
     if TIMING in call.values:
         headers.append((TIMING, timing_text(call.laps)))
     return Stream(worker, call, response, tap, send, between)

@@ -18,7 +18,7 @@ from gw.control.http_answer import NO_STORE, Answer, Ask, json_answer
 from gw.control.http_downloads import note_download
 from gw.control.http_items import Desk
 from gw.control.http_listing import BOOLS, CURSOR_CHARS_MAX, LIMIT_DEFAULT, LIMIT_MAX, bounded
-from gw.control.http_logs_call import call_view
+from gw.control.http_logs_call import call_view, is_one_of_several, record_of
 from gw.control.http_logs_shapes import csv_text
 from gw.control.problem import FieldError, Problem, all_invalid, invalid
 from gw.control.session import Principal
@@ -30,7 +30,8 @@ from gw.ledger.log_columns import BY_NAME
 from gw.ledger.log_filter import EVERYTHING, PARAMETERS, FilterError, LogFilter, LogScope, parse
 from gw.ledger.log_shown import call_json, fields_of
 from gw.ledger.logs import COUNT_MAX, SORTS, Asked, LogPage, Spot
-from gw.ledger.store import Database
+from gw.ledger.request_attempts import rows_of_request
+from gw.ledger.store import Database, Row
 
 CSV_ROWS_MAX = 10_000
 CSV = "text/csv; charset=utf-8"
@@ -94,7 +95,11 @@ def one(desk: Desk, ask: Ask) -> Answer:
             found = logs.one(_database(desk), call_id, scope_of(ask.principal))
     if found is None:
         raise Problem("not_found", f'There is no call "{call_id[:100]}" in the ledger, or not yet.')
-    return Answer(200, msgspec.json.encode(call_view(desk, *found)) + b"\n", headers=NO_STORE)
+    record, request = record_of(found[1]), list[Row]()
+    if is_one_of_several(record):
+        with not_too_slow():
+            request = rows_of_request(_database(desk), record.attempt_of or record.call_id, scope_of(ask.principal))
+    return Answer(200, msgspec.json.encode(call_view(desk, *found, request)) + b"\n", headers=NO_STORE)
 
 
 def read(ask: Ask, scope: LogScope, limit_max: int) -> tuple[Asked, list[str], Cursor | None]:

@@ -1,11 +1,14 @@
 """One call with everything about it: its row, why it cost what it cost, when what happened, whose it is."""
 
-from typing import Annotated, Any
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 from gw.control.http_items import Desk
 from gw.control.http_shapes import Moment, Money, moment
+from gw.domain.attempts import attempts_of, is_left, nexts
 from gw.domain.call import CallRecord
 from gw.domain.money import usd_text
 from gw.domain.shown import iso
@@ -17,6 +20,7 @@ from gw.ledger.store import COLUMNS, Row
 from gw.pricing.why import Multiplier, Part, Why, why
 
 US_PER_MS = 1000
+BETWEEN = re.compile(r" (?=(?:rule|route|tier|complexity|shadow|kept):)")  # reasons; names of rules may have blanks in them
 SPLIT = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "tools", "other")
 
 
@@ -71,13 +75,47 @@ class TimingView(Struct, frozen=True):
     steps: tuple[Step, ...]
 
 
+class AttemptView(Struct, frozen=True):
+    """One that failed before the last."""
+
+    upstream: str
+    status: Annotated[int, Meta(description="Of its answer; 0: there was none.")]
+    error: str
+    ms: Annotated[int, Meta(description="How long it took, waiting for a place among the connections included.")]
+    then: Annotated[Literal["again", "elsewhere"], Meta(description="Where the next attempt went.")]
+
+
+class RowView(Struct, frozen=True):
+    """A row of the same request: an attempt that may have been billed has one of its own."""
+
+    call_id: str
+    upstream: str
+    outcome: str
+    error: str
+    billed_usd: Money
+    this: Annotated[bool, Meta(description="The one that is shown.")]
+
+
 class AttemptsView(Struct, frozen=True):
-    """What is recorded of the tries upstream: how many, and how the last one ended."""
+    """What is recorded of the tries upstream: how many, how each ended, and the other rows that the request has."""
 
     count: Annotated[int, Meta(description="0: it never went upstream, or nothing is known of that.")]
     retries: int
     last_status: int
     last_request_id: str
+    before: Annotated[tuple[AttemptView, ...], Meta(description="In their order; the client saw none of them.")]
+    left: Annotated[bool, Meta(description="The client saw nothing of this row, since another attempt followed.")]
+    rows: Annotated[tuple[RowView, ...], Meta(description="All rows of the request as they began, where it has several.")]
+
+
+class RouteView(Struct, frozen=True):
+    """How the client asked, where that led, and why."""
+
+    dialect: Annotated[str, Meta(description="Of the client, as in `gw.translate`; `anthropic` is Claude Code's.")]
+    requested_model: str
+    sent_model: Annotated[str, Meta(description="As the upstream was asked for it.")]
+    provider: Annotated[str, Meta(description="Of the upstream; empty: it is not configured any more.")]
+    reasons: Annotated[tuple[str, ...], Meta(description="`route:claude-*`, `rule:night`, ...; none: the first that serves it.")]
 
 
 class IdentityView(Struct, frozen=True):
@@ -99,11 +137,13 @@ class CallView(Struct, frozen=True):
     cost: CostView
     timing: TimingView
     attempts: AttemptsView
+    route: RouteView
     identity: IdentityView
     links: Annotated[dict[str, str], Meta(description="Paths of this API: the session, the conversation.")]
 
 
-def call_view(desk: Desk, seq: int, row: Row) -> CallView:
+def call_view(desk: Desk, seq: int, row: Row, request: Sequence[Row] = ()) -> CallView:
+    """`request`: all rows of its request, where there are others."""
     record = record_of(row)
     links = {"conversation": f"/api/logs/{record.call_id}/conversation"}
     if record.session_id:
@@ -112,16 +152,46 @@ def call_view(desk: Desk, seq: int, row: Row) -> CallView:
         call=call_json(seq, row, BY_NAME),
         cost=_cost(desk, record),
         timing=_timing(record),
-        attempts=AttemptsView(
-            record.retries + 1 if record.upstream_status or record.first_byte_us or record.retries else 0,
-            record.retries,
-            record.upstream_status,
-            record.upstream_request_id,
-        ),
+        attempts=_attempts(record, [record_of(one) for one in request]),
+        route=_route(desk, record),
         identity=IdentityView(
             key=record.key_name, **{name: getattr(record, name) for name in IdentityView.__struct_fields__ if name != "key"}
         ),
         links=links,
+    )
+
+
+def is_one_of_several(record: CallRecord) -> bool:
+    """Its request has other rows, or may have."""
+    return bool(record.attempt_of) or is_left(record.outcome, record.status)
+
+
+def _attempts(record: CallRecord, request: Sequence[CallRecord]) -> AttemptsView:
+    before = tuple(AttemptView(*one.attempt, one.then) for one in nexts(attempts_of(record.attempts), record.upstream))
+    went = record.upstream_status or record.first_byte_us or record.retries or record.usage_source != "none"
+    others = tuple(
+        RowView(one.call_id, one.upstream, one.outcome, one.error, usd_text(one.billed_pusd), one.call_id == record.call_id)
+        for one in request
+    )
+    return AttemptsView(
+        count=max(record.retries, len(before)) + 1 if went or before else 0,
+        retries=record.retries,
+        last_status=record.upstream_status,
+        last_request_id=record.upstream_request_id,
+        before=before,
+        left=is_left(record.outcome, record.status),
+        rows=others if len(others) > 1 else (),
+    )
+
+
+def _route(desk: Desk, record: CallRecord) -> RouteView:
+    place = next((one for one in desk.host.snapshot.config.upstream if one.name == record.upstream), None)
+    return RouteView(
+        dialect=record.dialect or "anthropic",
+        requested_model=record.requested_model,
+        sent_model=record.sent_model or record.requested_model,
+        provider=str(place.provider) if place is not None else "",
+        reasons=tuple(BETWEEN.split(record.route)) if record.route else (),
     )
 
 
@@ -167,10 +237,21 @@ def _cost_view(record: CallRecord, found: Why, adjustments: list[Adjustment]) ->
     )
 
 
+def _failed_first(record: CallRecord) -> list[Step]:
+    """The attempts before the last, one after the other from the beginning: only how long each took is known. Those before an
+    earlier row of the request are not of this row's time."""
+    found, at_ms = list[Step](), 0
+    for one in () if record.attempt_of else attempts_of(record.attempts):
+        found.append(Step(f"{one.upstream} failed ({one.status or one.error})", at_ms, at_ms + one.ms))
+        at_ms += one.ms
+    return found
+
+
 def _timing(record: CallRecord) -> TimingView:
     marks = [("waiting for a budget", record.charged_us), ("upstream to its first byte", record.first_byte_us)]
     marks += [("first byte to first token", record.first_token_us), ("to the end", record.ended_us)]
-    steps, before = list[Step](), record.started_us
+    steps, before = _failed_first(record), record.started_us
+    before += steps[-1].to_ms * US_PER_MS if steps else 0
     for name, at_us in marks:
         if at_us > before or (at_us and name == "to the end"):
             from_ms, to_ms = ((one - record.started_us) // US_PER_MS for one in (before, max(at_us, before)))

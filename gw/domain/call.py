@@ -123,6 +123,7 @@ class OpenCall(Struct, frozen=True, array_like=True):
     rules_us: int = 0
     at_most_nusd: int = 0
     sent_model: str = ""
+    free: bool = False  # its attempt has failed and charges nothing, and no other has begun
 
     def record(self) -> CallRecord:
         """As it stands in the ledger if nothing more can be learnt: "stopped" by "worker_died", nothing used."""

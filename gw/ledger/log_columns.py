@@ -73,6 +73,11 @@ def _ttft_ms(row: Row) -> int:
     return int(max((first - row[AT["started_us"]]) // US_PER_MS, 0)) if first else 0
 
 
+def _failed_attempts(row: Row) -> int:
+    text = row[AT["attempts"]]
+    return text.count(MORE) + 1 if text else 0
+
+
 def first_of(*names: str) -> Callable[[Row], str]:
     """The first of these texts that is not empty."""
     at = [AT[name] for name in names]
@@ -95,8 +100,18 @@ ABOUT: dict[str, str] = {
     "billed_pusd": "As billed. `cost_usd` means the same.",
     "budget": "The budget or limit that refused or ended it.",
     "shadowed": "Shadow budgets that would have refused it.",
+    "retries": "Requests that were sent again, upstream by upstream or on a fresh connection.",
+    "dialect": 'Of the client: chat, responses, gemini, converse, ...; "": Anthropic\'s.',
+    "sent_model": "As the upstream was asked for it, where that is another name than the client's.",
+    "route": "What decided where it went: rule:NAME, route:PATTERN, tier:NAME, named, complexity:SCORE->TIER, kept:TIER.",
+    "attempts": "JSON of the attempts before the last: [[upstream, status, error, milliseconds], ...].",
+    "attempt_of": "The earlier row of the same request: an attempt that was billed, and failed.",
 }
 LISTS = ("usage_flags", "shadowed", "tags")  # words with commas between
+MORE = "],["  # between two attempts
+_FAILED_ATTEMPTS = (
+    f"(CASE WHEN attempts <> '' THEN 1 + (LENGTH(attempts) - LENGTH(REPLACE(attempts, '{MORE}', ''))) / {len(MORE)} ELSE 0 END)"
+)
 _DURATION = f"((CASE WHEN ended_us > started_us THEN ended_us - started_us ELSE 0 END) / {US_PER_MS})"
 _TTFT = f"((CASE WHEN first_token_us > started_us THEN first_token_us - started_us ELSE 0 END) / {US_PER_MS})"
 MODEL = "(CASE WHEN served_model <> '' THEN served_model ELSE requested_model END)"  # as indexed: migrations/*/0008_logs.sql
@@ -116,6 +131,7 @@ DERIVED = (
     Column("context_window", "text", context_sql(), lambda row: path_of(row)[-2], f"Of its prompt: {', '.join(CONTEXTS)}."),
     Column("duration_ms", "number", _DURATION, _duration_ms, "From its beginning to its end."),
     Column("ttft_ms", "number", _TTFT, _ttft_ms, "From its beginning to the first token; 0: there was none."),
+    Column("failed_attempts", "number", _FAILED_ATTEMPTS, _failed_attempts, "Before the last attempt; `attempts` has them."),
     Column(
         "unpriced",
         "flag",

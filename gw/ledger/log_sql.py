@@ -16,8 +16,8 @@ COMPARE = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 
 
 class Index(NamedTuple):
-    """Of migrations/*/0008_logs.sql and those before it. `only`: the condition of a partial one, which must be said with each
-    use of it. `timed`: the calls of one value stand in the order in which they ended. `wide`: it holds what is asked for most
+    """Of migrations/*/0008_logs.sql, 0016_attempts.sql and those before. `only`: the condition of a partial one, which must be said
+    with each use of it. `timed`: the calls of one value stand in the order in which they ended. `wide`: it holds what is asked for most
     of a call besides, so that its rows need not be looked up for that."""
 
     name: str
@@ -44,6 +44,7 @@ INDEXES: dict[str, Index] = {
     "billed_pusd": Index("call_log_dear", f"billed_pusd >= {DEAR_PUSD}", timed=False, wide=True),
     "call_id": Index("", timed=False),  # the primary key
     "session_id": Index("call_session", timed=False),
+    "attempt_of": Index("call_attempt_of", "attempt_of <> ''", timed=False),
     "upstream_request_id": Index("call_log_request", "upstream_request_id <> ''", timed=False),
 }
 

@@ -210,6 +210,8 @@ class Mover:
     def _settled(self, call: OpenCall, header: SegmentHeader) -> CallRecord:
         assert self._settle_lost is not None
         record = call.record()
+        if call.free:
+            return record
         try:
             return self._settle_lost(record, call.slot, header)
         except Exception:  # noqa: BLE001 - supervises foreign code: a failure there must not keep the call out of the ledger

@@ -9,6 +9,7 @@ and columns of MEASURES. The answer is a dict: (number of the stretch, values of
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from gw.domain.attempts import LEAVING
 from gw.ledger.kinds import context_sql, kind_sql
 from gw.ledger.rollup_shape import (
     AMOUNTS,
@@ -222,7 +223,7 @@ def _held(value: str) -> str:
 
 _COUNTED: dict[str, str] = {
     "calls": _one_if(_CALL),
-    "requests": "1",
+    "requests": f"CASE WHEN c.status = 0 AND c.outcome IN {LEAVING} THEN 0 ELSE 1 END",
     "failed": _one_if(f"{_CALL} AND c.outcome <> 'completed'"),
     "errors": _one_if(f"{_CALL} AND c.outcome IN ({', '.join(repr(one) for one in sorted(ERRORS))})"),
     "refused": _one_if(f"{_CALL} AND c.outcome = 'refused'"),

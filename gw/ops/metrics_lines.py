@@ -51,6 +51,8 @@ def families(published: Published, *, openmetrics: bool) -> Iterator[str]:
         _errors(counted),
         openmetrics=openmetrics,
     )
+    for name, text, lines in _of_ways(counted):
+        yield _family(name, text, "counter", lines, openmetrics=openmetrics)
     yield from _timings(counted)
     for name, text, lines in _of_budgets(published):
         yield _family(name, text, "gauge", lines, openmetrics=openmetrics)
@@ -132,6 +134,20 @@ def _of_services(counted: Counted) -> Iterator[tuple[str, str, Iterable[str]]]:
 def _errors(counted: Counted) -> list[str]:
     names = (*(label for label in counted.labels if label != "model"), "outcome", "error")
     return [f"{{{_joined(names, values)}}} {count}" for values, count in counted.errors]
+
+
+def _of_ways(counted: Counted) -> Iterator[tuple[str, str, Iterable[str]]]:
+    names = ("upstream", "error", "then")
+    yield (
+        "gw_ledger_failed_attempts",
+        "Attempts that failed at an upstream and were followed by another one, again there or elsewhere",
+        [f"{{{_joined(names, values)}}} {count}" for values, count in counted.failures],
+    )
+    yield (
+        "gw_ledger_dialect_calls",
+        "Messages calls that went to an upstream, by the dialect that the client speaks",
+        [f"{{{_joined(('upstream', 'dialect'), values)}}} {count}" for values, (count,) in counted.dialects],
+    )
 
 
 def _services(counted: Counted) -> Labelled:

@@ -1,10 +1,12 @@
 """What rows of the ledger add up to, told apart by who called what. Counted by the keeper as it writes them; pure.
 
-Three tables of sums, each with a bounded number of places: what comes when a table is full is counted under "other".
+Five tables of sums, each with a bounded number of places: what comes when a table is full is counted under "other".
 
     paths     labels as configured                      calls by endpoint and outcome, tokens, cost, calls that read the cache
     services  upstream, model                           histograms of time, retries, calls without a price
     errors    labels without the model, outcome, slug   calls
+    failures  upstream, slug, again or elsewhere        attempts that failed there, and where the request went then
+    dialects  upstream, the client's dialect            calls to messages
 
 A model is named once an upstream has taken a call for it: clients may ask for anything, and refusals must not fill the tables.
 A session is never a label.
@@ -17,6 +19,7 @@ from typing import Any, NamedTuple, get_args
 
 from msgspec import Struct, field
 
+from gw.domain.attempts import attempts_of, is_left, nexts
 from gw.domain.call import CallRecord, Endpoint, Outcome
 from gw.domain.labels import DEFAULT_LABELS
 from gw.domain.money import PUSD_PER_USD
@@ -91,11 +94,12 @@ _STREAM, _SOURCE, _STATUS, _RETRIES = _at("stream"), _at("usage_source"), _at("u
 _LIST, _BILLED, _VERSION, _OUTPUT = _at("list_pusd"), _at("billed_pusd"), _at("price_version"), _at("output_tokens")
 _CLASSES = tuple((TOKENS + nth, _at(f"{name}_tokens")) for nth, name in enumerate(TOKEN_CLASSES))
 _CACHE_READ = _at("cache_read_tokens")
-_WHO = ("customer", "team", "key_name", "key_id", "credential", "upstream", "project", "requested_model", "served_model")
+_ATTEMPTS, _SEEN, _UPSTREAM = _at("attempts"), _at("status"), _at("upstream")
+_WHO = ("customer", "team", "key_name", "key_id", "credential", "upstream", "project", "requested_model", "served_model", "dialect")
 _who = itemgetter(*map(_at, _WHO))
 
 Labels = tuple[str, ...]
-Place = tuple[list[int], list[int], Labels]  # of the path, of the service; what errors are told apart by
+Place = tuple[list[int], list[int], list[int], Labels]  # of path, service and dialect; what errors are told apart by
 
 
 class Adjusted(Struct):
@@ -120,6 +124,8 @@ class Counted(Struct):
     services: list[tuple[Labels, list[int]]] = field(default_factory=list)
     errors: list[tuple[Labels, int]] = field(default_factory=list)
     adjusted: Adjusted = field(default_factory=Adjusted)
+    failures: list[tuple[Labels, int]] = field(default_factory=list)
+    dialects: list[tuple[Labels, list[int]]] = field(default_factory=list)
 
 
 class Tally:
@@ -130,6 +136,8 @@ class Tally:
         self._paths = {labels: list(figures) for labels, figures in before.paths}
         self._services = {labels: list(figures) for labels, figures in before.services}
         self._errors = dict(before.errors)
+        self._failures = dict(before.failures)
+        self._dialects = {labels: list(figures) for labels, figures in before.dialects}
         self._places: dict[tuple[bool, Labels], Place] = {}
         self.adjusted = before.adjusted
 
@@ -146,6 +154,8 @@ class Tally:
             list(self._services.items()),
             list(self._errors.items()),
             self.adjusted,
+            list(self._failures.items()),
+            list(self._dialects.items()),
         )
 
     def add(self, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -155,14 +165,17 @@ class Tally:
             status = row[_STATUS]
             named = row[_SOURCE] != "none" or status == 429 or status >= 500
             who = _who(row)
-            path, service, account = places.get((named, who)) or self._place(who, named=named)
+            path, service, dialect, account = places.get((named, who)) or self._place(who, named=named)
             at = _CALL_AT.get((row[_ENDPOINT], row[_OUTCOME]))
             if at is not None:
                 path[at] += 1
             if row[_ERROR]:
                 self._error(account, row[_OUTCOME], row[_ERROR])
+            if row[_ATTEMPTS]:
+                self._failed(row)
             if row[_ENDPOINT] != "messages":
                 continue
+            dialect[0] += 1
             for figure, column in _CLASSES:
                 count = row[column]
                 if 0 < count < 1 << COUNT_BITS:
@@ -188,22 +201,38 @@ class Tally:
         series_max, labels = self._before.series_max, self._before.labels
         values = _values(dict(zip(_WHO, who, strict=True)), named=named)
         path = _entered(self._paths, tuple(values[label] for label in labels), series_max, PATH_FIGURES)
-        service = [0] * SERVICE_FIGURES  # of calls that went nowhere: nobody looks at it
+        service, dialect = [0] * SERVICE_FIGURES, [0]  # of calls that went nowhere: nobody looks at it
         if values["upstream"]:
             services_max = max(series_max // SERVICES_OF_SERIES, 1)
             service = _entered(self._services, (values["upstream"], values["model"]), services_max, SERVICE_FIGURES)
+            dialect = _entered(self._dialects, (values["upstream"], values["dialect"]), series_max, 1)
         account = tuple(values[label] for label in labels if label != "model")
         if len(self._places) >= PLACES_MAX:
             self._places.clear()
-        found = self._places[named, who] = path, service, account
+        found = self._places[named, who] = path, service, dialect, account
         return found
 
     def _error(self, account: Labels, outcome: str, slug: str) -> None:
-        known = slug in REFUSALS or (len(slug) <= SLUG_CHARS_MAX and slug.isascii() and slug.replace("_", "").isalnum())
-        labels = (*account, outcome, slug if known else OTHER)
+        labels = (*account, outcome, _slug(slug))
         if labels not in self._errors and len(self._errors) >= self._before.series_max:
             labels = (*(OTHER,) * len(account), outcome if outcome in OUTCOMES else OTHER, OTHER)
         self._errors[labels] = self._errors.get(labels, 0) + 1
+
+
+    def _failed(self, row: tuple[Any, ...]) -> None:
+        """A row that is left is told of once more by the one that followed."""
+        if is_left(row[_OUTCOME], row[_SEEN]):
+            return
+        for one in nexts(attempts_of(row[_ATTEMPTS]), row[_UPSTREAM]):
+            labels = (one.attempt.upstream, _slug(one.attempt.error), one.then)
+            if labels not in self._failures and len(self._failures) >= self._before.series_max:
+                labels = (OTHER, OTHER, one.then)
+            self._failures[labels] = self._failures.get(labels, 0) + 1
+
+
+def _slug(slug: str) -> str:
+    known = slug in REFUSALS or (len(slug) <= SLUG_CHARS_MAX and slug.isascii() and slug.replace("_", "").isalnum())
+    return slug if known else OTHER
 
 
 def _values(who: Mapping[str, str], *, named: bool) -> dict[str, str]:
@@ -216,6 +245,7 @@ def _values(who: Mapping[str, str], *, named: bool) -> dict[str, str]:
         "upstream": who["upstream"],
         "model": (who["served_model"] or model_name(who["requested_model"])) if named else "",
         "project": who["project"],
+        "dialect": who["dialect"] or "anthropic",
     }
 
 

@@ -125,7 +125,7 @@ def _said(message: Message, asked: Request) -> Json | None:
             case ToolUse():
                 arguments = orjson.dumps({FREE_TEXT: block.arguments}).decode() if block.custom else block.arguments or "{}"
                 calls.append({"id": block.id, "type": "function", "function": {"name": fit(block.name), "arguments": arguments}})
-            case Thinking() if block.sealed_by == COHERE and block.text:
+            case Thinking() if block.text and (block.sealed_by == COHERE or not block.signature):  # not all clients say whose
                 content.append({"type": "thinking", "thinking": block.text})
             case Foreign():
                 lose(asked, f"{block.kind} of earlier turns")

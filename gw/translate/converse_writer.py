@@ -8,6 +8,7 @@ a silent stream alive: an SDK does not know of pings.
 from typing import Final
 
 import orjson
+from msgspec.structs import replace
 
 from gw.translate.anthropic_blocks import FREE_TEXT
 from gw.translate.converse_blocks import answer_part, citation_json, media_line, thinking_json, tool_id
@@ -94,6 +95,7 @@ class EventWriter:
         elif isinstance(event, SignatureDelta):
             block = self._blocks.get(event.index)
             if isinstance(block, Thinking):
+                self._blocks[event.index] = replace(block, signature=event.signature)
                 text = sealed(block.sealed_by, event.signature, block.id)
                 out.append(_delta(event.index, b'"reasoningContent":{"signature":' + _string(text) + b"}"))
         elif isinstance(event, CitationDelta):
@@ -132,8 +134,9 @@ class EventWriter:
             self._foreign(index, block, part, out)
 
     def _think(self, index: int, block: Thinking, out: list[bytes]) -> None:
+        """Its signature is still to come, or is said at its end: a client puts pieces of it together."""
         self._blocks[index] = block
-        told = thinking_json(block)
+        told = thinking_json(block if block.signature or block.redacted else replace(block, id=""))
         said = told.get("reasoningText", {})
         pieces = ((name, value) for name, value in (told if block.redacted else said).items() if value)
         for name, value in pieces:
@@ -173,6 +176,9 @@ class EventWriter:
             return
         if isinstance(block, ToolUse) and block.custom:
             out.append(_delta(index, b'"toolUse":{"input":"\\"}"}'))
+        if isinstance(block, Thinking) and block.id and not (block.signature or block.redacted):
+            text = sealed(block.sealed_by, "", block.id)
+            out.append(_delta(index, b'"reasoningContent":{"signature":' + _string(text) + b"}"))
         out.append(frame(_BLOCK_STOP, b'{"contentBlockIndex":%d}' % index))
 
     def _end(self, event: End, out: list[bytes]) -> None:

@@ -15,6 +15,7 @@ from tests.ledger.records import NOON_US, record
 TEAMS = ["", "a", "A", "ab", "a,b", "a*b", "a[b]", "ß", "team.x"]
 MODELS = ["claude-opus-5-5", "claude-haiku-4-5", "claude-opus-4-1[1m]", ""]
 FLAGS = ["", "ttl_assumed", "unpriced", "ttl_assumed,garbled"]
+TWICE = '[["first",0,"reset",1],["first",500,"upstream_api_error",20]]'
 OUTCOMES = [("completed", 200, ""), ("refused", 429, "budget_exceeded"), ("upstream_error", 529, "upstream_overloaded_error")]
 OUTCOMES += [("client_gone", 0, ""), ("completed", 200, "")]
 
@@ -54,6 +55,11 @@ def calls(count: int, seed: int = 7) -> list[CallRecord]:
                 at_most_nusd=pick.choice([0, 7]),
                 upstream_request_id=pick.choice(["", f"req_{number}"]),
                 charged_us=pick.choice([0, started]),
+                dialect=pick.choice(["", "", "chat", "gemini"]),
+                sent_model=pick.choice(["", "groq/llama-3.3-70b"]),
+                route=pick.choice(["", "route:claude-*", "rule:night tier:haiku"]),
+                attempts=pick.choice(["", "", '[["first",529,"upstream_overloaded_error",312]]', TWICE]),
+                attempt_of=pick.choice(["", "", "gw_000001"]),
             )
         )
     return found

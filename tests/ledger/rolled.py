@@ -35,7 +35,8 @@ def measures_of(one: CallRecord) -> dict[str, int]:
     call = one.endpoint == "messages"
     done = call and one.outcome == "completed"
     found = {name: getattr(one, name) for name in (*TOKENS, *TOOLS, *AMOUNTS)}
-    found |= {"calls": int(call), "requests": 1, "failed": int(call and not done)}
+    left = one.status == 0 and one.outcome in ("upstream_error", "timed_out")  # another attempt followed
+    found |= {"calls": int(call), "requests": int(not left), "failed": int(call and not done)}
     found["errors"] = int(call and one.outcome in ("upstream_error", "timed_out", "gw_error"))
     found["refused"] = int(call and one.outcome == "refused")
     found["unpriced"] = int(one.price_version == "unpriced")

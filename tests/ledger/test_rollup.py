@@ -47,7 +47,7 @@ def some(dice: random.Random, number: int) -> CallRecord:
         first_token_us=dice.choice([0, started + 500_000, started - 1]),
         ended_us=started + dice.randrange(-1000, 90_000_000),
         outcome=dice.choice(["completed"] * 4 + ["refused", "upstream_error", "client_gone", "timed_out"]),
-        status=dice.choice([200, 429, 529]),
+        status=dice.choice([0, 200, 429, 529]),
         error=dice.choice(["", "budget_exceeded"]),
         key_id=key,
         key_name=key,

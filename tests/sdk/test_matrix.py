@@ -144,3 +144,34 @@ def assert_counted(house: House, ledger: Ledger, cell: Cell, turns: list[Got]) -
         assert (row["outcome"], row["usage_source"], bool(row["stream"])) == ("completed", "exact", cell.stream)
         assert row["billed_pusd"] == row["list_pusd"] == bill.cost_pusd > 0
         assert row["requested_model"] == MODELS[cell.upstream]
+
+
+@of(ERRORS)
+def test_an_error(sdk_house: House, ledger: Ledger, cell: Cell) -> None:
+    """The SDK's own exception, with the upstream's words; and nothing billed."""
+    turns, error = ledger.played[cell]
+    status = int(cell.scene[1:])
+    client = sdk_house.clients[cell.client]
+    assert not turns and type(error) is not Exception and isinstance(error, client.refusals[status]), repr(error)
+    assert f"the fake {cell.upstream} says {status}" in str(error)
+    if status == 429:
+        assert headers_of(error).get("retry-after") == "7"
+    if status == 401:
+        assert "refused the gateway's credential" in str(error)
+
+
+@of(("broken",))
+def test_a_stream_that_breaks_off(sdk_house: House, ledger: Ledger, cell: Cell) -> None:
+    turns, error = ledger.played[cell]
+    assert not turns and isinstance(error, sdk_house.clients[cell.client].refusals["broken"]), repr(error)
+    assert "The fake stumbled" in str(error)
+
+
+def headers_of(error: Exception) -> dict[str, str]:
+    """Of the answer that an SDK has made an exception of."""
+    answer = getattr(error, "response", None)
+    if isinstance(answer, dict):  # boto3
+        headers: dict[str, str] = answer["ResponseMetadata"]["HTTPHeaders"]
+        return headers
+    assert answer is not None
+    return dict(answer.headers)

@@ -78,7 +78,7 @@ class Google:
     @staticmethod
     def _got(parts: list[types.Part], answer: types.GenerateContentResponse) -> Got:
         usage = answer.usage_metadata
-        assert usage is not None and answer.response_id
+        assert usage is not None
         calls = [Called(one.function_call.id or "", one.function_call.name or "", dict(one.function_call.args or {})) for one in parts if one.function_call]
         prompt, read = usage.prompt_token_count or 0, usage.cached_content_token_count or 0
         output = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)

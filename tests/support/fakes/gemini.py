@@ -1,5 +1,7 @@
 """The Gemini API's generateContent."""
 
+from typing import Any
+
 from gw.demo.exchange import Request
 from tests.support.fakes.speaker import SSE, WHOLE, Spoken, rates_of, sealed, sse, times
 from tests.support.fakes.words import Heard, Json, Result, Said, Tokens, Trouble, compact, dumped, must, split
@@ -13,6 +15,7 @@ CONFIG = {
     "maxOutputTokens", "temperature", "topP", "topK", "stopSequences", "thinkingConfig", "responseMimeType", "responseSchema",
     "responseJsonSchema", "seed", "presencePenalty", "frequencyPenalty", "candidateCount",
 }  # fmt: skip
+OWN = {"args", "response", "parametersJsonSchema", "responseJsonSchema", "properties"}
 VERBS = {"generateContent": False, "streamGenerateContent": True}
 
 
@@ -24,7 +27,8 @@ class Gemini:
         model, _, verb = rest.rpartition(":")
         must(model and verb in VERBS, f"the path is {request.path}")
         must(not VERBS[verb] or "alt=sse" in request.target, "alt=sse is missing")
-        body, config = request.json, request.json.get("generationConfig") or {}
+        body = _camel(request.json)
+        config = body.get("generationConfig") or {}
         must(set(body) <= KNOWN, f"fields that are not known: {sorted(set(body) - KNOWN)}")
         must(set(config) <= CONFIG, f"fields of generationConfig that are not known: {sorted(set(config) - CONFIG)}")
         system = " ".join(part["text"] for part in (body.get("systemInstruction") or {}).get("parts", []))
@@ -50,7 +54,7 @@ class Gemini:
                 heard.results.append(Result(result["id"], compact(result["response"])))
             elif data is not None:
                 must(data.get("mimeType") == "image/png", f"the image is {data.get('mimeType')} in {sorted(data)}")
-                heard.images.append(data["data"])
+                heard.images.append(data["data"].replace("-", "+").replace("_", "/"))
             elif mine:
                 heard.texts.append(part["text"])
             if part.get("thoughtSignature"):
@@ -98,6 +102,16 @@ class Gemini:
             kind = "type.googleapis.com/google.rpc.RetryInfo"
             error["details"] = [{"@type": kind, "retryDelay": f"{trouble.retry_after_s}s"}]
         return Spoken(WHOLE, [dumped({"error": error})], status=status)
+
+
+def _camel(value: Any) -> Any:
+    """Google reads its fields in both spellings; what is the client's own stays."""
+    if isinstance(value, list):
+        return [_camel(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    words = {name: "".join([name.split("_")[0], *(part.title() for part in name.split("_")[1:])]) for name in value}
+    return {words[name]: one if words[name] in OWN else _camel(one) for name, one in value.items()}
 
 
 def _chunk(base: Json, parts: list[Json], usage: Json, finish: str = "") -> Json:
