@@ -13,6 +13,7 @@ from gw.domain.call import Outcome
 from gw.domain.money import usd_text
 from gw.domain.usage import Reading
 from gw.errors import Refusal
+from gw.naming import named
 from gw.ops.metrics import RELAY, SETTLE, timing_text
 from gw.settle import Call
 from gw.speech import JSON_TYPE, Speech
@@ -80,6 +81,8 @@ def tell(  # noqa: PLR0917 - as relay_whole
         outcome, error = _judge(call, status, answer, body)
     else:
         outcome, error, body = _translate(call, status, answer, body, speech)
+    if status < 300 and call.demand is not None and call.demand.renamed and (speech is None or speech.same):
+        body = named(body, call.demand.model)
     call.laps.lap(SETTLE)
     call.response_bytes = len(body)
     if call.account.stores_content:

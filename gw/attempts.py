@@ -125,6 +125,7 @@ async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
     """None: the client has its answer. `again`: statuses after which another attempt is possible; `elsewhere`: and elsewhere."""
     ways, began_us = worker.ways, clock.wall_us()
     call.deployment = way.deployment
+    demand.renamed = way.model != demand.model
     behind = way.deployment.place.model_behind(way.model)
     call.sent_model = behind if behind != demand.model else ""
     demand.heard = lambda headers: ways.told(way, seen(headers, clock.wall_us()))

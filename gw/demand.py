@@ -16,7 +16,6 @@ from gw.translate.slip import slip
 from gw.translation import parsed
 from gw.wire.asgi import Scope
 
-
 LEFT_OUT_MAX = 512
 
 
@@ -24,8 +23,8 @@ class Demand:
     """One per call. `body` as it came, `plain` as it can be read; both are let go when an answer begins."""
 
     __slots__ = (
-        "_asked", "body", "door", "effort", "headers", "heard", "lost", "max_tokens", "method", "model", "plain", "query", "sent",
-        "weighed",
+        "_asked", "body", "door", "effort", "headers", "heard", "lost", "max_tokens", "method", "model", "plain", "query",
+        "renamed", "sent", "weighed",
     )  # fmt: skip
 
     def __init__(self, door: Door, sent: Sent, scope: Scope, body: bytes, plain: bytes) -> None:
@@ -38,6 +37,7 @@ class Demand:
         self.plain = plain
         self.weighed = plain  # what a call's cost is judged from
         self.model = ""  # as the client names it
+        self.renamed = False  # it goes upstream under another name
         self.max_tokens = 0  # a rule's cap; 0: none
         self.effort = ""  # likewise
         self.heard: Callable[[list[tuple[bytes, bytes]]], None] | None = None  # is told the headers of each upstream's answer

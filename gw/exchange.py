@@ -11,6 +11,7 @@ from gw import clock
 from gw._fast import Answer, Tap
 from gw.answer import Whole, read_whole, relay_whole
 from gw.errors import Refusal
+from gw.naming import Named
 from gw.ops.metrics import RECORD, RELAY, timing_text
 from gw.relay import Stream
 from gw.settle import Call
@@ -126,6 +127,8 @@ def _stream(  # noqa: PLR0917 - by position: every stream asks
     if speech is not None:
         between = speech.interpreter(answer.encoding)
         headers[:] = speech.stream_headers(headers)
+    if call.demand is not None and call.demand.renamed and not answer.encoding and (speech is None or speech.same):
+        between = Named(between, call.demand.model)
     headers.extend(worker.governor.headers(call))
     if call.attempts is not None:
         headers.append(attempts_line(call.attempts))

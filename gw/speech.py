@@ -54,7 +54,10 @@ class Speech:
     def error(self, failure: Failure, call_id: str, headers: Headers) -> tuple[Headers, bytes]:
         """(headers, body) for the client, of an upstream's error in another dialect."""
         body = orjson.dumps(_dialect(self.client).write_error(failure, call_id))
-        return [*self.kept(headers), JSON_TYPE, *error_headers(self.client, failure)[1]], body
+        told = [*self.kept(headers), JSON_TYPE, *error_headers(self.client, failure)[1]]
+        if failure.retry_after_s and all(name != b"retry-after" for name, _ in told):  # Google says it in the body
+            told.append((b"retry-after", b"%d" % failure.retry_after_s))
+        return told, body
 
     def stream_headers(self, headers: Headers) -> Headers:
         if self.same and self.hidden is None:

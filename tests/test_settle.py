@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict, astuple, replace
 
 from gw import __version__, settle
 from gw._fast import Frame, Tap, found_in, peek

@@ -8,12 +8,14 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from gw.config.model import Config, Upstream
+from gw.config.upstream_facts import CredentialFact, credentials_of, dialects_of
 from gw.control.http_answer import NO_STORE, Answer, Ask
 from gw.control.http_items import Desk
 from gw.control.http_shapes import Moment
 from gw.control.http_upstreams_prices import CardView, OverrideView, card_of, override_view, overrides_on
 from gw.control.http_usage import Values, ledger_of, moment_in, read
 from gw.domain.account import matches_any
+from gw.ledger.request_attempts import Failures
 from gw.ledger.rollup_shape import HOUR_US
 from gw.ledger.usage_measures import shown
 from gw.ledger.usage_time import Bucket, bounds_of
@@ -36,6 +38,15 @@ class Lately(Struct, frozen=True):
     values: Values
 
 
+class CredentialView(Struct, frozen=True):
+    """Never the secret itself."""
+
+    name: Annotated[str, Meta(description="Empty: the upstream has but one.")]
+    source: Annotated[str, Meta(description="Where it comes from: `env:OPENAI_API_KEY`, `AWS: as AWS's tools find it`.")]
+    there: Annotated[bool | None, Meta(description="null: the cloud gives it when it is asked for; `gw check --reach` asks.")]
+    weight: int
+
+
 class UpstreamView(Struct, frozen=True):
     name: str
     configured: Annotated[bool, Meta(description="false: it is in the ledger, but in the configuration no more.")]
@@ -44,6 +55,10 @@ class UpstreamView(Struct, frozen=True):
     region: str
     models: Annotated[tuple[str, ...], Meta(description="Patterns of those that it serves.")]
     credential: Annotated[bool, Meta(description="It has one for virtual keys.")]
+    credentials: tuple[CredentialView, ...]
+    dialects: Annotated[tuple[str, ...], Meta(description="In which it is spoken to; the client's own, where it is among them.")]
+    failed_over: Annotated[int, Meta(description="Attempts of the last hour that failed here, and went elsewhere.")]
+    tried_again: Annotated[int, Meta(description="Attempts of the last hour that failed here, and were made again here.")]
     lately: Lately
     values: Values
     calls: Annotated[tuple[int, ...], Meta(description="In each of `buckets`.")]
@@ -89,7 +104,7 @@ def upstreams(desk: Desk, ask: Ask) -> Answer:
     found = look(ledger_of(desk), limits, ask.now_us)
     snapshot = desk.host.snapshot
     config = snapshot.config
-    ups = [_upstream(config, name, found.upstreams.get(name), len(limits) - 1) for name in _names(config, found.upstreams)]
+    ups = [_upstream(config, name, found.upstreams.get(name), len(limits) - 1, found.failures.get(name)) for name in _names(config, found.upstreams)]
     view = Upstreams(
         from_=moment_in(from_us, asked.zone),
         to=moment_in(to_us, asked.zone),
@@ -112,7 +127,7 @@ def _names(config: Config, found: dict[str, Done]) -> list[str]:
     return [*configured, *sorted(name for name in found if name and name not in configured)]
 
 
-def _upstream(config: Config, name: str, done: Done | None, buckets: int) -> UpstreamView:
+def _upstream(config: Config, name: str, done: Done | None, buckets: int, failures: Failures | None) -> UpstreamView:
     one = next((each for each in config.upstream if each.name == name), None)
     done = done or Done(none(OF_UPSTREAM), none(OF_UPSTREAM), [0] * buckets, [0] * buckets)
     return UpstreamView(
@@ -123,11 +138,19 @@ def _upstream(config: Config, name: str, done: Done | None, buckets: int) -> Ups
         region=one.region if one is not None else "",
         models=tuple(one.models) if one is not None else (),
         credential=one is not None and one.authorised,
+        credentials=tuple(map(_credential, credentials_of(one))) if one is not None else (),
+        dialects=dialects_of(one) if one is not None else (),
+        failed_over=failures.elsewhere if failures is not None else 0,
+        tried_again=failures.again if failures is not None else 0,
         lately=Lately(LATELY_US // 1_000_000, health(done.lately), shown(OF_UPSTREAM, done.lately)),
         values=shown(OF_UPSTREAM, done.whole),
         calls=tuple(done.calls),
         errors=tuple(done.errors),
     )
+
+
+def _credential(one: CredentialFact) -> CredentialView:
+    return CredentialView(one.name, one.source, one.there, one.weight)
 
 
 def _host(one: Upstream | None) -> str:

@@ -6,6 +6,8 @@ Spans are whole hours, so that nothing but rollups is read; only of the last min
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from gw.ledger.request_attempts import Failures, failures
+from gw.ledger.rollup_shape import HOUR_US
 from gw.ledger.store import Connection, Database, Dialect
 from gw.ledger.usage import ALL, Scope
 from gw.ledger.usage_measures import MEASURES, Measure, columns_of
@@ -43,14 +45,16 @@ class Called(NamedTuple):
 class Found(NamedTuple):
     upstreams: dict[str, Done]  # by name; also those that are configured no more
     models: list[Called]  # the dearest first
+    failures: dict[str, Failures]  # of the last hour, by upstream
 
 
 def look(database: Database, limits: Sequence[int], now_us: int) -> Found:
     """`limits`: where buckets begin, and the end of the last, at whole hours. Raises StoreError."""
     with database.reading() as db:
         if db is None:
-            return Found({}, [])
-        return Found(_upstreams(db, database.dialect, limits, now_us), _models(db, database.dialect, limits))
+            return Found({}, [], {})
+        ups, models = _upstreams(db, database.dialect, limits, now_us), _models(db, database.dialect, limits)
+        return Found(ups, models, failures(db, now_us - HOUR_US))
 
 
 def none(measures: Sequence[Measure]) -> Figures:

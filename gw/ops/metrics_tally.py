@@ -95,7 +95,9 @@ _LIST, _BILLED, _VERSION, _OUTPUT = _at("list_pusd"), _at("billed_pusd"), _at("p
 _CLASSES = tuple((TOKENS + nth, _at(f"{name}_tokens")) for nth, name in enumerate(TOKEN_CLASSES))
 _CACHE_READ = _at("cache_read_tokens")
 _ATTEMPTS, _SEEN, _UPSTREAM = _at("attempts"), _at("status"), _at("upstream")
-_WHO = ("customer", "team", "key_name", "key_id", "credential", "upstream", "project", "requested_model", "served_model", "dialect")
+_WHO = (
+    "customer", "team", "key_name", "key_id", "credential", "upstream", "project", "requested_model", "served_model", "dialect",
+)  # fmt: skip
 _who = itemgetter(*map(_at, _WHO))
 
 Labels = tuple[str, ...]

@@ -184,7 +184,7 @@ def judge_story(rows: Sequence[Row], course: Course, kind: str) -> tuple[str, di
         slugs.update(slug for _, _, slug, _ in tried)
         assert all(name == "fake" for name, *_ in tried) and (not tried or row["upstream"] == "second"), row
         if row["usage_source"] == "estimated":
-            assert kind == "hangs" and row["error"] == "upstream_timeout" and row["upstream"] == "fake", row
+            assert kind == "hangs" and row["error"] == "upstream_first_byte_timeout" and row["upstream"] == "fake", row
         elif row["outcome"] == "completed":
             went.setdefault(row["session_id"], []).append((row["started_us"], row["upstream"]))
     wanted = {

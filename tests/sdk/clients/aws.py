@@ -2,6 +2,8 @@
 
 import base64
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from functools import cache
 from typing import Any
 
@@ -43,7 +45,7 @@ class Converse:
             return self._got(answer["output"]["message"]["content"], answer["stopReason"], answer["usage"])
         content: list[Json] = []
         stop, usage = "", {}
-        for event in self.sdk.converse_stream(**asked)["stream"]:
+        for event in _events(self.sdk.converse_stream(**asked)["stream"]):
             if "contentBlockStart" in event:
                 _block(content, event["contentBlockStart"]["contentBlockIndex"])["toolUse"] = {
                     **event["contentBlockStart"]["start"]["toolUse"], "input": "",
@@ -112,7 +114,7 @@ class Invoke:
         message: Json = {}
         arguments: dict[int, str] = {}
         ended = False
-        for one in self.sdk.invoke_model_with_response_stream(**asked)["body"]:
+        for one in _events(self.sdk.invoke_model_with_response_stream(**asked)["body"]):
             event = json.loads(one["chunk"]["bytes"])
             kind = event["type"]
             if kind == "message_start":
@@ -150,6 +152,12 @@ class Invoke:
             [{name: value for name, value in one.items() if value is not None} for one in content],
             message["model"],
         )
+
+
+def _events(stream: Any) -> Iterator[Json]:
+    """Closed at the end, whatever it was."""
+    with closing(stream):
+        yield from stream
 
 
 def _block(content: list[Json], index: int) -> Json:

@@ -87,8 +87,8 @@ class Responses:
         for at, item in enumerate(items):
             events += _item_events(at, item)
         if said.fails_at >= 0:
-            error = {"type": "error", "code": "server_error", "message": "The fake stumbled", "param": None}
-            events = [*events[: said.fails_at + 4], error]
+            error = {"type": "server_error", "code": "server_error", "message": "The fake stumbled", "param": None}
+            events = [*events[: said.fails_at + 4], {"type": "error", "error": error}]
         else:
             events.append({"type": "response.completed", "response": done})
         return Spoken(SSE, [sse({**event, "sequence_number": at}, str(event["type"])) for at, event in enumerate(events)])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 from msgspec import Struct
@@ -39,7 +39,8 @@ CREDENTIALS = {
 
 
 class Bill(Struct, frozen=True):
-    """One answer that was sent to its end. `usage`: as the provider says it."""
+    """One answer that was sent to its end; not `whole` is one that an error has ended, whose cost nobody was told. `usage`: as the
+    provider says it."""
 
     dialect: str
     tag: str
@@ -47,6 +48,7 @@ class Bill(Struct, frozen=True):
     request_id: str
     usage: dict[str, object]
     cost_pusd: int
+    whole: bool
 
 
 class Bills(Invoice):
@@ -61,7 +63,7 @@ class Bills(Invoice):
 
 def _bill(line: Line) -> Bill:
     said = line.usage or {}
-    return Bill(said["dialect"], said["tag"], said["scene"], line.request_id, said["words"], said["cost_pusd"])
+    return Bill(said["dialect"], said["tag"], said["scene"], line.request_id, said["words"], said["cost_pusd"], said["whole"])
 
 
 def answer(request: Request) -> Reply:
@@ -104,7 +106,7 @@ def _saying(speaker: Speaker, heard: Heard, said: Said, scene: str, tag: str) ->
     tokens = tokens_of(f"{tag}:{heard.turns}", said)
     spoken: Spoken = speaker.say(heard, said, tokens, tag)
     words = speaker.usage(tokens)
-    usage = {
+    usage: dict[str, Any] = {
         "output_tokens": tokens.output, "words": words, "cost_pusd": speaker.cost(heard.model, words), "dialect": speaker.name,
         "tag": tag, "scene": scene,
     }  # fmt: skip
@@ -112,8 +114,8 @@ def _saying(speaker: Speaker, heard: Heard, said: Said, scene: str, tag: str) ->
     steps = [Chunk(piece, 1 if at == 0 else -1) for at, piece in enumerate(pieces[:-1])]
     steps.append(Chunk(pieces[-1], tokens.output if said.fails_at < 0 else -1))
     headers = (("content-type", spoken.content_type), *spoken.headers)
-    billed = usage if said.fails_at < 0 else None
-    return Reply(200, headers, tuple(steps), "chunked" if heard.stream else "length", usage=billed)
+    usage["whole"] = said.fails_at < 0
+    return Reply(200, headers, tuple(steps), "chunked" if heard.stream else "length", usage=usage)
 
 
 class Fakes:
