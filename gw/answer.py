@@ -80,12 +80,12 @@ def tell(  # noqa: PLR0917 - as relay_whole
     if speech is None:
         outcome, error = _judge(call, status, answer, body)
     else:
-        outcome, error, body = _translate(call, status, answer, body, speech)
+        outcome, error, body = _translate(worker, call, status, answer, body, speech)
     if status < 300 and call.demand is not None and call.demand.renamed and (speech is None or speech.same):
         body = named(body, call.demand.model)
     call.laps.lap(SETTLE)
     call.response_bytes = len(body)
-    if call.account.stores_content:
+    if call.account.stores_content and speech is None:
         worker.content.whole(call.call_id, body, answer.encoding)
     if call.client_gone:
         worker.settle(call, "client_gone", error)
@@ -109,7 +109,9 @@ def tell(  # noqa: PLR0917 - as relay_whole
     return body
 
 
-def _translate(call: Call, status: int, answer: Answer, body: bytes, speech: Speech) -> tuple[Outcome, str, bytes]:
+def _translate(  # noqa: PLR0917 - as tell
+    worker: Worker, call: Call, status: int, answer: Answer, body: bytes, speech: Speech
+) -> tuple[Outcome, str, bytes]:
     """As `_judge`, and the bytes that the client gets."""
     plain = decoded(body, answer.encoding)
     if status >= 400:
@@ -123,6 +125,8 @@ def _translate(call: Call, status: int, answer: Answer, body: bytes, speech: Spe
         return "upstream_error", "upstream_garbled", body
     call.first_token_us = call.first_byte_us
     heard = speech.whole(plain)
+    if call.account.stores_content:
+        worker.content.whole(call.call_id, heard.tap, b"")
     call.served_model, call.charge_pusd = heard.served_model, heard.charge_pusd
     if not speech.same:
         answer.headers[:] = [*speech.kept(answer.headers), JSON_TYPE]

@@ -69,6 +69,7 @@ async def attempt(worker: Worker, call: Call, demand: Demand, receive: Receive, 
     decision = ways.decide(call, demand)
     left = list(ways.order(call, demand, decision))
     call.laps.lap(PLAN)
+    _keep(worker, call, demand)
     if decision.wait_s:
         call.receive = receive  # the worker's next tick watches the client
         await asyncio.sleep(decision.wait_s)
@@ -91,7 +92,8 @@ async def attempt(worker: Worker, call: Call, demand: Demand, receive: Receive, 
         if step.stop or worker.draining:
             await _end(worker, call, way, missed, send)
             return
-        _leave(worker, call, way, missed, stays=step.again)
+        if _leave(worker, call, way, missed, stays=step.again):
+            _keep(worker, call, demand)
         if step.wait_ns:
             call.receive = receive  # the worker's next tick watches the client
             await asyncio.sleep(step.wait_ns / NS_PER_S)
@@ -266,25 +268,35 @@ def _event_of(body: bytes) -> bytes:
     return next(lines, b"data:" + body)[5:].strip()
 
 
-def _leave(worker: Worker, call: Call, way: Way, missed: Tried, *, stays: bool) -> None:
-    """After an attempt that another one follows: what it may have cost is settled in a row of its own; else what was set aside
-    for it is given back, unless the next one is at the same place."""
+def _keep(worker: Worker, call: Call, demand: Demand) -> None:
+    """The request's content, where it is stored: in Anthropic's words, whatever the client's."""
+    if call.account.stores_content and call.endpoint == "messages":
+        content = call.snapshot.config.content
+        worker.content.request(
+            call.call_id, call.account, call.session_id, call.started_us, demand.in_anthropics_words(), content
+        )
+
+
+def _leave(worker: Worker, call: Call, way: Way, missed: Tried, *, stays: bool) -> bool:
+    """After an attempt that another one follows: what it may have cost is settled in a row of its own (True); else what was set
+    aside for it is given back, unless the next one is at the same place."""
     failure = missed.failure
     noted = (way.deployment.name, missed.status, missed.slug, missed.ms)
-    call.billed = False
+    call.billed = billed = False
     if isinstance(failure, UpstreamError):
         refusal = refusal_of(failure, call)  # says whether it was billed
-        if call.billed:
+        billed = call.billed
+        if billed:
             worker.settle(call, outcome_of(refusal.slug, call), refusal.slug)
             worker.again(call)
-            stays = True
     if call.sent and call.metered:
         _say_free(worker, call)
-    if not stays:
+    if not stays and not billed:
         worker.governor.let_go(call)
     call.tap = call.found = call.reading = None
     call.sent = False
     call.attempts = [*(call.attempts or ()), noted]
+    return billed
 
 
 def _say_free(worker: Worker, call: Call) -> None:

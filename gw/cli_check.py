@@ -4,12 +4,14 @@ import json
 import sys
 
 import click
+from msgspec import to_builtins
 from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
 
 from gw import clock
 from gw.budgets import budgets_of, limits_of
+from gw.cli_check_upstreams import Said, lines_of, said_of
 from gw.config.combined import judge, told
 from gw.config.effective import Row, assignment, comment_of, effective
 from gw.config.load import ConfigError, Loaded, Problem, find, read
@@ -29,8 +31,9 @@ STYLE_OF_NOTE = {"missing": "yellow", "literal": "yellow", "set": "green"}
 
 @click.command(short_help="Validate the configuration and print what is in force.")
 @click.option("--config", "config_path", metavar="PATH", help="Configuration file [default: $GW_CONFIG, else ./config.toml].")
+@click.option("--reach", is_flag=True, help="Also fetch each upstream's credential, and see whether its address answers.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def check(config_path: str | None, as_json: bool) -> None:
+def check(config_path: str | None, reach: bool, as_json: bool) -> None:
     """Validate the configuration and print what is in force, with the origin of every value.
 
     What is printed is itself a valid configuration. Secrets appear by reference only. Exit code 1, and every problem on
@@ -44,12 +47,17 @@ def check(config_path: str | None, as_json: bool) -> None:
         _complain(error.problems, "bold red")
         sys.exit(1)
     loaded = replace(loaded, source=replace(loaded.source, warnings=(*loaded.source.warnings, *_out_of_force(loaded.config))))
+    try:
+        upstreams = said_of(loaded.config, reach=reach)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps(_report(loaded), indent=2, ensure_ascii=False))
+        report = _report(loaded) | {"upstreams": [to_builtins(one) for one in upstreams]}
+        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
         return
     Console(soft_wrap=True, highlight=False).print(_pretty(effective(loaded.config, loaded.source)), end="")
     _complain(loaded.source.warnings, "yellow", "warning: ")
-    _summary(loaded)
+    _summary(loaded, upstreams)
 
 
 def _out_of_force(config: Config) -> list[Problem]:
@@ -109,7 +117,7 @@ def _complain(problems: list[Problem] | tuple[Problem, ...], style: str, prefix:
         console.print(Text.assemble((prefix, style), (place, "bold"), (problem.message, "" if prefix else style)))
 
 
-def _summary(loaded: Loaded) -> None:
+def _summary(loaded: Loaded, upstreams: list[Said]) -> None:
     config = loaded.config
     counts = [
         _count(len(config.upstream), "upstream"),
@@ -121,6 +129,11 @@ def _summary(loaded: Loaded) -> None:
     ]
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     now_us = clock.wall_us()
+    for one in upstreams:
+        first, *wrong = lines_of(one)
+        console.print(Text.assemble(("upstream ", "cyan"), first))
+        for line in wrong:
+            console.print(Text(line, "yellow"))
     for kind, lines in (
         ("budget", [_budget_text(budget, now_us) for budget in budgets_of(config)]),
         ("limit", [_limit_text(limit) for limit in limits_of(config)]),

@@ -264,8 +264,8 @@ def _story(call: Document) -> str:
     """Of a call whose first attempt was not its last: ` after first 529`, or that another one followed."""
     if is_left(call["outcome"], call["status"]):
         return f" at {call['upstream']}, tried again"
-    before = attempts_of(call["attempts"])
-    return f" at {call['upstream']} after {', '.join(f'{one.upstream} {one.status or one.error}' for one in before)}" if before else ""
+    before = ", ".join(f"{one.upstream} {one.status or one.error}" for one in attempts_of(call["attempts"]))
+    return f" at {call['upstream']} after {before}" if before else ""
 
 
 def _doubts(documents: list[Document]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import orjson
+from msgspec.structs import replace
 
 from gw._fast import Sent
+from gw.domain.quirks import Quirks
 from gw.doors import Door
 from gw.errors import Refusal
 from gw.translate.dialect import Dialect
@@ -67,6 +69,15 @@ class Demand:
             raise Refusal("invalid_field", '"model" is missing. Name the model in the request body.')
         body = {"model": model, "max_tokens": 0, "messages": [{"role": "user", "content": "x" * len(texts)}]}
         return orjson.dumps(body)
+
+    def in_anthropics_words(self) -> bytes:
+        """The readable body; of another dialect what Anthropic's says of it, or the body itself where that has no words."""
+        if not self.door.dialect:
+            return self.plain
+        try:
+            return orjson.dumps(DIALECTS["anthropic"].write_request(replace(self.asked, lost=[]), Quirks()))
+        except (Refusal, TypeError):
+            return self.plain
 
     @property
     def json(self) -> Json:

@@ -139,6 +139,8 @@ class Worker:
         """It is settled: what comes of it now is another attempt, in a row of its own."""
         self.block.give_slot(call.slot)
         self.block.give_slot(call.second_slot)
+        if call.account.stores_content:
+            self.content.end(call.call_id)
         call.attempt_of = call.attempt_of or call.call_id
         call.call_id = self.call_id()
         call.started_us = clock.wall_us()

@@ -10,6 +10,7 @@ from gw.providers.registry import provider_of
 SAMPLES = ("claude-opus-5-5", "gpt-5.1", "gpt-4o", "gemini-3-pro", "meta/llama-3.3-70b")
 CLIENTS = ("anthropic", "chat", "responses", "gemini", "converse", "invoke")
 OPERATIONS = ("messages", "responses")
+NOT_NEEDED = "none needed"
 SPOKEN = {"vertex_anthropic": "anthropic", "invoke": "anthropic (InvokeModel)"}
 
 
@@ -54,7 +55,7 @@ def _facts(upstream: Upstream) -> Iterator[CredentialFact]:
     if key or kind == "key":
         yield CredentialFact("", key.reference or "api_key", bool(key), 1)
     elif kind == "none":
-        yield CredentialFact("", "none needed", True, 1)
+        yield CredentialFact("", NOT_NEEDED, True, 1)
     else:
         yield CredentialFact("", _of_cloud(kind, Credential(name="")), None, 1)
 
@@ -62,7 +63,8 @@ def _facts(upstream: Upstream) -> Iterator[CredentialFact]:
 def _of_cloud(kind: str, one: Credential) -> str:
     """In words; ids of accounts are no secrets, keys are."""
     if kind == "aws":
-        start = f"profile {one.aws_profile}" if one.aws_profile else "a static key" if one.aws_access_key_id else "as AWS's tools find it"
+        own = "a static key" if one.aws_access_key_id else "as AWS's tools find it"
+        start = f"profile {one.aws_profile}" if one.aws_profile else own
         return f"AWS: {start}{f', as {one.aws_role_arn}' if one.aws_role_arn else ''}"
     if kind == "google":
         return f"Google: {one.google_credentials_file or 'Application Default Credentials'}"

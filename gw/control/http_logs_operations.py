@@ -111,8 +111,9 @@ LOGS: tuple[dict[str, Any], ...] = (
         "id": "get_call",
         "tag": "Log",
         "summary": "A call with everything about it",
-        "description": "Its row, why it cost what it did (tokens x rate x factor, and whose rates), when what happened, why it went where "
-        "it went, and each attempt upstream. An attempt that may have been billed has a row of its own: `attempts.rows` has all.",
+        "description": "Its row, why it cost what it did (tokens x rate x factor, and whose rates), when what happened, why it "
+        "went where it went, and each attempt upstream. An attempt that may have been billed has a row of its own: "
+        "`attempts.rows` has all.",
         "parameters": (CALL_ID,),
         "answer": "CallView",
         "problems": ("not_found", "invalid", "too_broad"),

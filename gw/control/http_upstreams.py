@@ -104,7 +104,8 @@ def upstreams(desk: Desk, ask: Ask) -> Answer:
     found = look(ledger_of(desk), limits, ask.now_us)
     snapshot = desk.host.snapshot
     config = snapshot.config
-    ups = [_upstream(config, name, found.upstreams.get(name), len(limits) - 1, found.failures.get(name)) for name in _names(config, found.upstreams)]
+    buckets, done, failed = len(limits) - 1, found.upstreams, found.failures
+    ups = [_upstream(config, name, done.get(name), buckets, failed.get(name)) for name in _names(config, done)]
     view = Upstreams(
         from_=moment_in(from_us, asked.zone),
         to=moment_in(to_us, asked.zone),

@@ -16,9 +16,10 @@ OPERATIONS: tuple[dict[str, Any], ...] = (
         "id": "list_upstreams",
         "tag": "Gateway",
         "summary": "How upstreams do, what models were called, and what prices them",
-        "description": "Calls, errors, times and cost of each upstream, lately and by hour or day, what is spoken there, its credentials (where "
-        "they come from, never what they are), and failures of the last hour that sent calls elsewhere; of each model that was called "
-        "the price card in force at each upstream that serves it, with its source, and the overrides that apply.",
+        "description": "Calls, errors, times and cost of each upstream, lately and by hour or day; what is spoken there, its "
+        "credentials (where they come from, never what they are), and failures of the last hour that sent calls elsewhere. Of "
+        "each model that was called the price card in force at each upstream that serves it, with its source, and the overrides "
+        "that apply.",
         "parameters": (FROM, TO, TZ),
         "answer": "Upstreams",
         "problems": ("invalid",),

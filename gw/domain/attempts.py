@@ -1,8 +1,8 @@
 """The attempts of a client's request: what a row says of those before its last, and what becomes of them. Pure.
 
-An attempt that may have been billed has a row of its own. It is *left*: the client had no byte of it, and another attempt followed,
-whose row tells of all before it, this one included, and names the first such row in `attempt_of`. So of the rows of one request the
-one that is not left says what the client got, and has the whole list.
+An attempt that may have been billed has a row of its own. It is *left*: the client had no byte of it, and another attempt
+followed, whose row tells of all before it, this one included, and names the first such row in `attempt_of`. So of the rows of one
+request the one that is not left says what the client got, and has the whole list.
 """
 
 from collections.abc import Iterator

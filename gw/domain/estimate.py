@@ -52,17 +52,25 @@ def tokens_of(text_bytes: int, model: str) -> int:
     return -(-text_bytes // bytes_per_token(model))
 
 
+def _prompt(usage: Usage) -> int:
+    return usage.input_tokens + usage.cache_read_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+
+
 def complete(reading: Reading, *, model: str, request_bytes: int) -> tuple[Reading, UsageSource]:
     """The reading to bill for a response that the provider charges for, and how well it is known.
 
-    final usage read: exact. Started: the start's figures, output no less than the text that was seen. Nothing read: the
-    prompt from the size of the request, at the input rate (it lies between a warm cache read and a cold cache write).
+    final usage read: exact. Started: the start's figures, output no less than the text that was seen. Nothing read, or a start
+    without figures, as of providers that say them at their end only: the prompt from the size of the request, at the input rate
+    (it lies between a warm cache read and a cold cache write).
     """
     usage = reading.usage
     if reading.final_usage:
         return reading, "exact"
+    output = tokens_of(reading.text_bytes, model)
     if reading.started:
-        output = max(usage.output_tokens, tokens_of(reading.text_bytes, model))
-        return replace(reading, usage=replace(usage, output_tokens=output)), "observed"
-    guess = Usage(input_tokens=tokens_of(request_bytes, model), output_tokens=tokens_of(reading.text_bytes, model))
+        usage = replace(usage, output_tokens=max(usage.output_tokens, output))
+        if _prompt(usage):
+            return replace(reading, usage=usage), "observed"
+        return replace(reading, usage=replace(usage, input_tokens=tokens_of(request_bytes, model))), "estimated"
+    guess = Usage(input_tokens=tokens_of(request_bytes, model), output_tokens=output)
     return replace(reading, usage=guess, content_empty=False), "estimated"

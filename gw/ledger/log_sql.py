@@ -17,8 +17,8 @@ COMPARE = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 
 class Index(NamedTuple):
     """Of the migrations up to 0016_attempts.sql. `only`: the condition of a partial one, which must be said with each use of it.
-    `timed`: the calls of one value stand in the order in which they ended. `wide`: it holds what is asked for most of a call besides,
-    so that its rows need not be looked up for that."""
+    `timed`: the calls of one value stand in the order in which they ended. `wide`: it holds what is asked for most of a call
+    besides, so that its rows need not be looked up for that."""
 
     name: str
     only: str = ""

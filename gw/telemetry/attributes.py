@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from gw.config.model import Upstream
+from gw.domain.attempts import attempts_of, is_left, nexts
 from gw.domain.call import CallRecord
 from gw.domain.money import PUSD_PER_USD, usd_text
 
@@ -18,8 +19,12 @@ Value = str | int | float | bool | tuple[str, ...]
 Attribute = tuple[str, Value]
 
 US_PER_S = 1_000_000
+US_PER_MS = 1000
 OPERATIONS = {"messages": "chat"}  # the others have no name in the conventions: their own stands
-PROVIDERS = {"bedrock": "aws.bedrock", "vertex": "gcp.vertex_ai", "gemini": "gcp.gemini", "azure": "azure.ai.openai"}
+PROVIDERS = {
+    "anthropic_aws": "anthropic", "bedrock": "aws.bedrock", "vertex": "gcp.vertex_ai", "gemini": "gcp.gemini",
+    "azure": "azure.ai.openai", "foundry": "azure.ai.inference", "mistral": "mistral_ai", "xai": "x_ai",
+}  # fmt: skip  # the others are called as the conventions call them, or have no name there
 NOT_FAILED = ("completed", "client_gone")  # a developer who presses Escape is no error
 
 # Who a call was for -> (attribute, field of the record).
@@ -50,6 +55,10 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     ("gw.client.version", "client_version"),
     ("gw.budget", "budget"),
     ("gw.worker", "worker"),
+    ("gw.client.dialect", "dialect"),
+    ("gw.sent_model", "sent_model"),
+    ("gw.route", "route"),
+    ("gw.attempt_of", "attempt_of"),
 )
 _COUNTS: tuple[tuple[str, str], ...] = (
     ("http.response.status_code", "status"),
@@ -149,6 +158,24 @@ def failed(record: CallRecord) -> bool:
 def error_of(record: CallRecord) -> str:
     """Of a call that failed: few values, for it tells series apart."""
     return record.error or record.outcome
+
+
+def failed_attempts(record: CallRecord) -> list[tuple[int, tuple[Attribute, ...]]]:
+    """(us since the call's beginning when it ended, what an event says of it) for each attempt before the last. Only how long
+    each took is known, so they follow each other; those before an earlier row of the request stand at the beginning. None of a
+    row that is left: the one that followed tells of all."""
+    found, at_us = list[tuple[int, tuple[Attribute, ...]]](), 0
+    for one in () if is_left(record.outcome, record.status) else nexts(attempts_of(record.attempts), record.upstream):
+        at_us += 0 if record.attempt_of else one.attempt.ms * US_PER_MS
+        said: tuple[Attribute, ...] = (
+            ("gw.upstream", one.attempt.upstream),
+            ("gw.upstream.status_code", one.attempt.status),
+            ("error.type", one.attempt.error),
+            ("gw.attempt.duration_ms", one.attempt.ms),
+            ("gw.attempt.then", one.then),
+        )
+        found.append((min(at_us, max(record.ended_us - record.started_us, 0)), said))
+    return found
 
 
 def waited_s(record: CallRecord) -> float:

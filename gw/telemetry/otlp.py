@@ -16,12 +16,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from gw import __version__
 from gw.domain.call import CallRecord
 from gw.domain.trace import SAMPLED
-from gw.telemetry.attributes import Attribute, Naming, Value, error_of, failed, operation_of
+from gw.telemetry.attributes import Attribute, Naming, Value, error_of, failed, failed_attempts, operation_of
 from gw.telemetry.sampling import sampled, span_of, trace_of
 
 NS_PER_US = 1000
 KEPT_MAX = 8192  # names of models, keys, teams, sessions; some 2 MB
-PASSING = frozenset(["gw.call.id", "gw.upstream.request_id", "gw.prompt.id", "gw.cost.billed_usd", "gw.cost.list_usd"])
+PASSING = frozenset(
+    ["gw.call.id", "gw.upstream.request_id", "gw.prompt.id", "gw.cost.billed_usd", "gw.cost.list_usd", "gw.attempt_of"]
+)
 EVENT = "gen_ai.client.inference.operation.details"
 SCOPE = InstrumentationScope(name="gw", version=__version__)
 HAS_PARENT = 0x100  # of Span.flags: bit 8 says that bit 9 is known, which says whether the parent is remote
@@ -111,6 +113,9 @@ def _write_span(span: Span, record: CallRecord, attributes: list[KeyValue]) -> N
         span.flags = (record.trace_flags & 0xFF) | HAS_PARENT | IS_REMOTE
     else:
         span.flags = SAMPLED | HAS_PARENT
+    for after_us, said in failed_attempts(record):
+        told = [key_value(key, value) for key, value in said]
+        span.events.add(name="gw.attempt", time_unix_nano=(record.started_us + after_us) * NS_PER_US, attributes=told)
     for name, at_us in (("gw.first_byte", record.first_byte_us), ("gw.first_token", record.first_token_us)):
         if at_us:
             span.events.add(name=name, time_unix_nano=at_us * NS_PER_US)

@@ -25,6 +25,7 @@ provider = "openai"
 api = "chat"
 base_url = "{chat}"
 api_key = "env:GW_FAKE_CHAT"
+models = ["*", "listed-1", "listed-2"]
 [[upstream]]
 name = "deepseek"
 provider = "deepseek"
@@ -72,6 +73,9 @@ base_url = "{cohere}"
 api_key = "env:GW_FAKE_COHERE"
 """
 MORE = """
+[[route]]
+model = "everyday"
+candidates = [{ upstream = "anthropic", model = "claude-opus-5-5" }]
 [routing]
 breaker_failures = 1000
 breaker_percent = 100

@@ -11,6 +11,7 @@ from gw.demo.exchange import Chunk, Reply, Request
 from gw.demo.invoice import Invoice, Line
 from gw.demo.upstream import UpstreamThread
 from tests.support.fakes.anthropic import Anthropic, Invoke, Vertex
+from tests.support.fakes.beside import beside
 from tests.support.fakes.chat import Chat, DeepSeek
 from tests.support.fakes.cohere import Cohere
 from tests.support.fakes.converse import Converse
@@ -74,6 +75,9 @@ def answer(request: Request) -> Reply:
         return Reply(404, steps=(Chunk(b"{}"),))
     try:
         _must_be_gws(name, request)
+        other = beside(name, request)
+        if other is not None:
+            return other
         heard = speaker.hear(request)
         scene, tag = scene_of(heard)
         said = SCENES[scene](heard, tag)
