@@ -8,6 +8,7 @@ of the result's).
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 from typing import Any
 
@@ -18,6 +19,7 @@ from gw.attempts import authorised
 from gw.demand import Demand
 from gw.deployment import Deployment
 from gw.domain.usage import Reading, Usage
+from gw.doors import GENAI_PREFIX
 from gw.errors import Refusal
 from gw.exchange import Outgoing, forward
 from gw.providers.passages import Passage
@@ -32,17 +34,21 @@ METERED_MAX = 64 * 1024 * 1024  # an answer larger than this is passed on unread
 async def passage(worker: Worker, call: Call, demand: Demand, receive: Receive, send: Send) -> None:
     """Raises Refusal, UpstreamError."""
     found, path, deployment = _place(call, demand)
+    door = demand.door
     call.deployment = deployment
     if call.snapshot.governed:
         worker.governor.admit_unweighed(call)
-    head = demand.sent.head + deployment.lines(demand.door.dialect or "anthropic", demand.sent.head)
+    head = demand.sent.head + deployment.lines(door.dialect or "anthropic", demand.sent.head)
     made = Outgoing(demand.method, path, head, demand.body)
     if call.own_credential:
         made = made._replace(head=head + demand.sent.credentials)
     else:
         made = made._replace(head=head + await authorised(deployment.accounts[0].credential, deployment, made, head))
-    reader = _Reader(worker, call, found, deployment, send) if found.usage else None
-    await forward(worker, call, made, receive, reader.send if reader is not None else send)
+    if found.usage:
+        send = _Reader(worker, call, found, deployment, send).send
+    elif door.family in _ABSOLUTE:
+        send = _Homeward(demand, send).send
+    await forward(worker, call, made, receive, send)
 
 
 def _place(call: Call, demand: Demand) -> tuple[Passage, bytes, Deployment]:
@@ -59,6 +65,43 @@ def _place(call: Call, demand: Demand) -> tuple[Passage, bytes, Deployment]:
         key = call.account.key_name
         raise Refusal("upstream_not_allowed", f'The virtual key "{key}" may not use the upstream of {door.path[:200]}.')
     raise Refusal("unknown_path", f"Nothing is served at {door.path[:200]}: no upstream of this gateway has it.")
+
+
+# Where an answer has an address of the provider's own: in the body, a batch's results; in the head, where an upload goes on.
+_ABSOLUTE = ("anthropic", "gemini")
+_RESULTS_URL = re.compile(rb'("results_url"\s*:\s*")https?://[^/"]+[^"]*?(/v1/messages/batches/)')
+_UPLOAD_URL = b"x-goog-upload-url"
+
+
+class _Homeward:
+    """Keeps a client from being led past gw, with its virtual key, and what it reads there from not being metered: addresses of
+    the provider become gw's. SDKs resolve a path against the address that they were given for the provider; an upload's address
+    is made of the one under which the client asked."""
+
+    def __init__(self, demand: Demand, send: Send) -> None:
+        proto = demand.header("x-forwarded-proto") or "http"
+        self._home = f"{proto}://{demand.header('host')}{GENAI_PREFIX}".encode("latin-1")
+        self._send = send
+        self._start: Message | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        if self._start is not None:
+            start, self._start = self._start, None
+            body, whole = message.get("body", b""), not message.get("more_body", False)
+            headers = [(name, self._at_home(value) if name == _UPLOAD_URL else value) for name, value in start["headers"]]
+            if whole and all(name != b"content-encoding" for name, _ in headers):
+                body = _RESULTS_URL.sub(rb"\1\2", body)
+                headers = [(name, b"%d" % len(body) if name == b"content-length" else value) for name, value in headers]
+            message = {**message, "body": body}
+            await self._send({**start, "headers": headers})
+        await self._send(message)
+
+    def _at_home(self, address: bytes) -> bytes:
+        _, _, path = address.partition(b"://")[2].partition(b"/")
+        return b"%b/%b" % (self._home, path)
 
 
 class _Reader:

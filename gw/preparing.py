@@ -40,7 +40,11 @@ def prepare(demand: Demand, deployment: Deployment, model: str, *, own_credentia
     """The request without its credential. `model`: as it goes upstream. Raises Refusal."""
     door = demand.door
     client = door.dialect or ANTHROPIC
-    upstream = deployment.rules.dialect(deployment.place, model, door.operation, client)  # type: ignore[arg-type]
+    operation = door.operation
+    upstream = deployment.rules.dialect(deployment.place, model, operation, client)  # type: ignore[arg-type]
+    if not upstream and operation == "completions":  # as a conversation of one message
+        operation = "messages"
+        upstream = deployment.rules.dialect(deployment.place, model, "messages", client)
     if not upstream:
         raise Refusal(
             "no_route",
@@ -74,7 +78,7 @@ def prepare(demand: Demand, deployment: Deployment, model: str, *, own_credentia
     stream = demand.asked.stream if upstream != ANTHROPIC and door.endpoint == "messages" else False
     try:
         method, path = deployment.rules.request_line(
-            deployment.place, upstream, door.operation, model, stream, demand.upstream_query  # type: ignore[arg-type]
+            deployment.place, upstream, operation, model, stream, demand.upstream_query  # type: ignore[arg-type]
         )
     except ValueError as error:
         raise Refusal("invalid_field", f"The model cannot be asked for: {error}.") from error
@@ -97,10 +101,10 @@ def _same(demand: Demand, deployment: Deployment, client: str, model: str) -> Ma
     body = _capped(demand, client)
     if client == "responses" and may_hold_sealed(body):
         body = orjson.dumps(without_foreign_thoughts(orjson.loads(body)))
-    if client in ("chat", "responses"):
+    if client in ("chat", "responses", "completions"):
         body = _renamed(demand, body, model)
     hidden = None
-    if client == "chat" and asked.stream and deployment.quirks(client, model).stream_usage:
+    if client in ("chat", "completions") and asked.stream and deployment.quirks(client, model).stream_usage:
         body, added = with_usage(body)
         hidden = UsageHidden() if added else None
     return demand.sent.head, body, _speech(client, client, deployment, asked, hidden)

@@ -15,6 +15,7 @@ from gw.control.host import Host
 from gw.control.http_answer import NO_STORE, Answer, Ask, json_answer
 from gw.control.http_body import checked, json_object
 from gw.control.http_etag import etag, must_match, not_modified
+from gw.control.http_live_trunk import Trunks
 from gw.control.http_schema import PLURALS, columns, fields
 from gw.control.http_shapes import moment
 from gw.control.problem import FieldError, Problem, all_invalid, invalid
@@ -32,6 +33,7 @@ class Desk:
 
     def __init__(self, host: Host, guard: Guard) -> None:
         self.burns = Burns()
+        self.trunks = Trunks()
         self.host = host
         self.guard = guard
         self._service: tuple[object, Service] | None = None

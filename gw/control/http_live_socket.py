@@ -21,7 +21,8 @@ from starlette.datastructures import Headers
 from gw import clock
 from gw.control.auth import Guard
 from gw.control.http_items import Desk
-from gw.control.http_live import HEARTBEAT_S, LIFE_S, LOOK_S, Line, Receive, Send, must_have_room, subscription
+from gw.control.http_live import HEARTBEAT_S, LIFE_S, LOOK_S, Receive, Send, must_have_room, subscription
+from gw.control.http_live_line import Line
 from gw.control.http_logs import scope_of
 from gw.control.problem import FieldError, Problem, all_invalid
 from gw.control.session import Principal

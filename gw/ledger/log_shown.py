@@ -37,6 +37,7 @@ USUAL = (
     "ttft_ms",
     "usage_source",
     "unpriced",
+    "failed_attempts",
 )
 
 

@@ -17,6 +17,8 @@ SUBSCRIPTION_BYTES_MAX = 1 << 20
 HEAD = Packed("<IQ")
 LENGTH = Packed("<I")
 
+CALL_MARK = b"event: call\n"  # once for each call in events; no text of a call holds a line's end
+
 Style = Literal["events", "messages"]
 
 

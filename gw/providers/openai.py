@@ -22,6 +22,12 @@ def thinks(model: str) -> bool:
     return name.startswith(("gpt-", "o1", "o3", "o4", "ft:", "codex", "computer-use")) and not name.startswith((*OLD, "gpt-oss"))
 
 
+def completes(model: str) -> bool:
+    """The model answers a text instead of a conversation: of OpenAI's, the oldest alone."""
+    name = model.lower().rpartition("/")[2]
+    return name.startswith(("davinci-", "babbage-", "ft:davinci-", "ft:babbage-")) or "-instruct" in name
+
+
 # How a model's name begins -> the levels of effort that it takes, the most special name first.
 EFFORTS = (
     (("o1", "o3", "o4", "gpt-oss"), ("low", "medium", "high")),
@@ -51,8 +57,10 @@ def spoken(place: Place, model: str, operation: Operation, client: str) -> str:
     """The dialect for any operation at who has the whole of OpenAI's API."""
     if operation in ("messages", "responses"):
         return conversation(place, model, operation, client)
-    if operation in ("embeddings", "completions"):
+    if operation == "embeddings":
         return operation
+    if operation == "completions":
+        return operation if completes(place.model_behind(model)) else ""
     if operation == "count_tokens":
         return "responses" if place.api != "chat" else ""
     return "chat"

@@ -23,28 +23,33 @@ from gw.translate.form import Answer, End, Event, Failure, Json, Request, Start,
 from gw.translate.loose import object_at, text_at
 
 _REFUSED: Final = ("suffix", "echo")
+_NO_TEXT: Final = "this model answers conversations, not texts to go on with; leave it out."
+TOKEN_CHARS: Final = 4  # of a token that is given by its number, for the estimate
 _LOST: Final = ("best_of", "logprobs", "logit_bias")
 _TAIL: Final = b',"logprobs":null,"finish_reason":null}]}\n\n'
 
 
 def read_request(body: Json, entrance: Entrance) -> Request:
-    """Raises Refusal: invalid_field, cannot_carry."""
-    for name in _REFUSED:
-        if body.get(name):
-            raise Refusal("cannot_carry", f"{name}: this model answers conversations, not texts to go on with; leave it out.")
+    """What no conversation has words for is `held`: an upstream that still has completions can answer it. Raises Refusal:
+    invalid_field."""
     chat = {name: value for name, value in body.items() if name not in ("prompt", *_REFUSED, *_LOST)}
-    asked = read_chat(chat | {"messages": [{"role": "user", "content": _prompt(body.get("prompt"))}]}, entrance)
+    prompt, held = _prompt(body.get("prompt"))
+    asked = read_chat(chat | {"messages": [{"role": "user", "content": prompt}]}, entrance)
     asked.effort = asked.effort if asked.effort.mode else type(asked.effort)(shown=False)
     lose(asked, *(name for name in _LOST if body.get(name)))
+    refused = (f"{name}: {_NO_TEXT}" for name in _REFUSED if body.get(name))
+    asked.held = next(refused, held)
     return asked
 
 
-def _prompt(prompt: Any) -> str:
+def _prompt(prompt: Any) -> tuple[str, str]:
+    """The text, and why it is none for a conversation."""
     texts = [prompt] if isinstance(prompt, str) else prompt
     if isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str):
-        return texts[0]
+        return texts[0], ""
     if isinstance(texts, list) and len(texts) > 1:
-        raise Refusal("cannot_carry", "prompt: one text in one request; no token ids, no list of prompts.")
+        text = "\n".join(one if isinstance(one, str) else "x" * TOKEN_CHARS for one in texts)
+        return text, "prompt: one text in one request; no token ids, no list of prompts."
     raise Refusal("invalid_field", "prompt: must be a text")
 
 

@@ -110,7 +110,7 @@ def sdk_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with Fakes() as fakes:
         urls = {name: fakes.url(name) for name in keys_of(UPSTREAMS)}
         more = UPSTREAMS.format(**urls) + MORE
-        with GatewayUnderTest(folder, "http://127.0.0.1:1", more=more, environ={**keys(), "GW_TEST_ADA": key}) as gateway:
+        with GatewayUnderTest(folder, fakes.url("anthropic"), more=more, environ={**keys(), "GW_TEST_ADA": key}) as gateway:
             house = House(gateway, fakes, key)
             yield house
             for client in house.clients.values():

@@ -143,7 +143,7 @@ def assert_counted(house: House, ledger: Ledger, cell: Cell, turns: list[Got]) -
         assert turn.counted == wanted
         assert (row["outcome"], row["usage_source"], bool(row["stream"])) == ("completed", "exact", cell.stream)
         assert row["billed_pusd"] == row["list_pusd"] == bill.cost_pusd > 0
-        assert row["requested_model"] == MODELS[cell.upstream]
+        assert row["requested_model"] == MODELS[cell.upstream] and turn.model in ("", MODELS[cell.upstream])
 
 
 @of(ERRORS)

@@ -3,11 +3,12 @@ import { html, useState } from "../core/html.js";
 import { useData } from "../core/api.js";
 import { Link } from "../core/router.js";
 import { session } from "../core/session.js";
-import { count, ms, plural, size, usd, usdExact } from "../core/format.js";
+import { count, ms, size, usd, usdExact } from "../core/format.js";
 import { Badge, Card, Copy, Outcome, Stat, Usd, When } from "../ui/parts.js";
 import { Head } from "../ui/shell.js";
 import { Await, Empty } from "../ui/states.js";
 import { Table } from "../ui/table.js";
+import { Attempts, Way } from "./call_way.js";
 
 /** @param {{id: string}} props */
 export default function Call({ id }) {
@@ -27,7 +28,8 @@ function Page({ of }) {
       <${Stat} label="Outcome" figure=${html`<${Outcome} of=${call.outcome} />`} note=${call.error || `status ${call.status}`} />
     </div>
     <div class="grid"><${Cost} of=${cost} /><${Timing} of=${of} /></div>
-    <div class="grid"><${Who} of=${of} /><${What} call=${call} /></div>
+    <${Attempts} of=${of} />
+    <div class="grid"><${Way} of=${of} /><${Who} of=${of} /><${What} call=${call} /></div>
     ${session.value?.role === "admin" && html`<${Conversation} path=${of.links.conversation} />`}`;
 }
 
@@ -55,14 +57,12 @@ function perMillion(one) {
 }
 
 function Timing({ of }) {
-  const { timing, call, attempts } = of;
+  const { timing, call } = of;
   const whole = Math.max(call.duration_ms, 1);
   return html`<${Card} title="Where its time went"><div class="stack">
     ${timing.steps.map((one, at) => html`<div class="bar" key=${one.name}><span>${one.name}</span><span>${ms(one.to_ms - one.from_ms)}</span>
-      <div class="track"><i style=${{ left: `${(one.from_ms / whole) * 100}%`, width: `${Math.max(((one.to_ms - one.from_ms) / whole) * 100, 0.5)}%`, background: `var(--series-${(at % 8) + 1})` }}></i></div></div>`)}
-    <dl class="pairs"><dt>Began</dt><dd><${When} of=${timing.started_at} /></dd><dt>Ended</dt><dd><${When} of=${timing.ended_at} /></dd>
-      <dt>Attempts</dt><dd>${plural(attempts.count, "attempt")}${attempts.last_status ? `, the last answered ${attempts.last_status}` : ""}</dd>
-      <dt>Upstream's id</dt><dd class="mono">${attempts.last_request_id || "–"}</dd></dl></div></${Card}>`;
+      <div class="track"><i style=${{ left: `${(one.from_ms / whole) * 100}%`, width: `${Math.max(((one.to_ms - one.from_ms) / whole) * 100, 0.5)}%`, background: one.name.includes(" failed (") ? "var(--bad)" : `var(--series-${(at % 8) + 1})` }}></i></div></div>`)}
+    <dl class="pairs"><dt>Began</dt><dd><${When} of=${timing.started_at} /></dd><dt>Ended</dt><dd><${When} of=${timing.ended_at} /></dd></dl></div></${Card}>`;
 }
 
 function Who({ of: { identity } }) {
@@ -77,7 +77,7 @@ function What({ call }) {
   const mode = [call.service_tier, call.speed, call.inference_geo].filter(Boolean).join(", ");
   return html`<${Card} title="What it was"><dl class="pairs">
     <dt>Model</dt><dd>${call.requested_model}${call.served_model && call.served_model !== call.requested_model ? html` → ${call.served_model}` : ""}</dd>
-    <dt>Upstream</dt><dd>${call.upstream || "–"}</dd><dt>Client</dt><dd>${call.client_version || "–"}</dd><dt>Mode</dt><dd>${mode || "–"}${call.stream ? ", streamed" : ""}</dd>
+    <dt>Client</dt><dd>${call.client_version || "–"}</dd><dt>Mode</dt><dd>${mode || "–"}${call.stream ? ", streamed" : ""}</dd>
     <dt>Request</dt><dd>${size(call.request_bytes)}</dd><dt>Answer</dt><dd>${size(call.response_bytes)}</dd>
     <dt>Tags</dt><dd>${call.tags || "–"}</dd><dt>Budget</dt><dd>${call.budget || "–"}${call.shadowed && html` <${Badge} title="A shadow budget would have refused it">${call.shadowed}</${Badge}>`}</dd>
     ${call.trace_id && html`<dt>Trace</dt><dd class="mono">${call.trace_id}</dd>`}</dl></${Card}>`;

@@ -14,9 +14,9 @@ import { Head } from "../ui/shell.js";
 import { Await, Empty } from "../ui/states.js";
 import { Table } from "../ui/table.js";
 
-export const FILTERS = ["team", "key", "customer", "model", "project", "upstream", "kind", "context_window", "outcome", "status", "error", "session_id", "agent_id", "device", "service_tier", "speed", "inference_geo"];
+export const FILTERS = ["team", "key", "customer", "model", "project", "upstream", "route", "dialect", "kind", "context_window", "outcome", "status", "error", "session_id", "agent_id", "device", "service_tier", "speed", "inference_geo"];
 const OUTCOMES = ["completed", "refused", "upstream_error", "client_gone", "timed_out", "stopped", "gw_error"];
-const ATLEAST = { "billed_usd.gte": "cost at least", "duration_ms.gte": "ms at least", "output_tokens.gte": "output at least" };
+const ATLEAST = { "billed_usd.gte": "cost at least", "duration_ms.gte": "ms at least", "output_tokens.gte": "output at least", "failed_attempts.gte": "failed attempts at least" };
 const SOUGHT = ["q", "content"]; // in names and ids; in what was said
 const PAGE = 50;
 const LIVE_MAX = 300;
@@ -69,7 +69,8 @@ function Filters({ filters, live }) {
     <select class="input" style=${{ width: "auto" }} aria-label="Add a filter" onChange=${add}><option value="">Add a filter…</option>
       <optgroup label="Outcome">${OUTCOMES.map((one) => html`<option key=${one} value=${`outcome=${one}`}>${one.replaceAll("_", " ")}</option>`)}</optgroup>
       <optgroup label="Cost">${["0.01", "0.1", "1", "10"].map((one) => html`<option key=${one} value=${`billed_usd.gte=${one}`}>at least $${one}</option>`)}</optgroup>
-      <optgroup label="Took">${[["1000", "1 s"], ["10000", "10 s"], ["60000", "a minute"]].map(([one, said]) => html`<option key=${one} value=${`duration_ms.gte=${one}`}>at least ${said}</option>`)}</optgroup></select>
+      <optgroup label="Took">${[["1000", "1 s"], ["10000", "10 s"], ["60000", "a minute"]].map(([one, said]) => html`<option key=${one} value=${`duration_ms.gte=${one}`}>at least ${said}</option>`)}</optgroup>
+      <optgroup label="Attempts"><option value="failed_attempts.gte=1">more than one</option></optgroup></select>
     ${Object.entries(filters).filter(([name]) => !SOUGHT.includes(name)).map(([name, value]) => html`<button key=${name} class="button" title="Take this filter away" onClick=${() => setParams({ [name]: "" })}>
       <span class="quiet">${ATLEAST[name] || name.replace("_id", "").replaceAll("_", " ")}</span> <span class="clip" style=${{ maxWidth: "220px" }}>${value || "none"}</span> <${Icon} name="close" size=${12} /></button>`)}
   </div>`;
@@ -81,7 +82,7 @@ const by = (name, value, said = value) => html`<button class="link clip" style=$
 export const COLUMNS = [
   { name: "ended_at", title: "Ended", sort: "ended_at", cell: (one) => html`<${When} of=${one.ended_at} />` },
   { name: "cost", title: "Cost", number: true, sort: "billed_usd", cell: (one) => (one.unpriced ? html`<${Badge} kind="warn">no price</${Badge}>` : html`<${Usd} of=${one.billed_usd} />`) },
-  { name: "outcome", title: "Outcome", cell: (one) => html`<${Outcome} of=${one.outcome} error=${one.error} />` },
+  { name: "outcome", title: "Outcome", cell: (one) => html`<span class="row" style=${{ flexWrap: "nowrap" }}><${Outcome} of=${one.outcome} error=${one.error} />${one.failed_attempts > 0 && html`<${Badge} title=${`${plural(one.failed_attempts, "attempt")} failed before the last`}>+${one.failed_attempts}</${Badge}>`}</span>` },
   { name: "key", title: "Key", class: "clip", cell: (one) => (one.key ? by("key", one.key) : html`<span class="quiet" title="The client's own credential">own</span>`) },
   { name: "team", title: "Team", class: "clip", cell: (one) => one.team && by("team", one.team) },
   { name: "model", title: "Model", cell: (one) => html`<span class="row" style=${{ flexWrap: "nowrap" }}>${by("model", one.model, undated(one.model))}${one.agent_id && html`<${Badge} title=${`Subagent ${one.agent_id}`}>sub</${Badge}>`}</span>` },

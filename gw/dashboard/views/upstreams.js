@@ -12,6 +12,8 @@ import { Await, Empty } from "../ui/states.js";
 import { Table } from "../ui/table.js";
 import { Fix, PriceOf, Rate, dated } from "./upstreams_prices.js";
 
+/** Dialects as people call them. @type {Record<string, string>} */
+const SPOKEN = { anthropic: "Anthropic", chat: "Chat Completions", responses: "Responses", gemini: "Gemini", converse: "Converse", cohere: "Cohere" };
 const HEALTH = { good: ["good", "works"], troubled: ["warn", "some calls fail"], failing: ["bad", "fails"], idle: ["", "no calls now"] };
 
 export default function Upstreams() {
@@ -43,16 +45,28 @@ function Upstream({ of, within }) {
   const side = html`<${Link} class="small" to="/logs" query=${{ upstream: literal(of.name) }}>Its calls</${Link}>`;
   const { values, lately } = of;
   return html`<${Card} title=${title} side=${side} label=${of.name}>
-    <p class="small quiet" style=${{ marginBottom: "12px" }}>${of.configured ? html`${of.provider} at ${of.host}${of.region && `, ${of.region}`}${of.models.join() !== "*" && html` · ${of.models.join(", ")}`}${!of.credential && html` · <span class="warn">no credential for virtual keys</span>`}` : "It is in the ledger, but not in config.toml."}</p>
+    <p class="small quiet" style=${{ marginBottom: "12px" }}>${of.configured ? html`${of.provider} at ${of.host}${of.region && `, ${of.region}`}${of.models.join() !== "*" && html` · ${of.models.join(", ")}`} · speaks ${of.dialects.map((one) => SPOKEN[one] || one).join(", ")}` : "It is in the ledger, but not in config.toml."}</p>
+    <${Credentials} of=${of} />
     <div class="grid stats" style=${{ gridTemplateColumns: "repeat(auto-fit, minmax(118px, 1fr))" }}>
       <${Figure} label="Calls" value=${short(values.calls)} title=${count(values.calls)} now=${`${count(lately.values.calls)} in ${minutes} min`} />
       <${Figure} label="Failed" value=${percent(values.error_rate, 2)} title=${`${count(values.errors)} of ${count(values.calls)}`} kind=${values.error_rate > 0.02 ? "bad" : ""} now=${lately.values.calls ? `${percent(lately.values.error_rate)} now` : "–"} />
+      <${Figure} label="Went elsewhere" value=${count(of.failed_over)} title="Attempts that failed here and were made at another upstream" kind=${of.failed_over ? "warn" : ""} now=${of.tried_again ? `${count(of.tried_again)} again here, last hour` : "in the last hour"} />
       <${Figure} label="First token" value=${ms(values.first_token_ms)} title="Mean, of calls that completed" now=${`${ms(lately.values.first_token_ms)} now`} />
       <${Figure} label="To the end" value=${ms(values.latency_ms)} title="Mean, of calls that completed" now=${`${ms(lately.values.latency_ms)} now`} />
       <${Figure} label="Cost" value=${html`<${Usd} of=${values.billed_usd} />`} now=${html`<${Usd} of=${lately.values.billed_usd} /> in ${minutes} min`} />
     </div>
     <${Strip} of=${of} within=${within} />
   </${Card}>`;
+}
+
+/** What is known of each without asking for it; never the secret. */
+function Credentials({ of }) {
+  if (!of.credentials.length) return null;
+  return html`<p class="small row" style=${{ margin: "-6px 0 12px" }}><span class="quiet">${of.credentials.length > 1 ? "Credentials" : "Credential"}</span>
+    ${of.credentials.map((one) => {
+      const [kind, says] = one.there === null ? ["", "The cloud gives it when it is asked for: gw check --reach asks"] : one.there ? ["good", "It is there"] : ["bad", "It is missing: virtual keys cannot use it"];
+      return html`<${Badge} key=${one.name} kind=${kind} title=${`${says}${of.credentials.length > 1 ? `; weight ${one.weight}` : ""}`}>${one.name && `${one.name}: `}${one.source}${one.there === false ? ", missing" : ""}</${Badge}>`;
+    })}${!of.credential && html`<span class="warn">none for virtual keys</span>`}</p>`;
 }
 
 const Figure = ({ label, value, now, title, kind = "" }) =>

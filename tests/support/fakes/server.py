@@ -27,7 +27,7 @@ SPEAKERS: dict[str, Speaker] = {
 }
 # Header and beginning of the value that carries gw's credential.
 CREDENTIALS = {
-    "anthropic": ("x-api-key", "sk-fake-anthropic"),
+    "anthropic": ("x-api-key", "sk-"),
     "vertex": ("x-goog-api-key", "sk-fake-vertex"),
     "invoke": ("authorization", "Bearer sk-fake-invoke"),
     "converse": ("authorization", "AWS4-HMAC-SHA256 Credential=AKIAFAKE/"),
