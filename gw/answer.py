@@ -81,8 +81,8 @@ def tell(  # noqa: PLR0917 - as relay_whole
         outcome, error = _judge(call, status, answer, body)
     else:
         outcome, error, body = _translate(worker, call, status, answer, body, speech)
-    if status < 300 and call.demand is not None and call.demand.renamed and (speech is None or speech.same):
-        body = named(body, call.demand.model)
+    if status < 300 and call.demand is not None and call.demand.renamed:
+        body = named(body, call.demand.model) if speech is None else speech.named(body)
     call.laps.lap(SETTLE)
     call.response_bytes = len(body)
     if call.account.stores_content and speech is None:

@@ -223,7 +223,7 @@ async def _outgoing(call: Call, demand: Demand, way: Way, again: frozenset[int],
     if call.snapshot.propagates:
         head = with_own_span(head, call.values.get(TRACEPARENT, b""), call.call_id)
     if call.own_credential:
-        return made._replace(head=head + demand.sent.credentials)
+        return made._replace(head=head + deployment.own_login(demand.sent.credentials))
     return made._replace(head=head + await authorised(way.keyed.credential, deployment, made, head))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import orjson
 from msgspec.structs import replace
 
-from gw._fast import Sent
+from gw._fast import Sent, peek
 from gw.domain.quirks import Quirks
 from gw.doors import Door
 from gw.errors import Refusal
@@ -17,6 +17,7 @@ from gw.translate.form import Json, Request
 from gw.translate.slip import slip
 from gw.translation import parsed
 from gw.wire.asgi import Scope
+from gw.wire.body import PEEK_MESSAGES
 
 LEFT_OUT_MAX = 512
 
@@ -61,6 +62,10 @@ class Demand:
     def slip(self) -> bytes:
         """What a call's cost is judged from, where the body is in no words that gw weighs. Raises Refusal."""
         door = self.door
+        error = peek(self.plain).error
+        if error.startswith("duplicate_"):  # who reads the first, and who the last, would see another request
+            slug, message = PEEK_MESSAGES[error]
+            raise Refusal(slug, message.format(offset=peek(self.plain).error_offset))
         if door.endpoint != "embeddings":
             return slip(self.asked)
         texts = orjson.dumps(self.json.get("input", self.json))

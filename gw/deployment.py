@@ -18,6 +18,10 @@ from gw.routing.globs import catcher, filled
 from gw.upstream.target import Target
 
 
+# How a key is sent, of those whose clients' own is known to gw as x-api-key (gw.wire.credentials).
+KEY_HEADERS = {"x-goog-api-key": b"x-goog-api-key:", "api-key": b"api-key:", "azure": b"api-key:"}
+
+
 class Keyed:
     """One account at the upstream. `name` is "" where there is only one, not named."""
 
@@ -88,6 +92,11 @@ class Deployment:
         """Of the provider, and above them those of the configuration."""
         own = self.rules.quirks(self.place, dialect, model)
         return replace(own, **self._quirks) if self._quirks else own
+
+    def own_login(self, lines: bytes) -> bytes:
+        """A client's own credential, under the header that is looked at here; `lines` as gw.wire.headers has them."""
+        name = KEY_HEADERS.get(self.rules.auth(self.place))
+        return (b"\n" + lines).replace(b"\nx-api-key:", b"\n" + name)[1:] if name is not None else lines
 
     def lines(self, dialect: str, head: bytes) -> bytes:
         """The provider's static header lines that `head` does not have, and the configured ones."""

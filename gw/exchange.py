@@ -127,7 +127,7 @@ def _stream(  # noqa: PLR0917 - by position: every stream asks
     if speech is not None:
         between = speech.interpreter(answer.encoding)
         headers[:] = speech.stream_headers(headers)
-    if call.demand is not None and call.demand.renamed and not answer.encoding and (speech is None or speech.same):
+    if call.demand is not None and call.demand.renamed and not answer.encoding and (speech is None or speech.names_events):
         between = Named(between, call.demand.model)
     headers.extend(worker.governor.headers(call))
     if call.attempts is not None:

@@ -9,7 +9,9 @@ import re
 import orjson
 
 from gw._fast import peek
+from gw.errors import Refusal
 from gw.translate.form import Failure
+from gw.translate.splice import fields_of, spliced
 from gw.translation import Interpreter, Told
 from gw.wire.refusals import PING, error_event
 
@@ -86,8 +88,14 @@ class Named:
         return b'"%b"%b%b' % (found[1], found[2], self._name) if found[3] == self._served else found[0]
 
 
-def named(body: bytes, name: str) -> bytes:
-    """A whole answer with its top-level `model` replaced."""
+def named(body: bytes, name: str, field: str = "model") -> bytes:
+    """A whole answer with its top-level `model`, or other field, replaced."""
+    if field != "model":
+        try:
+            known = fields_of(body)
+            return spliced(body, (), {field: name}, known) if field in known else body
+        except Refusal:
+            return body
     found = peek(body)
     if found.error or found.model_start < 0:
         return body

@@ -41,7 +41,7 @@ async def passage(worker: Worker, call: Call, demand: Demand, receive: Receive, 
     head = demand.sent.head + deployment.lines(door.dialect or "anthropic", demand.sent.head)
     made = Outgoing(demand.method, path, head, demand.body)
     if call.own_credential:
-        made = made._replace(head=head + demand.sent.credentials)
+        made = made._replace(head=head + deployment.own_login(demand.sent.credentials))
     else:
         made = made._replace(head=head + await authorised(deployment.accounts[0].credential, deployment, made, head))
     if found.usage:
@@ -52,15 +52,25 @@ async def passage(worker: Worker, call: Call, demand: Demand, receive: Receive, 
 
 
 def _place(call: Call, demand: Demand) -> tuple[Passage, bytes, Deployment]:
-    """Raises Refusal (unknown_path, upstream_not_allowed)."""
-    door, refused = demand.door, False
+    """A client's own login is for the provider whose words it speaks, and not for whoever else has such paths. Raises Refusal
+    (unknown_path, upstream_not_allowed, virtual_key_required)."""
+    door, refused, foreign = demand.door, False, ""
     for one in call.snapshot.deployments:
         found = one.rules.passed(one.place, demand.method, door.path.encode(), demand.query)
         if found is None or found[0].family != door.family:
             continue
+        if call.own_credential and one.provider != door.family:
+            foreign = foreign or one.name
+            continue
         if call.account.may_use_upstream(one.name):
             return *found, one
         refused = True
+    if foreign:
+        raise Refusal(
+            "virtual_key_required",
+            f'{door.path[:200]} is served by "{foreign}" here, for which your own login is not meant. '
+            "Use a virtual key of this gateway (gwk_...).",
+        )
     if refused:
         key = call.account.key_name
         raise Refusal("upstream_not_allowed", f'The virtual key "{key}" may not use the upstream of {door.path[:200]}.')

@@ -107,7 +107,7 @@ def _same(demand: Demand, deployment: Deployment, client: str, model: str) -> Ma
     if client in ("chat", "completions") and asked.stream and deployment.quirks(client, model).stream_usage:
         body, added = with_usage(body)
         hidden = UsageHidden() if added else None
-    return demand.sent.head, body, _speech(client, client, deployment, asked, hidden)
+    return demand.sent.head, body, _passing(client, client, deployment, demand, model, hidden)
 
 
 def _enveloped(demand: Demand, deployment: Deployment, client: str, upstream: str, model: str) -> Made:
@@ -128,7 +128,7 @@ def _enveloped(demand: Demand, deployment: Deployment, client: str, upstream: st
         body = _renamed(demand, body, model)
         head += _beta_line([name.decode("latin-1") for name in betas])
     demand.lost = lost
-    return head, body, _speech(client, upstream, deployment, demand.asked)
+    return head, body, _passing(client, upstream, deployment, demand, model)
 
 
 def _written(demand: Demand, deployment: Deployment, client: str, upstream: str, model: str) -> Made:
@@ -162,6 +162,15 @@ def _embeddings(demand: Demand, deployment: Deployment, upstream: str, model: st
     wanted = embeddings.read_openai(body) if client == "embeddings" else embeddings.read_gemini(body, model)
     speech.wanted = replace(wanted, model=model)
     return OWN_HEAD, orjson.dumps(embeddings.UPSTREAMS[upstream].write(speech.wanted)), speech
+
+
+def _passing(  # noqa: PLR0917 - as _speech
+    client: str, upstream: str, deployment: Deployment, demand: Demand, model: str, hidden: UsageHidden | None = None
+) -> Speech:
+    """Of answers that pass as they are."""
+    speech = _speech(client, upstream, deployment, demand.asked, hidden)
+    speech.shown = demand.model if model != demand.model else ""
+    return speech
 
 
 def _speech(client: str, upstream: str, deployment: Deployment, asked: Request, hidden: UsageHidden | None = None) -> Speech:

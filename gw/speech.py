@@ -5,6 +5,8 @@ from __future__ import annotations
 import orjson
 
 from gw._fast import Answer
+from gw.envelope import ENVELOPES, Enveloped
+from gw.naming import named
 from gw.translate import embeddings
 from gw.translate.anthropic_answer import kind_of
 from gw.translate.dialect import Dialect
@@ -16,14 +18,15 @@ from gw.translation import Filter, Heard, Interpreter, hear_whole, interpreter, 
 Headers = list[tuple[bytes, bytes]]
 # Of an upstream's headers, what describes bytes that the client will not get.
 OF_THE_BYTES = frozenset({b"content-type", b"content-length", b"content-encoding", b"etag", b"content-md5", b"digest"})
+FRAMED = frozenset({"converse", "invoke"})
 JSON_TYPE = (b"content-type", b"application/json")
 
 
 class Speech:
     """`client`, `upstream`: names of dialects. `provider`: whose rules of usage the upstream's answers follow. `hidden`: takes
-    out what the client has not asked for."""
+    out what the client has not asked for. `shown`: the client's name of the model, where the upstream's answers have another."""
 
-    __slots__ = ("asked", "client", "hidden", "provider", "streams", "upstream")
+    __slots__ = ("asked", "client", "hidden", "provider", "shown", "streams", "upstream")
 
     def __init__(self, client: str, upstream: str, provider: str, asked: Request, *, hidden: Filter | None = None) -> None:
         self.client = client
@@ -31,6 +34,7 @@ class Speech:
         self.provider = provider
         self.asked = asked
         self.hidden = hidden
+        self.shown = ""
         self.streams = asked.stream
 
     def streams_as(self, answer: Answer) -> bool:
@@ -42,7 +46,25 @@ class Speech:
     def same(self) -> bool:
         return self.client == self.upstream
 
+    @property
+    def claudes(self) -> bool:
+        """Both sides speak Anthropic's words, on whatever platforms."""
+        return self.client in ENVELOPES and self.upstream in ENVELOPES
+
+    @property
+    def names_events(self) -> bool:
+        """Bytes pass that are text, with the upstream's name of the model in events."""
+        return self.same and self.client not in FRAMED and not (self.client == "gemini" and not self.asked.alt)
+
+    def named(self, body: bytes) -> bytes:
+        """A whole answer that passes, under the client's name of the model."""
+        if not self.shown or not (self.same or self.claudes):
+            return body
+        return named(body, self.shown, "modelVersion" if self.client == "gemini" else "model")
+
     def interpreter(self, encoding: bytes) -> Interpreter:
+        if self.claudes:
+            return Enveloped(self.upstream, self.client, encoding, self.shown)
         return interpreter(self.upstream, self.provider, self.client, self.asked, encoding, self.hidden)
 
     def whole(self, body: bytes) -> Heard:

@@ -158,32 +158,6 @@ class Beside:
         return (b"" if self._boundary else b"\n\n") + self._client.fail(failure)
 
 
-class Unwrapped:
-    """Anthropic's own events in Bedrock's frames: they are taken out, and pass as they are."""
-
-    __slots__ = ("_events", "_writer", "charge_pusd", "served_model")
-
-    def __init__(self, writer: EventWriter) -> None:
-        self._events = FramesToEvents()
-        self._writer = writer
-        self.served_model = ""
-        self.charge_pusd: int | None = None
-
-    def hear(self, chunk: bytes) -> Told:
-        told = self._events.feed(chunk)
-        return told, told
-
-    def close(self) -> Told:
-        told = self._events.close()
-        return told, told
-
-    def ping(self) -> bytes:
-        return self._writer.ping()
-
-    def fail(self, failure: Failure) -> bytes:
-        return self._writer.fail(failure)
-
-
 class Filter(Protocol):
     """Passes a stream's bytes but for some events."""
 
@@ -235,12 +209,14 @@ def hear_whole(body: bytes, upstream: str, provider: str, client: str, asked: Re
     read = parsed(body)
     speaks = dialect_of(client)
     answer: Answer | Failure = dialect_of(upstream).read_answer(read, provider) if read is not None else GARBLED
-    same = upstream == client or {upstream, client} <= ENVELOPES
+    claudes = {upstream, client} <= ENVELOPES
     if isinstance(answer, Failure):
         told = orjson.dumps({"type": "error", "error": {"type": answer.kind, "message": answer.message}})
-        return Heard(body if same else orjson.dumps(speaks.write_error(answer, "")), told, answer)
+        return Heard(body if claudes or upstream == client else orjson.dumps(speaks.write_error(answer, "")), told, answer)
+    if claudes:
+        return Heard(body, body, answer)
     said = orjson.dumps(write_answer(answer))
-    if same:
+    if upstream == client:
         return Heard(body, said, answer)
     return Heard(orjson.dumps(speaks.write_answer(answer, asked)), said, answer)
 
@@ -262,8 +238,6 @@ def interpreter(  # noqa: PLR0917 - what both sides are
     upstream: str, provider: str, client: str, asked: Request, encoding: bytes, hidden: Filter | None = None
 ) -> Interpreter:
     """For a stream of `upstream`'s, whose client has asked so; both are names of dialects."""
-    if upstream == "invoke" and client in ANTHROPICS:
-        return Unwrapped(dialect_of(client).event_writer(asked))
     writer = dialect_of(client).event_writer(asked)
     if upstream == client:
         return Beside(METERS[upstream](provider), writer, hidden, encoding)

@@ -98,7 +98,7 @@ OPENAI = (
     Passage("/v1/vector_stores/**", "openai"),
 )
 
-GEMINI = (
+_GEMINI = (
     Passage("/v1beta/models/*", "gemini", methods=(b"GET",)),
     Passage("/v1beta/models/*:batchGenerateContent", "gemini", methods=(b"POST",)),
     Passage("/v1beta/models/*:predict", "gemini", methods=(b"POST",)),
@@ -111,6 +111,8 @@ GEMINI = (
     Passage("/v1beta/cachedContents/**", "gemini", methods=(b"GET", b"POST", b"PATCH", b"DELETE")),
     Passage("/v1beta/batches/**", "gemini"),
 )
+# SDKs of 2026 ask for v1, the ones before for v1beta.
+GEMINI = (*_GEMINI, *(replace(one, path=one.path.replace("/v1beta/", "/v1/")) for one in _GEMINI))
 
 COHERE = (
     Passage("/v2/rerank", "cohere", methods=(b"POST",), usage="body", at=("meta", "billed_units")),

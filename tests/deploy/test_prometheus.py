@@ -26,6 +26,16 @@ ROUND_S = 0.5
 VARIABLES = {"$__rate_interval": "10s", "$__range": "20s", "$__interval": "10s", "$datasource": ""}
 VARIABLES |= dict.fromkeys(("$instance", "$team", "$key", "$model"), ".*")
 MORE = """
+[routing]
+cooldown_s = 1
+[[upstream]]
+name = "down"
+base_url = "http://127.0.0.1:9"
+api_key = "sk-nobody"
+models = ["down/*"]
+[[route]]
+model = "down-first"
+candidates = [{ upstream = "down" }, { upstream = "fake", model = "claude-haiku-5-5", priority = 2 }]
 [metrics]
 token = "env:GW_TEST_METRICS_TOKEN"
 [[team]]
@@ -111,6 +121,7 @@ async def traffic(house: Stage, keys: dict[str, str], over: asyncio.Event) -> No
     while not over.is_set():
         calls = [call(house.port, headers=headers, body=prompt(text)) for headers, text in plays]
         calls.append(call(house.port, headers=[OWN], body=prompt(model="nobody-has-priced-this")))
+        calls.append(call(house.port, headers=anna, body=prompt(model="down-first")))
         await asyncio.gather(*calls)
         await asyncio.sleep(ROUND_S)
 

@@ -25,11 +25,11 @@ function Page({ of }) {
       <${Stat} label="Took" figure=${ms(call.duration_ms)} note=${call.ttft_ms ? `first token after ${ms(call.ttft_ms)}` : "no token came"} />
       <${Stat} label="Prompt" figure=${count(call.tokens - call.output_tokens)} note=${`${count(call.cache_read_tokens)} from the cache`} />
       <${Stat} label="Output" figure=${count(call.output_tokens)} note=${call.stop_reason || "–"} />
-      <${Stat} label="Outcome" figure=${html`<${Outcome} of=${call.outcome} />`} note=${call.error || `status ${call.status}`} />
+      <${Stat} label="Outcome" figure=${html`<${Outcome} of=${call.outcome} />`} note=${call.error ? html`<span style=${{ overflowWrap: "anywhere" }}>${call.error}</span>` : `status ${call.status}`} />
     </div>
     <div class="grid"><${Cost} of=${cost} /><${Timing} of=${of} /></div>
     <${Attempts} of=${of} />
-    <div class="grid"><${Way} of=${of} /><${Who} of=${of} /><${What} call=${call} /></div>
+    <div class="grid" style=${{ gridTemplateColumns: "repeat(auto-fit, minmax(min(100%, 290px), 1fr))" }}><${Way} of=${of} /><${Who} of=${of} /><${What} call=${call} /></div>
     ${session.value?.role === "admin" && html`<${Conversation} path=${of.links.conversation} />`}`;
 }
 

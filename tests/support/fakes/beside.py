@@ -175,7 +175,7 @@ PATHS: dict[str, tuple[tuple[str, Answer], ...]] = {
     "gemini": (
         (r"POST /v1beta/models/([\w.-]+):batchEmbedContents", _gemini_embeddings),
         (r"POST /v1beta/models/([\w.-]+):countTokens", _gemini_count),
-        (r"(?:POST|PUT) /upload/v1beta/files", _gemini_upload),
+        (r"(?:POST|PUT) /upload/v1(?:beta)?/files", _gemini_upload),
     ),
     "cohere": ((r"POST /v2/embed", _cohere_embeddings),),
     "anthropic": (
