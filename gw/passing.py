@@ -19,7 +19,6 @@ from gw.attempts import authorised
 from gw.demand import Demand
 from gw.deployment import Deployment
 from gw.domain.usage import Reading, Usage
-from gw.doors import GENAI_PREFIX
 from gw.errors import Refusal
 from gw.exchange import Outgoing, forward
 from gw.providers.passages import Passage
@@ -46,8 +45,8 @@ async def passage(worker: Worker, call: Call, demand: Demand, receive: Receive, 
         made = made._replace(head=head + await authorised(deployment.accounts[0].credential, deployment, made, head))
     if found.usage:
         send = _Reader(worker, call, found, deployment, send).send
-    elif door.family in _ABSOLUTE:
-        send = _Homeward(demand, send).send
+    elif door.family == "anthropic":
+        send = _Homeward(send).send
     await forward(worker, call, made, receive, send)
 
 
@@ -77,20 +76,14 @@ def _place(call: Call, demand: Demand) -> tuple[Passage, bytes, Deployment]:
     raise Refusal("unknown_path", f"Nothing is served at {door.path[:200]}: no upstream of this gateway has it.")
 
 
-# Where an answer has an address of the provider's own: in the body, a batch's results; in the head, where an upload goes on.
-_ABSOLUTE = ("anthropic", "gemini")
-_RESULTS_URL = re.compile(rb'("results_url"\s*:\s*")https?://[^/"]+[^"]*?(/v1/messages/batches/)')
-_UPLOAD_URL = b"x-goog-upload-url"
+_RESULTS_URL = re.compile(rb'("results_url"\s*:\s*")https?://[^"]*?(/v1/messages/batches/)')
 
 
 class _Homeward:
-    """Keeps a client from being led past gw, with its virtual key, and what it reads there from not being metered: addresses of
-    the provider become gw's. SDKs resolve a path against the address that they were given for the provider; an upload's address
-    is made of the one under which the client asked."""
+    """Keeps a client from being led past gw, with its virtual key, and what it reads there from not being metered: the address of
+    a batch's results becomes a path, which SDKs resolve against the address that they were given for the provider."""
 
-    def __init__(self, demand: Demand, send: Send) -> None:
-        proto = demand.header("x-forwarded-proto") or "http"
-        self._home = f"{proto}://{demand.header('host')}{GENAI_PREFIX}".encode("latin-1")
+    def __init__(self, send: Send) -> None:
         self._send = send
         self._start: Message | None = None
 
@@ -100,18 +93,13 @@ class _Homeward:
             return
         if self._start is not None:
             start, self._start = self._start, None
-            body, whole = message.get("body", b""), not message.get("more_body", False)
-            headers = [(name, self._at_home(value) if name == _UPLOAD_URL else value) for name, value in start["headers"]]
-            if whole and all(name != b"content-encoding" for name, _ in headers):
+            body, headers = message.get("body", b""), start["headers"]
+            if not message.get("more_body", False) and all(name != b"content-encoding" for name, _ in headers):
                 body = _RESULTS_URL.sub(rb"\1\2", body)
                 headers = [(name, b"%d" % len(body) if name == b"content-length" else value) for name, value in headers]
-            message = {**message, "body": body}
+                message = {**message, "body": body}
             await self._send({**start, "headers": headers})
         await self._send(message)
-
-    def _at_home(self, address: bytes) -> bytes:
-        _, _, path = address.partition(b"://")[2].partition(b"/")
-        return b"%b/%b" % (self._home, path)
 
 
 class _Reader:

@@ -28,6 +28,14 @@ from gw.translate.invoke import from_bedrock, to_bedrock, to_vertex
 from gw.translate.responses_items import without_foreign_thoughts
 from gw.translate.seal import may_hold_sealed
 
+# Where a client's own credential is valid, by the family of the API that it asks: never at another provider's, even if it speaks
+# the same.
+OWN_AT = {
+    "anthropic": ("anthropic", "custom"),
+    "openai": ("openai", "openai_compatible", "custom"),
+    "gemini": ("gemini", "custom"),
+    "cohere": ("cohere", "custom"),
+}
 OWN_HEAD = b"content-type: application/json\r\naccept-encoding: identity\r\nuser-agent: gw/%b\r\n" % __version__.encode()
 BETA = b"anthropic-beta"
 # Claude's body in the envelope of one platform or another.
@@ -50,7 +58,7 @@ def prepare(demand: Demand, deployment: Deployment, model: str, *, own_credentia
             "no_route",
             f'The upstream "{deployment.name}" ({deployment.provider}) does not serve {door.operation} for the model "{model}".',
         )
-    if own_credential and client != upstream:
+    if own_credential and (client != upstream or deployment.provider not in OWN_AT.get(door.family, ())):
         raise Refusal(
             "virtual_key_required",
             f'The upstream "{deployment.name}" speaks another API than the one that your credential is for. '

@@ -23,6 +23,7 @@ from gw.routing.plan import ALL, Routable, plan
 from gw.routing.tiers import TIERS, tier_of
 
 MEMORY_MAX = 4096
+ANYBODY = frozenset({"custom", "openai_compatible"})  # providers that may be whoever
 EXPECTED = Expected()
 
 
@@ -200,7 +201,7 @@ class Router:
         True; where a tier or a rule has chosen and none is, where the call would go without them, and False. Raises Refusal
         (upstream_not_allowed)."""
         home = self._served(model) or self.deployments[0]
-        kept = tuple(one for one in candidates if self._by_name[one.deployment].provider == home.provider)
+        kept = tuple(one for one in candidates if _same_house(self._by_name[one.deployment], home))
         if kept:
             return kept, True
         if firmly and self._served(model) is not None:
@@ -297,6 +298,11 @@ class Router:
         if here is None or there is None:
             return False
         return worth_switching(warm.tokens, here, there, self._expected, ttl=warm.ttl).worth
+
+
+def _same_house(one: Place, home: Place) -> bool:
+    """Two custom upstreams have nothing in common but that."""
+    return one.provider == home.provider and (one.provider not in ANYBODY or one.name == home.name)
 
 
 def _of(route: Route, model: str, caught: tuple[str, ...]) -> Found:

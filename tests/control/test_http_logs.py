@@ -147,6 +147,49 @@ async def test_one_call_with_everything_about_it(api: Api) -> None:
     (await api.ask("GET", "/api/logs/%00")).problem(404, "not_found")
 
 
+async def test_a_call_tells_of_its_attempts_of_all_rows_of_its_request_and_of_its_way(api: Api) -> None:
+    attempts = '[["fake",529,"upstream_overloaded_error",40],["fake",0,"first_byte_timeout",500]]'
+    left = record("a1", upstream="fake", outcome="timed_out", status=0, usage_source="estimated", billed_pusd=10**9)
+    last = record(
+        "a2",
+        started_us=NOON_US + 600_000,
+        upstream="spare",
+        dialect="chat",
+        sent_model="llama-3.3-70b",
+        route="rule:at night route:claude-* shadow:cheap",
+        retries=2,
+        upstream_status=200,
+        attempts=attempts,
+        attempt_of="a1",
+    )
+    own = record("a3", upstream="fake", attempts='[["fake",500,"upstream_api_error",40]]', upstream_status=200, retries=1)
+    await fill(ledger(api), [left, last, own])
+    found = (await api.ask("GET", "/api/logs/a2")).json
+    fits("CallView", found)
+    before = found["attempts"]["before"]
+    assert [(one["upstream"], one["status"], one["ms"], one["then"]) for one in before] == [
+        ("fake", 529, 40, "again"),
+        ("fake", 0, 500, "elsewhere"),
+    ]
+    rows = [(one["call_id"], one["outcome"], one["billed_usd"], one["this"]) for one in found["attempts"]["rows"]]
+    assert rows == [("a1", "timed_out", "0.001", False), ("a2", "completed", "0", True)]
+    assert (found["attempts"]["count"], found["attempts"]["left"]) == (3, False)
+    assert found["route"] == {
+        "dialect": "chat",
+        "requested_model": "claude-sonnet-4-5",
+        "sent_model": "llama-3.3-70b",
+        "provider": "",
+        "reasons": ["rule:at night", "route:claude-*", "shadow:cheap"],
+    }
+    first = (await api.ask("GET", "/api/logs/a1")).json
+    assert first["attempts"]["left"] and [one["call_id"] for one in first["attempts"]["rows"]] == ["a1", "a2"]
+    assert (first["route"]["dialect"], first["route"]["provider"], first["route"]["reasons"]) == ("anthropic", "anthropic", [])
+    alone = (await api.ask("GET", "/api/logs/a3")).json
+    assert alone["attempts"]["rows"] == [] and alone["timing"]["steps"][0] == {"name": "fake failed (500)", "from_ms": 0, "to_ms": 40}
+    for query, ids in (("failed_attempts.gt=0", {"a2", "a3"}), ("route=*night*", {"a2"}), ("dialect=chat", {"a2"}), ("attempt_of=a1", {"a2"})):
+        assert {one["call_id"] for one in (await api.ask("GET", f"/api/logs?{query}")).json["items"]} == ids
+
+
 async def test_sessions_over_http(filled: Api) -> None:
     found = (await filled.ask("GET", "/api/sessions?limit=1&sort=-billed_usd&session=5e55*")).json
     fits("SessionsPage", found)

@@ -77,6 +77,18 @@ async def test_an_upstream_shows_what_it_did_lately_and_in_each_hour(api: Api) -
     assert second["lately"] == {"seconds": 300, "health": "idle", "values": second["values"]}
 
 
+async def test_an_upstream_says_what_it_speaks_whose_credentials_it_has_and_what_left_it(api: Api) -> None:
+    failed = '[["fake",529,"upstream_overloaded_error",40],["fake",500,"upstream_api_error",4]]'
+    await called(api, number=1, upstream="second", attempts=failed)
+    await called(api, number=2, upstream="second", attempts=failed, ago_us=2 * HOUR_US)
+    fake, second = (await view(api))["upstreams"]
+    assert (fake["failed_over"], fake["tried_again"], second["failed_over"]) == (1, 1, 0)
+    assert fake["dialects"] == ["anthropic"]
+    (credential,) = fake["credentials"]
+    assert credential["there"] and credential["name"] == "" and "sk-" not in str(fake)
+    assert [one["there"] for one in second["credentials"]] == [False]
+
+
 async def test_what_is_configured_no_more_is_still_shown(api: Api) -> None:
     await called(api, upstream="gone", number=1)
     await called(api, upstream="", outcome="refused", number=2)

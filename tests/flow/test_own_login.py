@@ -171,3 +171,11 @@ async def test_a_virtual_key_is_seen_by_nobody(tmp_path: Path) -> None:
             for request in seen:
                 others = [one for one in UPSTREAMS if one != name and holds(request, f"sk-gw-{one}")]
                 assert not others, f"{name} was shown gw's key of {others}"
+
+
+async def test_two_custom_upstreams_are_two_providers(tmp_path: Path) -> None:
+    other = '[[upstream]]\nname = "other"\nprovider = "custom"\ndialect = "anthropic"\nbase_url = "@other@"\nmodels = ["other-*"]\n'
+    route = '[[route]]\nmodel = "mimic-1"\ncandidates = [{ upstream = "other", model = "other-1" }]\n'
+    async with landscape(tmp_path, _upstream("mimic") + other + route) as house:
+        answered = await house.send({"model": "mimic-1", "max_tokens": 9, "messages": SAID}, headers=BEARER)
+        assert (answered.status, answered.headers["x-gw-error"]) == (400, "upstream_not_allowed") and not house.asked()

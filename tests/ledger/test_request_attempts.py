@@ -21,7 +21,7 @@ OLD = record("c4", upstream="b", ended_us=NOON_US - 9 * S, attempts=FIRST)
 async def test_rows_of_a_request_are_found_from_its_first_one_and_only_by_who_may_see_them(database: Database) -> None:
     await fill(database, [LAST, LEFT, AGAIN])
     assert rows_of_request(database, "c1") == [astuple(LEFT), astuple(LAST)]
-    assert rows_of_request(database, "c1", LogScope(key_id="other")) == []
+    assert rows_of_request(database, "c1", LogScope("key", id="other")) == []
     assert rows_of_request(database, "") == []
     many = [record(f"d{at}", started_us=NOON_US + at, attempt_of="c3") for at in range(ROWS_MAX + 5)]
     await fill(database, many)

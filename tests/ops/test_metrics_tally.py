@@ -156,3 +156,20 @@ def test_other_endpoints_count_as_calls_alone() -> None:
 def test_labels_are_named_by_patterns_and_stand_in_one_order() -> None:
     assert labels_of(["model", "t*"]) == ("team", "model")
     assert labels_of(["*"]) == LABELS and "session" not in LABELS
+
+
+def test_each_failed_attempt_counts_once_and_dialects_by_upstream() -> None:
+    one = tally(series_max=4)
+    attempts = '[["a",529,"upstream_overloaded_error",1],["a",0,"reset",2],["b",0,"first_byte_timeout",3]]'
+    one.add([row(upstream="b", outcome="timed_out", status=0, attempts=attempts[:-32] + "]", dialect="chat")])  # told of again
+    one.add([row(upstream="c", attempts=attempts, attempt_of="gw_0", dialect="chat"), row(upstream="c")])
+    found = one.counted(0, 0)
+    assert dict(found.failures) == {
+        ("a", "upstream_overloaded_error", "again"): 1,
+        ("a", "reset", "elsewhere"): 1,
+        ("b", "first_byte_timeout", "elsewhere"): 1,
+    }
+    assert found.dialects == [(("b", "chat"), [1]), (("c", "chat"), [1]), (("c", "anthropic"), [1])]
+    one.add([row(upstream="c", attempts=f'[["{name}",0,"not a slug",1]]') for name in "xyz"])
+    assert sum(dict(one.counted(0, 0).failures).values()) == 6 and dict(one.counted(0, 0).failures)[OTHER, OTHER, "elsewhere"] == 2
+    assert Tally(one.counted(0, 0)).counted(0, 0) == one.counted(0, 0)

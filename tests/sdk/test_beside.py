@@ -9,7 +9,7 @@ from google.genai import types
 
 from tests.sdk.conftest import House
 from tests.sdk.test_matrix import MODELS
-from tests.support.fakes.beside import BATCH_TOKENS, COUNT, RESULTS, TITLE, UPLOADED, VECTOR
+from tests.support.fakes.beside import BATCH_TOKENS, COUNT, RESULTS, TITLE, VECTOR
 from tests.support.fakes.scenes import PLAIN
 from tests.support.fakes.speaker import RATES, times
 from tests.support.gateway import Row
@@ -117,12 +117,6 @@ def test_batches_of_the_anthropic_sdk_are_priced_once(sdk_house: House) -> None:
         found = list(batches.results(batch.id))
         assert sorted(one.custom_id for one in found) == ["bad", *(f"c{at}" for at in range(RESULTS))]
     results_rows(sdk_house, "claude-opus-5-5")
-
-
-def test_an_upload_of_the_google_sdk_goes_on_through_gw(sdk_house: House) -> None:
-    config = types.UploadFileConfig(mime_type="text/plain")
-    file = sdk(sdk_house, "gemini").files.upload(file=io.BytesIO(UPLOADED), config=config)
-    assert (file.name, file.size_bytes) == ("files/f1", len(UPLOADED))
 
 
 def test_what_no_upstream_has_is_refused_in_the_sdks_own_words(sdk_house: House) -> None:

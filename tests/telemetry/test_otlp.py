@@ -184,3 +184,23 @@ def test_the_flag_of_the_caller_decides_over_the_share() -> None:
 
 def test_nothing_is_made_that_was_not_asked_for() -> None:
     assert parcel(full(), traces=False).spans == b"" and parcel(full(), logs=False).events == b""
+
+
+def test_attempts_before_the_last_are_events_of_its_span_alone() -> None:
+    attempts = '[["main",529,"upstream_overloaded_error",40],["spare",0,"reset",20]]'
+    left = full("gw_1", outcome="timed_out", status=0, attempts=attempts)
+    last = full("gw_2", attempts=attempts, dialect="chat", sent_model="llama", route="route:claude-*", attempt_of="gw_1")
+    alone = full("gw_3", attempts=attempts)
+    none, at_once, told = ([event for event in span.events if event.name == "gw.attempt"] for span in spans(parcel(left, last, alone)))
+    assert none == [] and [event.time_unix_nano for event in at_once] == [NOON_US * 1000] * 2
+    assert [event.time_unix_nano // 1000 - NOON_US for event in told] == [40_000, 60_000]
+    assert read(told[0].attributes) == {
+        "gw.upstream": "main",
+        "gw.upstream.status_code": 529,
+        "error.type": "upstream_overloaded_error",
+        "gw.attempt.duration_ms": 40,
+        "gw.attempt.then": "elsewhere",
+    }
+    found = read(spans(parcel(last))[0].attributes)
+    names = ("gw.client.dialect", "gw.sent_model", "gw.route", "gw.attempt_of")
+    assert [found[name] for name in names] == ["chat", "llama", "route:claude-*", "gw_1"]

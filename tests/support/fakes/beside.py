@@ -20,7 +20,6 @@ RESULTS = 3
 BATCH_TOKENS = [Tokens(100 + at, 10 * at, 0, 50 + at) for at in range(RESULTS)]
 VECTOR = [0.5, -0.25, 0.125]
 TITLE = "batch.jsonl"
-UPLOADED = b"what stands in the file"
 
 
 def beside(name: str, request: Request) -> Reply | None:
@@ -150,19 +149,6 @@ def _anthropic_results(request: Request) -> Reply:
     return Reply(200, (("content-type", "application/x-jsonl"),), (Chunk(content),))
 
 
-def _gemini_upload(request: Request) -> Reply:
-    """Begins, and then takes it whole, at an address that the first answer names."""
-    if request.header("x-goog-upload-command") == "start":
-        address = "https://generativelanguage.googleapis.com/upload/v1beta/files?upload_id=u1&upload_protocol=resumable"
-        headers = (("content-type", WHOLE), ("x-goog-upload-status", "active"), ("x-goog-upload-url", address))
-        return Reply(200, headers, (Chunk(b"{}"),))
-    must("upload_id=u1" in request.target and request.body == UPLOADED, f"the upload is {request.target} {request.body[:40]!r}")
-    uri = "https://generativelanguage.googleapis.com/v1beta/files/f1"
-    file = {"name": "files/f1", "uri": uri, "mimeType": "text/plain", "sizeBytes": str(len(UPLOADED)), "state": "ACTIVE"}
-    headers = (("content-type", WHOLE), ("x-goog-upload-status", "final"))
-    return Reply(200, headers, (Chunk(dumped({"file": file})),))
-
-
 Answer = Callable[..., Reply]
 PATHS: dict[str, tuple[tuple[str, Answer], ...]] = {
     "chat": (
@@ -175,7 +161,6 @@ PATHS: dict[str, tuple[tuple[str, Answer], ...]] = {
     "gemini": (
         (r"POST /v1beta/models/([\w.-]+):batchEmbedContents", _gemini_embeddings),
         (r"POST /v1beta/models/([\w.-]+):countTokens", _gemini_count),
-        (r"(?:POST|PUT) /upload/v1(?:beta)?/files", _gemini_upload),
     ),
     "cohere": ((r"POST /v2/embed", _cohere_embeddings),),
     "anthropic": (
