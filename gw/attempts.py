@@ -30,7 +30,7 @@ from gw.routing.asked import Decision
 from gw.routing.ratelimit import seen
 from gw.routing.retry import STOP, Step, next_step
 from gw.routing.verdict import Verdict, classify
-from gw.settle import Call, columns_of
+from gw.settle import Call, columns_of, way_of
 from gw.terms import price
 from gw.translate.anthropic_answer import read_error as anthropic_error
 from gw.upstream.errors import UpstreamError
@@ -42,7 +42,8 @@ from gw.worker import Worker
 
 log = logging.getLogger("gw.attempts")
 
-NOT_HERE = frozenset({"cannot_carry", "capability_rejected", "no_route", "model_unpriced"})  # another place may do
+# Another place may do.
+NOT_HERE = frozenset({"cannot_carry", "capability_rejected", "no_route", "model_unpriced", "upstream_saturated"})
 # Of errors within a stream.
 STATUS_OF = {"overloaded_error": 529, "rate_limit_error": 429, "api_error": 500, "timeout_error": 504}
 US_PER_MS = 1000
@@ -289,13 +290,15 @@ def _leave(worker: Worker, call: Call, way: Way, missed: Tried, *, stays: bool) 
         if billed:
             worker.settle(call, outcome_of(refusal.slug, call), refusal.slug)
             worker.again(call)
+    call.attempts = [*(call.attempts or ()), noted]
+    call.retries = len(call.attempts)
     if call.sent and call.metered:
         _say_free(worker, call)
     if not stays and not billed:
         worker.governor.let_go(call)
     call.tap = call.found = call.reading = None
     call.sent = False
-    call.attempts = [*(call.attempts or ()), noted]
+    call.first_byte_us = call.upstream_status = 0  # what the next one has not said is not known
     return billed
 
 
@@ -304,7 +307,7 @@ def _say_free(worker: Worker, call: Call) -> None:
     stream = call.peek.stream if call.peek is not None else False
     one = OpenCall(
         -1, call.call_id, call.endpoint, call.started_us, call.worker, stream, call.body_bytes, columns_of(call), __version__,
-        sent_model=call.sent_model, free=True,
+        0, 0, 0, call.sent_model, True, *way_of(call),
     )  # fmt: skip
     with suppress(JournalError):  # it may be charged for by estimate then; the next attempt is refused, if there is one
         worker.journal.open_call(one)

@@ -23,6 +23,7 @@ from gw.upstream.target import Target
 
 CREDENTIAL_S = 10  # a cloud's own tools look in several places, some of them by network
 ANSWER_S = 5
+UNKNOWN = "not fetched"  # of what only the cloud can say
 NS_PER_MS = 1_000_000
 USER_AGENT = b"user-agent: gw-check\r\n"
 
@@ -34,7 +35,7 @@ class CredentialSaid(Struct, frozen=True):
 
     @property
     def is_bad(self) -> bool:
-        return self.state not in ("set", "not fetched", "good")
+        return self.state not in ("set", UNKNOWN, "good")
 
 
 class Said(Struct, frozen=True):
@@ -80,7 +81,8 @@ def lines_of(one: Said) -> list[str]:
 def _stands(one: CredentialSaid) -> str:
     if one.source == NOT_NEEDED:
         return "needs no credential"
-    return f"{_of(one)} {'missing' if one.is_bad else one.state}"
+    state = "missing" if one.is_bad else one.state
+    return f"{_of(one)} ({state})" if state == UNKNOWN else f"{_of(one)} {state}"
 
 
 def _of(one: CredentialSaid) -> str:
@@ -88,7 +90,7 @@ def _of(one: CredentialSaid) -> str:
 
 
 def _known(config: Config, book: PriceBook, upstream: Upstream, deployment: Deployment) -> Said:
-    states = {True: "set", False: "missing", None: "not fetched"}
+    states = {True: "set", False: "missing", None: UNKNOWN}
     return Said(
         name=upstream.name,
         provider=upstream.provider,

@@ -17,7 +17,6 @@ from gw.providers.registry import provider_of
 from gw.routing.globs import catcher, filled
 from gw.upstream.target import Target
 
-
 # How a key is sent, of those whose clients' own is known to gw as x-api-key (gw.wire.credentials).
 KEY_HEADERS = {"x-goog-api-key": b"x-goog-api-key:", "api-key": b"api-key:", "azure": b"api-key:"}
 

@@ -1,7 +1,7 @@
 """Claude's own events between its platforms: Anthropic's and Vertex' as server-sent events, Bedrock's each in a frame.
 
-They pass as they are, and the tap hears them as they are; only the envelope changes, where the client's is another one. Nothing of
-them is read but the name of the model, where the client has another for it.
+They pass as they are, and the tap hears them as they are; only the envelope changes, where the client's is another one. Nothing
+of them is read but the name of the model, where the client has another for it.
 """
 
 from __future__ import annotations
@@ -33,13 +33,8 @@ class Enveloped:
         self._boundary = True
 
     def hear(self, chunk: bytes) -> Told:
-        plain: bytes | None = chunk
-        if self._inflater is not None:
-            plain = self._inflater.inflate(chunk)
-        if plain is None:
-            story = GARBLED
-        else:
-            story = self._opened.feed(plain) if self._opened is not None else plain
+        plain = chunk if self._inflater is None else self._inflater.inflate(chunk)
+        story = GARBLED if plain is None else plain if self._opened is None else self._opened.feed(plain)
         if self._through:
             return chunk, story
         return self._told(story), story

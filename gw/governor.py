@@ -17,6 +17,7 @@ from gw.admit.estimate import SLICE_TOKENS, Estimate, Estimator
 from gw.admit.gate import Blocked, CompiledPath, Gate, NotFree, Stale, charge_debts, shadowed
 from gw.admit.hold import NOTHING, Hold, shrink, wanted_of
 from gw.domain.budget_book import PathRules
+from gw.domain.call import WHO
 from gw.domain.estimate import complete
 from gw.domain.limit import LimitKind, usd_units
 from gw.domain.money import PUSD_PER_NUSD
@@ -24,7 +25,7 @@ from gw.domain.scope import CallPath
 from gw.domain.settled import Settled
 from gw.domain.standing import Standing
 from gw.errors import Refusal
-from gw.settle import Call, Who, columns_of
+from gw.settle import Call, columns_of
 from gw.wire import budgets as say
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ POLL_S = 0.005  # how often the first of those that wait for a budget looks whet
 MORE_WAIT_NS = 2_000_000_000  # how long a stream waits for more before it is ended
 SLOTS_TRIED_MAX = 8
 NEVER_BYTES = 1 << 60
-SESSION, AGENT, MODEL = (Who._fields.index(name) for name in ("session_id", "agent_id", "requested_model"))
+SESSION, AGENT, MODEL = (WHO.index(name) for name in ("session_id", "agent_id", "requested_model"))
 LAST_PARTS = 32  # a stream that can get no more is ended when less than this part of a slice is left of what it holds
 
 _new = tuple.__new__  # past the keyword handling of a NamedTuple's class

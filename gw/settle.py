@@ -5,7 +5,7 @@ exactly once per call, synchronously: price what was read, append the record to 
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import orjson
 from msgspec.structs import astuple
@@ -42,31 +42,12 @@ NOBODY = Account()
 MODEL_MAX = 256
 WORD_MAX = 64
 UPLOAD_MAX_S = 600
-OPEN_COLUMNS = OpenCall.__struct_fields__.index("free")  # the rest is said only of attempts that failed (gw.attempts)
+OPEN_COLUMNS = OpenCall.__struct_fields__.index("free")
+WAY_COLUMNS = len(OpenCall.__struct_fields__)  # of a call that may go to several places
 CLOSE_COLUMNS = len(CallRecord.__struct_fields__)
 WHO_COLUMNS = len(WHO)
 NO_TRACE = ("", "", 0)
 AMOUNTS = 9  # of Priced: list, billed, and the billed split
-
-
-class Who(NamedTuple):
-    """The columns that say whose call it is, in the record's order."""
-
-    key_id: str
-    key_name: str
-    team: str
-    customer: str
-    credential: str
-    upstream: str
-    session_id: str
-    agent_id: str
-    parent_agent_id: str
-    prompt_id: str
-    device: str
-    project: str
-    tags: str
-    client_version: str
-    requested_model: str
 
 
 class Call:
@@ -168,7 +149,7 @@ class Call:
 def opened(call: Call, frame: Frame) -> None:
     """Writes what is known before the first byte goes upstream: the columns of OpenCall."""
     peek = call.peek
-    frame.begin(OPEN, OPEN_COLUMNS)
+    frame.begin(OPEN, OPEN_COLUMNS if call.demand is None else WAY_COLUMNS)
     frame.number(call.slot)
     frame.text(call.call_id)
     frame.text(call.endpoint)
@@ -183,6 +164,16 @@ def opened(call: Call, frame: Frame) -> None:
     frame.integer(call.snapshot.published_us if call.charged_us else 0)
     frame.integer(call.hold.at_most_nusd if call.hold is not None else 0)
     frame.shown(call.sent_model, MODEL_MAX)
+    if call.demand is not None:
+        frame.flag(False)
+        for text in way_of(call):
+            frame.text(text)
+
+
+def way_of(call: Call) -> tuple[str, str, str, str]:
+    """The last columns of OpenCall."""
+    attempts = orjson.dumps(call.attempts).decode() if call.attempts else ""
+    return call.dialect, call.route, attempts, call.attempt_of
 
 
 def settled(call: Call, frame: Frame, outcome: Outcome, error: str) -> Settled:

@@ -141,7 +141,7 @@ class Ways:
         if not self._limits:
             return several
         now_ns = clock.mono_ns()
-        waits = [max((one.check(now_ns) for one in self._limits.get(each.id, ())), default=0) for each in several]
+        waits = [_wait_ns(self._limits.get(each.id, ()), now_ns) for each in several]
         found = tuple(each for each, wait_ns in zip(several, waits, strict=True) if not wait_ns)
         if not found:
             wait_s = max(-(-min(waits) // NS_PER_S), 1)
@@ -310,6 +310,17 @@ class Ways:
             waiting.set_exception(_saturated(""))
         else:
             waiting.set_result(None)
+
+
+def _wait_ns(limits: tuple[Limit, ...], now_ns: int) -> int:
+    """Until there is room for one more request, and tokens are no longer owed. Takes nothing."""
+    if not limits:
+        return 0
+    requests, tokens = limits
+    wait_ns = requests.take(1, now_ns)
+    if not wait_ns:
+        requests.give(1)
+    return max(wait_ns, tokens.check(now_ns))
 
 
 def _saturated(name: str) -> Refusal:

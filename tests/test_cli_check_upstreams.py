@@ -62,10 +62,11 @@ def test_each_upstream_has_a_line_and_what_is_wrong_with_it_others(tmp_path: Pat
     lines = checked(tmp_path, "http://127.0.0.1:9").stderr.splitlines()
     at = lines.index('upstream main: anthropic at 127.0.0.1:9; speaks anthropic; env:GW_TEST_MAIN set; for "fast"')
     assert lines[at + 1 : at + 5] == [
-        'upstream groq: groq at 127.0.0.1:9; speaks chat, responses; a (env:GW_TEST_A) set; b (env:GW_TEST_B) missing; for "fast"',
+        'upstream groq: groq at 127.0.0.1:9; speaks chat, responses; a (env:GW_TEST_A) set; b (env:GW_TEST_B) missing; '
+        'for "fast"',
         '  no price for "llama-9": its calls follow [pricing] unknown_model',
         "upstream local: ollama at 127.0.0.1:9; speaks chat, responses; needs no credential",
-        f"upstream vertex: vertex at 127.0.0.1:9; speaks gemini; robot (Google: {tmp_path}/robot.json) not fetched",
+        f"upstream vertex: vertex at 127.0.0.1:9; speaks gemini; robot (Google: {tmp_path}/robot.json) (not fetched)",
     ]
 
 

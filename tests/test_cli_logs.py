@@ -14,7 +14,8 @@ from msgspec.structs import astuple
 
 from gw import cli_logs
 from gw.cli_live import Event, events, follow, place_of
-from gw.cli_logs import SHOWN, logs, query_of
+from gw.cli_logs import SHOWN, LogLines, logs, query_of
+from gw.cli_reports import money_of
 from gw.ledger.audit import read_audit
 from gw.ledger.database import database_of
 from gw.ledger.log_shown import call_json
@@ -188,3 +189,15 @@ def test_follow_shows_calls_and_what_was_lost(gateway: Gateway, site: Path, monk
 def test_events_of_several_lines_are_put_together() -> None:
     lines = [b"event: call\n", b"id: 7\r\n", b'data: {"a":\n', b"data: 1}\n", b"\n", b"\n", b"data: {}\n", b"\n"]
     assert list(events(lines)) == [Event("call", 7, {"a": 1}), Event("call", 7, {})]
+
+
+def test_a_call_that_failed_over_is_marked_with_what_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = LogLines(money_of(exact=False))
+    attempts = '[["first",529,"upstream_overloaded_error",31],["first",0,"reset",2]]'
+    left = json.loads(call(1, upstream="first", outcome="timed_out", status=0, error="upstream_first_byte_timeout"))
+    for one in (left, json.loads(call(2, upstream="second", attempts=attempts)), json.loads(call(3))):
+        lines.show(one)
+    said = capsys.readouterr().out.splitlines()[1:]
+    assert said[0].endswith("upstream_first_byte_timeout at first, tried again")
+    assert said[1].endswith(" at second after first 529, first reset")
+    assert "after" not in said[2] and "again" not in said[2]

@@ -19,7 +19,7 @@ from gw.domain.settled import Settled
 from gw.domain.usage import Iteration, Reading, Usage
 from gw.ledger.journal import decode, scan
 from gw.pricing.book import NO_PLAN, PriceBook, Terms
-from gw.settle import MODEL_MAX, WORD_MAX, Call, Who
+from gw.settle import MODEL_MAX, WORD_MAX, Call
 from gw.snapshot import Deployment, Snapshot
 from gw.wire.anthropic import COUNT_MAX, read_message
 from gw.wire.headers import TAGS_MAX, VALUE_MAX
@@ -116,7 +116,8 @@ def opened(one: Call) -> OpenCall:
     (found,) = scan(frame.end(), 0)
     begun = decode(found.kind, found.payload)
     assert isinstance(begun, OpenCall)
-    assert bytes(found.payload) == msgspec.msgpack.encode(astuple(begun)[:-1]) and not begun.free  # which nobody says here
+    columns = astuple(begun) if one.demand is not None else astuple(begun)[: settle.OPEN_COLUMNS]
+    assert bytes(found.payload) == msgspec.msgpack.encode(columns) and not begun.free
     return begun
 
 
@@ -299,7 +300,8 @@ def test_the_amounts_of_a_price_are_the_first_fields_of_both() -> None:
     amounts = Priced.__struct_fields__[: settle.AMOUNTS]
     first = CallRecord.__struct_fields__.index("list_pusd")
     assert CallRecord.__struct_fields__[first : first + settle.AMOUNTS + 1] == (*amounts, "price_version")
-    assert Who._fields == WHO
+    one = call()
+    assert [getattr(settled(one, "completed", ""), name) for name in WHO] == list(settle.columns_of(one))
 
 
 def test_a_call_that_got_nowhere_has_a_record_all_the_same() -> None:
@@ -358,6 +360,11 @@ def test_the_record_that_stands_if_the_worker_dies_costs_nothing_yet() -> None:
     record = opened(one).record()
     assert (record.outcome, record.error, record.list_pusd, record.usage_source) == ("stopped", "worker_died", 0, "none")
     assert (record.requested_model, record.request_bytes, record.session_id) == ("requested", 300, "session")
+    assert (record.dialect, record.route, record.attempts, record.attempt_of) == ("", "", "", ""), "it may go to one place only"
+    one.demand = object()  # type: ignore[assignment]
+    record = opened(one).record()
+    assert (record.dialect, record.sent_model, record.route, record.attempt_of) == ("chat", "sent", "rule:night", "gw_0")
+    assert record.attempts == '[["a",529,"",3]]'
 
 
 def test_the_price_is_asked_for_by_the_terms_of_admission() -> None:

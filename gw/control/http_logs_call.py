@@ -86,7 +86,7 @@ class AttemptView(Struct, frozen=True):
 
 
 class RowView(Struct, frozen=True):
-    """A row of the same request: an attempt that may have been billed has one of its own."""
+    """A row of the same request: what may have been billed has one of its own."""
 
     call_id: str
     upstream: str
@@ -163,7 +163,7 @@ def call_view(desk: Desk, seq: int, row: Row, request: Sequence[Row] = ()) -> Ca
 
 def is_one_of_several(record: CallRecord) -> bool:
     """Its request has other rows, or may have."""
-    return bool(record.attempt_of) or is_left(record.outcome, record.status)
+    return bool(record.attempt_of) or record.endpoint == "other" or is_left(record.outcome, record.status)
 
 
 def _attempts(record: CallRecord, request: Sequence[CallRecord]) -> AttemptsView:

@@ -3,6 +3,9 @@
 An attempt that may have been billed has a row of its own. It is *left*: the client had no byte of it, and another attempt
 followed, whose row tells of all before it, this one included, and names the first such row in `attempt_of`. So of the rows of one
 request the one that is not left says what the client got, and has the whole list.
+
+A request that passes as it is (gw/passing.py) may have rows *beside* its own, for what was used: each item of a batch, an image.
+They name it in `attempt_of` as well, and tell of no attempts.
 """
 
 from collections.abc import Iterator
@@ -35,6 +38,11 @@ class Next(NamedTuple):
 def is_left(outcome: str, status: int) -> bool:
     """Of a row: the client saw nothing of it, since another attempt followed. `status`: that the client saw."""
     return not status and outcome in LEAVING
+
+
+def is_request(outcome: str, status: int, attempts: str, attempt_of: str) -> bool:
+    """Of all rows of a client's request this holds for one."""
+    return not (attempt_of and not attempts) and not is_left(outcome, status)
 
 
 def attempts_of(text: str) -> tuple[Attempt, ...]:

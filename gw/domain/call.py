@@ -123,7 +123,12 @@ class OpenCall(Struct, frozen=True, array_like=True):
     rules_us: int = 0
     at_most_nusd: int = 0
     sent_model: str = ""
+    # of a call that may go to several places
     free: bool = False  # its attempt has failed and charges nothing, and no other has begun
+    dialect: str = ""
+    route: str = ""
+    attempts: str = ""
+    attempt_of: str = ""
 
     def record(self) -> CallRecord:
         """As it stands in the ledger if nothing more can be learnt: "stopped" by "worker_died", nothing used."""
@@ -140,6 +145,10 @@ class OpenCall(Struct, frozen=True, array_like=True):
             "rules_us": self.rules_us,
             "at_most_nusd": self.at_most_nusd,
             "sent_model": self.sent_model,
+            "dialect": self.dialect,
+            "route": self.route,
+            "attempts": self.attempts,
+            "attempt_of": self.attempt_of,
             "outcome": "stopped",
             "error": "worker_died",
             "usage_source": "none",

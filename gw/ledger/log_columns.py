@@ -105,7 +105,7 @@ ABOUT: dict[str, str] = {
     "sent_model": "As the upstream was asked for it, where that is another name than the client's.",
     "route": "What decided where it went: rule:NAME, route:PATTERN, tier:NAME, named, complexity:SCORE->TIER, kept:TIER.",
     "attempts": "JSON of the attempts before the last: [[upstream, status, error, milliseconds], ...].",
-    "attempt_of": "The earlier row of the same request: an attempt that was billed, and failed.",
+    "attempt_of": "The first row of the same request: an attempt that was billed, and failed; or what passed, and used this.",
 }
 LISTS = ("usage_flags", "shadowed", "tags")  # words with commas between
 MORE = "],["  # between two attempts

@@ -7,7 +7,7 @@ A combination of one level is a *path* and has a number. Beside them stand sums 
 Amounts are signed pico-USD. Here they are kept in the halves of gw.ledger.sums, so that no amount of money ends the exactness; a
 session and an agent keep them whole, up to CAPPED. Counts are of calls to `messages`, but for `requests`, `unpriced`, `observed`
 and `estimated`, which are of all endpoints, and tokens and money, which are of whatever cost something. A client's request counts
-once in `requests`, however many of its attempts have rows (gw.domain.attempts): the one whose answer it got.
+once in `requests`, however many rows it has (gw.domain.attempts): in the one whose answer it got.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from operator import itemgetter
 from struct import Struct
 from typing import Any, Literal, NamedTuple, get_args
 
-from gw.domain.attempts import LEAVING
+from gw.domain.attempts import is_request
 from gw.ledger.store import COLUMNS, Row
 from gw.ledger.sums import HALF_BITS
 
@@ -92,7 +92,7 @@ TOKENS = (
 TOOLS = ("web_search_requests", "web_fetch_requests", "code_execution_requests")
 COUNTS = (
     "calls",
-    "requests",  # without attempts that another one followed
+    "requests",  # of clients: one row of each
     "failed",  # calls that did not end "completed"
     "errors",  # of these, those that the upstream or gw failed
     "refused",  # of these, those that gw said no to
@@ -136,7 +136,8 @@ _dimensions_of = itemgetter(*map(COLUMNS.index, OF_ROW))
 _AMOUNTS = slice(COLUMNS.index(AMOUNTS[0]), COLUMNS.index(AMOUNTS[-1]) + 1)
 _TOKENS = slice(COLUMNS.index(TOKENS[0]), COLUMNS.index(TOOLS[-1]) + 1)
 assert COLUMNS[_AMOUNTS] == AMOUNTS and COLUMNS[_TOKENS] == (*TOKENS, *TOOLS)
-_facts_of = itemgetter(*map(COLUMNS.index, ("endpoint", "outcome", "status", "usage_source", "price_version")))
+_facts_of = itemgetter(*map(COLUMNS.index, ("endpoint", "outcome", "usage_source", "price_version")))
+_request_of = itemgetter(*map(COLUMNS.index, ("outcome", "status", "attempts", "attempt_of")))
 _times_of = itemgetter(*map(COLUMNS.index, ("started_us", "ended_us", "first_byte_us", "first_token_us")))
 _NO_LATENCIES = (0,) * 6
 _kind_facts = itemgetter(*map(COLUMNS.index, ("agent_id", "session_id", "usage_source", "requested_model", *TOKENS[:5])))
@@ -165,8 +166,8 @@ def path_of(row: Row) -> Path:
 
 def sums_of(row: Row) -> Sums:
     """What the row adds. Written for speed: the keeper does this for every call."""
-    endpoint, outcome, status, source, price = _facts_of(row)
-    counted, completed = _counted(endpoint, outcome, status == 0, source, price == "unpriced")
+    endpoint, outcome, source, price = _facts_of(row)
+    counted, completed = _counted(endpoint, outcome, is_request(*_request_of(row)), source, price == "unpriced")
     tokens = row[_TOKENS]
     if max(tokens) > COUNT_MAX or min(tokens) < 0:
         tokens = tuple(min(max(count, 0), COUNT_MAX) for count in tokens)
@@ -181,13 +182,13 @@ def sums_of(row: Row) -> Sums:
 
 
 @lru_cache(maxsize=1024)
-def _counted(endpoint: str, outcome: str, unseen: bool, source: str, unpriced: bool) -> tuple[tuple[int, ...], bool]:
-    """The first of COUNTS, and whether it is a call that completed. `unseen`: the client saw no status."""
+def _counted(endpoint: str, outcome: str, request: bool, source: str, unpriced: bool) -> tuple[tuple[int, ...], bool]:
+    """The first of COUNTS, and whether it is a call that completed."""
     call = endpoint == "messages"
     completed = call and outcome == "completed"
     flags = (
         call,
-        not (unseen and outcome in LEAVING),
+        request,
         call and not completed,
         call and outcome in ERRORS,
         call and outcome == "refused",

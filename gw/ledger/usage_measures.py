@@ -65,7 +65,7 @@ def _share(name: str, part: str, columns: tuple[str, ...], about: str) -> Measur
 
 _ABOUT = {
     "calls": "Calls to `messages`.",
-    "requests": "Requests of clients, to all endpoints; attempts that another one followed are none.",
+    "requests": "Requests of clients, to all endpoints; each once, however many rows it has.",
     "failed": "Calls that did not end `completed`.",
     "errors": "Calls that the upstream or the gateway failed.",
     "refused": "Calls that the gateway said no to.",

@@ -221,9 +221,11 @@ def _held(value: str) -> str:
     return f"CASE WHEN {value} > {COUNT_MAX} THEN {COUNT_MAX} WHEN {value} < 0 THEN 0 ELSE {value} END"
 
 
+# As gw.domain.attempts.is_request has it.
+_NO_REQUEST = f"(c.status = 0 AND c.outcome IN {LEAVING}) OR (c.attempt_of <> '' AND c.attempts = '')"
 _COUNTED: dict[str, str] = {
     "calls": _one_if(_CALL),
-    "requests": f"CASE WHEN c.status = 0 AND c.outcome IN {LEAVING} THEN 0 ELSE 1 END",
+    "requests": f"CASE WHEN {_NO_REQUEST} THEN 0 ELSE 1 END",
     "failed": _one_if(f"{_CALL} AND c.outcome <> 'completed'"),
     "errors": _one_if(f"{_CALL} AND c.outcome IN ({', '.join(repr(one) for one in sorted(ERRORS))})"),
     "refused": _one_if(f"{_CALL} AND c.outcome = 'refused'"),

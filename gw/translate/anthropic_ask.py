@@ -104,6 +104,8 @@ def _write_format(asked: Request, quirks: Quirks, body: Json) -> str:
 def _messages(asked: Request, quirks: Quirks) -> list[Json]:
     """A system text in the middle stays one where the client speaks this dialect and the upstream knows it; else it is folded."""
     whole = quirks.system_in_middle and asked.dialect == ANTHROPIC
+    for message in asked.messages:
+        _must_be_sayable(asked, message)
     spoken = [_without_strays(message) for message in asked.messages]
     kept = merged(spoken) if whole else fold_system(tuple(spoken))
     out: list[Json] = []
@@ -116,6 +118,16 @@ def _messages(asked: Request, quirks: Quirks) -> list[Json]:
     if out and out[-1]["role"] == "assistant":
         _trim_end(out)
     return out
+
+
+def _must_be_sayable(asked: Request, message: Message) -> None:
+    """Raises Refusal (cannot_carry) for what the user says in blocks of another dialect; the model's own are left behind."""
+    for block in message.content:
+        if isinstance(block, Foreign) and block.dialect != ANTHROPIC:
+            if message.role == "user":
+                named = asked.model_named or asked.model
+                raise Refusal("cannot_carry", f"{named} does not know {block.kind}: say it as text, or leave it out.")
+            lose(asked, f"{block.kind} of earlier turns")
 
 
 def _without_strays(message: Message) -> Message:
@@ -153,8 +165,6 @@ def _part(asked: Request, quirks: Quirks, block: Block) -> Json | None:
             return block_json(replace(block, content=content))
         case Media():
             return block_json(_media(asked, quirks, block))
-        case Foreign() if block.dialect != ANTHROPIC:
-            lose(asked, f"{block.kind} block")
     return block_json(block)
 
 

@@ -183,7 +183,8 @@ class Turns:
             word = format_of(block.kind, block.media_type, block.data)
         if not block.data and not block.text:
             how = "by its address" if block.url else "as a file that another provider has"
-            raise cannot_carry(self.asked, f"A {block.kind} {how} (Bedrock wants its bytes)")
+            article = "An" if block.kind in ("image", "audio") else "A"
+            raise cannot_carry(self.asked, f"{article} {block.kind} {how} (Bedrock wants its bytes)")
         if not word:
             raise cannot_carry(self.asked, f"A {block.kind} of type {block.media_type or 'unknown'!r}")
         return media_part(block, word, self._name(block.title) if block.kind == "document" else "")

@@ -1,6 +1,5 @@
 """kill -9 of a worker between and within the attempts of one call: what the keeper makes of it, and of what was set aside."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -131,7 +130,8 @@ async def test_killed_in_the_middle_of_a_second_attempt(tmp_path: Path) -> None:
         found = await here.killed("s", 12, lambda: bool(here.first.invoice.lines()))
         (row,) = await here.rows("s")
         must_be_observed(row, "claude-haiku-5-5")
-        assert b"message_start" in found and row["attempt_of"] == ""
+        assert b"message_start" in found and (row["attempt_of"], row["route"]) == ("", "route:claude-*")
+        assert orjson.loads(row["attempts"])[0][:3] == ["fake", 529, "upstream_overloaded_error"]
         await until(lambda: bool(here.second.invoice.lines()), "the bill", 5)
         (line,) = here.second.invoice.lines()
         assert line.usage is not None and line.end == "cut_by_client"
@@ -144,7 +144,7 @@ async def test_killed_after_an_attempt_that_was_billed_and_within_the_next(tmp_p
         await here.killed("s", 8, always)
         first, second = await here.rows("s", 2)
         assert (first["upstream"], first["error"], first["usage_source"]) == ("fake", "upstream_first_byte_timeout", "estimated")
-        assert first["billed_pusd"] > 0 and first["call_id"] != second["call_id"]
+        assert first["billed_pusd"] > 0 and second["attempt_of"] == first["call_id"]
         must_be_observed(second, "claude-haiku-5-5")
 
 
@@ -159,6 +159,7 @@ async def test_killed_while_a_retry_waits_costs_nothing(tmp_path: Path) -> None:
         (row,) = await here.rows("s")
         assert (row["upstream"], row["error"], row["outcome"]) == ("fake", "worker_died", "stopped")
         assert (row["usage_source"], row["billed_pusd"], row["list_pusd"]) == ("none", 0, 0)
+        assert orjson.loads(row["attempts"])[0][:3] == ["fake", 500, "upstream_api_error"]
         assert len(here.first.invoice.lines()) == 1 and not here.second.invoice.lines()
 
 

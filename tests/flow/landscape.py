@@ -76,7 +76,7 @@ class Landscape:
             upstream = self._upstreams[name] = FakeUpstream(self._script(name))
             config = config.replace(f"@{name}@", f"http://127.0.0.1:{await upstream.start()}")
         for name in re.findall(r"#([\w-]+)#", config):
-            self.keys[name] = os.environ[f"GW_TEST_KEY_{name.upper()}"] = mint().text  # workers read the file again by themselves
+            self.keys[name] = os.environ[f"GW_TEST_KEY_{name.upper()}"] = mint().text  # read again by workers
             config = config.replace(f"#{name}#", f"env:GW_TEST_KEY_{name.upper()}")
         path = self._folder / "config.toml"
         path.write_text(SERVER + config)
@@ -101,7 +101,13 @@ class Landscape:
         return script
 
     async def send(
-        self, body: bytes | dict[str, Any], *, key: str = "", path: str = "/v1/messages", headers: Pairs = (), method: str = "POST"
+        self,
+        body: bytes | dict[str, Any],
+        *,
+        key: str = "",
+        path: str = "/v1/messages",
+        headers: Pairs = (),
+        method: str = "POST",
     ) -> Answered:
         """`key`: the name of a virtual one. The rows are those that ended since the last call was answered."""
         client = Client(body if isinstance(body, bytes) else orjson.dumps(body))

@@ -98,7 +98,7 @@ class Places(OneWorker):
 
     def used_nusd(self) -> dict[str, tuple[int, int]]:
         """Budget and account -> (settled, set aside) now."""
-        from gw.domain.budget_book import PathRules  # noqa: PLC0415
+        from gw.domain.budget_book import PathRules
 
         found: dict[str, tuple[int, int]] = {}
         for rules, path in self.worker.governor.gate._compiled.items():

@@ -138,6 +138,15 @@ async def test_both_fail_and_the_client_gets_the_last_ones_words(tmp_path: Path)
         await the_budgets_know(house, [record])
 
 
+async def test_what_the_first_has_said_is_not_told_of_the_last(tmp_path: Path) -> None:
+    async with places(tmp_path, error(500, "api_error"), always(lambda: Reply(0, (), [Hangup()]))) as house:
+        client = await house.ask()
+        (record,) = house.new_records()
+        assert (status_of(client), record.upstream, record.error) == (502, "second", "upstream_reset")
+        assert (record.upstream_status, record.first_byte_us, record.retries) == (0, 0, 1)
+        assert header_of(client, "x-gw-attempts").startswith("first 500 upstream_api_error ")
+
+
 async def test_nothing_is_tried_again_after_the_first_byte(tmp_path: Path) -> None:
     def breaks(request: Request) -> Reply:
         whole = by_prompt(request)

@@ -1,4 +1,4 @@
-"""Names, tiers, routes, rules and budgets decide where a call goes and what the upstream gets to see, through a running worker."""
+"""Names, tiers, routes, rules and budgets decide where a call goes, and what the upstream gets to see."""
 
 import asyncio
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.flow.landscape import Answered, Landscape, landscape
+from tests.flow.landscape import Answered, landscape
 
 OPUS, SONNET, HAIKU = "claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"
 PLACES = """
@@ -87,7 +87,8 @@ candidates = [{{ upstream = "eu", model = "claude-*" }}]
         assert row.sent_model == ("" if sent == asked else sent)
         assert answered.json["model"] == asked, "answers keep the client's name"
         stream = whole(await house.send(ask(asked, stream=True), key="ada"))
-        start = next(orjson.loads(line[6:]) for line in stream.body.splitlines() if line.startswith(b'data: {"type":"message_start'))
+        begun = next(line for line in stream.body.splitlines() if line.startswith(b'data: {"type":"message_start"'))
+        start = orjson.loads(begun[6:])
         assert start["message"]["model"] == asked, "so do streams"
 
 

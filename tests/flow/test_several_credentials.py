@@ -1,4 +1,4 @@
-"""Several accounts at one upstream, and an upstream with all the calls that it may have: who is served, where, and in which order."""
+"""Several accounts at one upstream, and an upstream that has all the calls it may have: who is served, and where."""
 
 import asyncio
 from collections import Counter
@@ -184,3 +184,18 @@ async def test_the_line_is_bounded_in_time_and_length(tmp_path: Path) -> None:
         assert all(int(one.headers["retry-after"]) >= 1 for one in refused)
         assert house.worker.ways._taken == {"home": 0} and not house.worker.ways._waiting
         assert (await one_of(house, "ada")).status == 200
+
+
+async def test_who_finds_no_place_in_time_goes_to_the_next_candidate(tmp_path: Path) -> None:
+    def hangs(request: Request) -> Reply:
+        return replace(by_prompt(request), headers_after=0.8)
+
+    more = '[[upstream]]\nname = "spare"\nbase_url = "@spare@"\napi_key = "sk-spare"\n[[route]]\nmodel = "claude-*"\n'
+    more += 'candidates = [{ upstream = "home" }, { upstream = "spare", priority = 2 }]\n'
+    async with landscape(tmp_path, crowded(queue_s=0.2) + more, home=hangs) as house:
+        answered = await asyncio.gather(*(one_of(house, "ada") for _ in range(4)))
+        assert [one.status for one in answered] == [200] * 4
+        assert house.asked() == {"home": 2, "spare": 2}
+        rows = [row for one in answered for row in one.rows]
+        late = [row for row in rows if row.upstream == "spare"]
+        assert len(late) == 2 and all('"upstream_saturated"' in row.attempts and row.billed_pusd for row in late)

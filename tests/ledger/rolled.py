@@ -36,7 +36,8 @@ def measures_of(one: CallRecord) -> dict[str, int]:
     done = call and one.outcome == "completed"
     found = {name: getattr(one, name) for name in (*TOKENS, *TOOLS, *AMOUNTS)}
     left = one.status == 0 and one.outcome in ("upstream_error", "timed_out")  # another attempt followed
-    found |= {"calls": int(call), "requests": int(not left), "failed": int(call and not done)}
+    beside = one.attempt_of != "" and one.attempts == ""  # what a request that passes as it is has used
+    found |= {"calls": int(call), "requests": int(not left and not beside), "failed": int(call and not done)}
     found["errors"] = int(call and one.outcome in ("upstream_error", "timed_out", "gw_error"))
     found["refused"] = int(call and one.outcome == "refused")
     found["unpriced"] = int(one.price_version == "unpriced")

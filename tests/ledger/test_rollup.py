@@ -66,6 +66,8 @@ def some(dice: random.Random, number: int) -> CallRecord:
         cache_read_tokens=dice.choice([0, 40_000]),
         thinking_tokens=dice.randrange(100),
         web_search_requests=dice.randrange(2),
+        attempts=dice.choice(["", "", '[["a",529,"x",1]]']),
+        attempt_of=dice.choice(["", "", "c0"]),
         usage_source=dice.choice(["exact", "observed", "estimated", "none"]),
         price_version=dice.choice(["v1", "unpriced"]),
         **amounts,

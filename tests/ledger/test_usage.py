@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import astuple
 
 from gw import clock
+from gw.domain.attempts import is_request
 from gw.domain.call import CallRecord
 from gw.ledger import reports, rollup
 from gw.ledger.adjust import Adjustment, append
@@ -184,7 +185,7 @@ async def test_the_period_before_stands_beside(database: Database, calls: list[C
 )
 async def test_scope_sees_its_own(database: Database, calls: list[CallRecord], scope: Scope, mine: object) -> None:
     found = answer(database, scope, Wanted([0, EVER_US], ["project", "kind"], [MEASURES["requests"]]))
-    requests = [one for one in calls if one.status or one.outcome not in ("timed_out", "upstream_error")]
+    requests = [one for one in calls if is_request(one.outcome, one.status, one.attempts, one.attempt_of)]
     assert found.now["requests"] == sum(map(mine, requests))  # type: ignore[call-overload]  # a predicate
     own = overview(database, scope, "UTC", 30, NOON_US + 3 * DAY_US)
     assert own.now["requests"] == found.now["requests"]

@@ -100,7 +100,8 @@ def test_input_and_output_make_an_unknown_model_known_and_less_does_not():
     assert priced.list_pusd == priced.billed_pusd == 10 * (1_000_000 + 2_000_000 + 100_000 + 1_500_000 + 1_500_000)
     assert priced.price_version.startswith("genai-prices-")
     part = Override(name="part", model="house-*", rates=PartialRates(input="1", output="2"))
-    assert price([part], Usage(10, 10, 10, 10, 10), model="house-1").billed_pusd == 10 * (1 + 2 + 1 + 1 + 1) * MILLION  # no discount
+    no_discount = 10 * (1 + 2 + 1 + 1 + 1) * MILLION
+    assert price([part], Usage(10, 10, 10, 10, 10), model="house-1").billed_pusd == no_discount
     less = Override(name="less", model="house-*", rates=PartialRates(input="1", cache_read="0.1"))
     assert price([less], Usage(10), model="house-1").flags == ("unpriced",)
     assert price([Override(name="m", multiplier="2")], Usage(10), model="house-1").flags == ("unpriced",)

@@ -8,8 +8,8 @@ import pytest
 from google.genai import types
 
 from tests.sdk.conftest import House
-from tests.sdk.test_matrix import MODELS
 from tests.support.fakes.beside import BATCH_TOKENS, COUNT, RESULTS, TITLE, VECTOR
+from tests.support.fakes.ground import MODELS
 from tests.support.fakes.scenes import PLAIN
 from tests.support.fakes.speaker import RATES, times
 from tests.support.gateway import Row
@@ -22,7 +22,7 @@ EMBEDDERS = {
 
 
 def sdk(house: House, name: str) -> Any:
-    return getattr(house.clients[name], "sdk")  # noqa: B009 - each has one of its own
+    return getattr(house.clients[name], "sdk")
 
 
 def billed(house: House, tag: str) -> Row:
@@ -97,8 +97,9 @@ def results_rows(house: House, model: str) -> list[Row]:
 
 def test_batches_of_the_openai_sdk_are_priced_once(sdk_house: House) -> None:
     client = sdk(sdk_house, "chat")
-    lines = [{"custom_id": f"c{at}", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "gpt-5.6"}} for at in range(RESULTS)]
-    file = client.files.create(file=(TITLE, io.BytesIO(b"\n".join(json.dumps(line).encode() for line in lines))), purpose="batch")
+    asked = {"method": "POST", "url": "/v1/chat/completions", "body": {"model": "gpt-5.6"}}
+    content = "\n".join(json.dumps({"custom_id": f"c{at}", **asked}) for at in range(RESULTS)).encode()
+    file = client.files.create(file=(TITLE, io.BytesIO(content)), purpose="batch")
     batch = client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
     batch = client.batches.retrieve(batch.id)
     assert batch.status == "completed"

@@ -191,7 +191,8 @@ def test_attempts_before_the_last_are_events_of_its_span_alone() -> None:
     left = full("gw_1", outcome="timed_out", status=0, attempts=attempts)
     last = full("gw_2", attempts=attempts, dialect="chat", sent_model="llama", route="route:claude-*", attempt_of="gw_1")
     alone = full("gw_3", attempts=attempts)
-    none, at_once, told = ([event for event in span.events if event.name == "gw.attempt"] for span in spans(parcel(left, last, alone)))
+    made = spans(parcel(left, last, alone))
+    none, at_once, told = ([event for event in span.events if event.name == "gw.attempt"] for span in made)
     assert none == [] and [event.time_unix_nano for event in at_once] == [NOON_US * 1000] * 2
     assert [event.time_unix_nano // 1000 - NOON_US for event in told] == [40_000, 60_000]
     assert read(told[0].attributes) == {

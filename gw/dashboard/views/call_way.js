@@ -79,7 +79,7 @@ function Tried({ call, attempts, timing }) {
 
 /** Rows of the same request: what an attempt may have cost is never hidden in another's. @param {{of: any[]}} props */
 function Rows({ of }) {
-  return html`<div class="stack small" style=${{ padding: "12px 16px" }}><p class="quiet">Each attempt that may have been billed is a row of its own. This request has ${of.length}:</p>
+  return html`<div class="stack small" style=${{ padding: "12px 16px" }}><p class="quiet">What may have been billed is a row of its own. This request has ${of.length}:</p>
     ${of.map((one) => html`<p key=${one.call_id} class="row">${one.this ? html`<span class="mono">${one.call_id}</span> <${Badge}>this one</${Badge}>` : html`<${Link} class="mono" to=${`/logs/${encodeURIComponent(one.call_id)}`}>${one.call_id}</${Link}>`}
       <span>${one.upstream}</span><${Outcome} of=${one.outcome} error=${one.error} /><${Usd} of=${one.billed_usd} /></p>`)}</div>`;
 }

@@ -87,9 +87,11 @@ class Converse:
 
     @staticmethod
     def _got(content: list[Json], stop: str, usage: Json) -> Got:
-        calls = [Called(use["toolUseId"], use["name"], use["input"]) for use in (one["toolUse"] for one in content if "toolUse" in one)]
+        uses = [one["toolUse"] for one in content if "toolUse" in one]
+        calls = [Called(use["toolUseId"], use["name"], use["input"]) for use in uses]
         assert stop == ("tool_use" if calls else "end_turn")
-        thoughts = [one["reasoningContent"].get("reasoningText", {}).get("text", "") for one in content if "reasoningContent" in one]
+        reasoned = [one["reasoningContent"] for one in content if "reasoningContent" in one]
+        thoughts = [one.get("reasoningText", {}).get("text", "") for one in reasoned]
         read, written = usage.get("cacheReadInputTokens", 0), usage.get("cacheWriteInputTokens", 0)
         assert usage["totalTokens"] == usage["inputTokens"] + usage["outputTokens"] + read + written
         counted = Counted(usage["inputTokens"], read, written, usage["outputTokens"])

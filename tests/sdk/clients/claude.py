@@ -8,18 +8,20 @@ from tests.sdk.clients.asking import Called, Counted, Got, Json, Question
 from tests.support.fakes.scenes import ASKED, CAP, SHAPE
 from tests.support.fakes.words import PNG, RESULT, SYSTEM
 
+REFUSALS: dict[int | str, type[Exception]] = {
+    400: anthropic.BadRequestError,
+    401: anthropic.InternalServerError,  # 502: the gateway's own credential
+    404: anthropic.NotFoundError,
+    429: anthropic.RateLimitError,
+    500: anthropic.InternalServerError,
+    529: anthropic.InternalServerError,
+    "broken": anthropic.APIStatusError,
+}
+
 
 class Claude:
     name = "anthropic"
-    refusals: dict[int | str, type[Exception]] = {
-        400: anthropic.BadRequestError,
-        401: anthropic.InternalServerError,  # 502: the gateway's own credential
-        404: anthropic.NotFoundError,
-        429: anthropic.RateLimitError,
-        500: anthropic.InternalServerError,
-        529: anthropic.InternalServerError,
-        "broken": anthropic.APIStatusError,
-    }
+    refusals = REFUSALS
 
     def __init__(self, base_url: str, key: str) -> None:
         self.sdk = anthropic.Anthropic(base_url=f"{base_url}/anthropic", api_key=key, max_retries=0, timeout=20)

@@ -10,18 +10,20 @@ from tests.sdk.clients.asking import Called, Counted, Got, Question
 from tests.support.fakes.scenes import ASKED, CAP, SHAPE
 from tests.support.fakes.words import PNG, RESULT, SYSTEM
 
+REFUSALS: dict[int | str, type[Exception]] = {
+    400: errors.ClientError,
+    401: errors.ServerError,  # 502: the gateway's own credential
+    404: errors.ClientError,
+    429: errors.ClientError,
+    500: errors.ServerError,
+    529: errors.ServerError,
+    "broken": errors.APIError,
+}
+
 
 class Google:
     name = "gemini"
-    refusals: dict[int | str, type[Exception]] = {
-        400: errors.ClientError,
-        401: errors.ServerError,  # 502: the gateway's own credential
-        404: errors.ClientError,
-        429: errors.ClientError,
-        500: errors.ServerError,
-        529: errors.ServerError,
-        "broken": errors.APIError,
-    }
+    refusals = REFUSALS
 
     def __init__(self, base_url: str, key: str) -> None:
         options = types.HttpOptions(base_url=f"{base_url}/genai", timeout=20_000)
@@ -53,10 +55,11 @@ class Google:
         contents = [types.Content(role="user", parts=parts)]
         if question.earlier is not None:
             results = [
-                types.Part(function_response=types.FunctionResponse(id=call.id or None, name=call.name, response={"output": RESULT}))
+                types.FunctionResponse(id=call.id or None, name=call.name, response={"output": RESULT})
                 for call in question.earlier.calls
             ]
-            contents += [question.earlier.native, types.Content(role="user", parts=results)]
+            given = [types.Part(function_response=one) for one in results]
+            contents += [question.earlier.native, types.Content(role="user", parts=given)]
         return contents
 
     @staticmethod
@@ -64,9 +67,8 @@ class Google:
         config = types.GenerateContentConfig(system_instruction=SYSTEM, max_output_tokens=CAP)
         config.automatic_function_calling = types.AutomaticFunctionCallingConfig(disable=True)
         if question.tools:
-            tools = [
-                types.FunctionDeclaration(name=name, description="Looks.", parameters_json_schema=ASKED) for name in question.tools
-            ]
+            declared = types.FunctionDeclaration(description="Looks.", parameters_json_schema=ASKED)
+            tools = [declared.model_copy(update={"name": name}) for name in question.tools]
             config.tools = [types.Tool(function_declarations=tools)]
         if question.thinks:
             config.thinking_config = types.ThinkingConfig(include_thoughts=True, thinking_budget=2048)
@@ -79,7 +81,8 @@ class Google:
     def _got(parts: list[types.Part], answer: types.GenerateContentResponse) -> Got:
         usage = answer.usage_metadata
         assert usage is not None
-        calls = [Called(one.function_call.id or "", one.function_call.name or "", dict(one.function_call.args or {})) for one in parts if one.function_call]
+        made = [one.function_call for one in parts if one.function_call]
+        calls = [Called(one.id or "", one.name or "", dict(one.args or {})) for one in made]
         prompt, read = usage.prompt_token_count or 0, usage.cached_content_token_count or 0
         output = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
         assert usage.total_token_count == prompt + output

@@ -132,7 +132,7 @@ def _message(heard: Heard, said: Said, usage: Json, seal: str, tag: str) -> Json
     if said.text:
         content.append({"type": "text", "text": said.text, "citations": None})
     for at, call in enumerate(said.calls):
-        content.append({"type": "tool_use", "id": f"toolu_01{at}{tag[-8:]}".replace("/", "_"), "name": call.name, "input": call.arguments})
+        content.append({"type": "tool_use", "id": f"toolu_01{at}", "name": call.name, "input": call.arguments})
     return {
         "id": f"msg_{tag}", "type": "message", "role": "assistant", "model": heard.model, "content": content,
         "stop_reason": "tool_use" if said.calls else "end_turn", "stop_sequence": None, "usage": usage,

@@ -42,9 +42,8 @@ def _charged(dialect: str, model: str, texts: list[str], words: Json) -> Json:
     """For the invoice: a token for each character."""
     tags = [found[2] for text in texts if (found := MARK.search(text)) is not None]
     cost = _tokens(texts) * RATES[model].fresh
-    return {
-        "output_tokens": 0, "words": words, "cost_pusd": cost, "dialect": dialect, "tag": tags[0], "scene": "embeddings", "whole": True,
-    }  # fmt: skip
+    known = {"dialect": dialect, "tag": tags[0], "scene": "embeddings", "whole": True}
+    return {"output_tokens": 0, "words": words, "cost_pusd": cost, **known}
 
 
 def _tokens(texts: list[str]) -> int:
@@ -97,9 +96,8 @@ def _gemini_count(request: Request, model: str) -> Reply:
 
 def _openai_file(request: Request) -> Reply:
     must(b"filename=" in request.body and b'"custom_id"' in request.body, "the file did not come")
-    return _json(
-        {"id": "file-in", "object": "file", "bytes": len(request.body), "created_at": 1, "filename": TITLE, "purpose": "batch", "status": "processed"}
-    )
+    file = {"id": "file-in", "object": "file", "bytes": len(request.body), "created_at": 1, "filename": TITLE}
+    return _json({**file, "purpose": "batch", "status": "processed"})
 
 
 def _openai_batch(request: Request, *_: str) -> Reply:
@@ -127,18 +125,18 @@ def _openai_results(request: Request) -> Reply:
 
 def _anthropic_batch(request: Request, *_: str) -> Reply:
     counts = {"processing": 0, "succeeded": RESULTS, "errored": 1, "canceled": 0, "expired": 0}
-    return _json(
-        {
-            "id": "msgbatch_1", "type": "message_batch", "processing_status": "ended", "request_counts": counts,
-            "ended_at": "2026-11-20T00:00:00Z", "created_at": "2026-11-20T00:00:00Z", "expires_at": "2026-11-21T00:00:00Z",
-            "archived_at": None, "cancel_initiated_at": None,
-            "results_url": "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results",
-        }  # fmt: skip
-    )
+    batch = {
+        "id": "msgbatch_1", "type": "message_batch", "processing_status": "ended", "request_counts": counts,
+        "ended_at": "2026-11-20T00:00:00Z", "created_at": "2026-11-20T00:00:00Z", "expires_at": "2026-11-21T00:00:00Z",
+        "archived_at": None, "cancel_initiated_at": None,
+        "results_url": "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results",
+    }  # fmt: skip
+    return _json(batch)
 
 
 def _anthropic_results(request: Request) -> Reply:
-    lines = [{"custom_id": "bad", "result": {"type": "errored", "error": {"type": "error", "error": {"type": "api_error", "message": "x"}}}}]
+    error = {"type": "error", "error": {"type": "api_error", "message": "x"}}
+    lines: list[Json] = [{"custom_id": "bad", "result": {"type": "errored", "error": error}}]
     for at, tokens in enumerate(BATCH_TOKENS):
         message = {
             "id": f"msg_b{at}", "type": "message", "role": "assistant", "model": "claude-opus-5-5", "stop_reason": "end_turn",
@@ -169,5 +167,5 @@ PATHS: dict[str, tuple[tuple[str, Answer], ...]] = {
         (r"GET /v1/messages/batches/(msgbatch_1)", _anthropic_batch),
         (r"GET /v1/messages/batches/msgbatch_1/results", _anthropic_results),
     ),
-    "vertex": ((r"POST /v1/projects/p/locations/europe-west1/publishers/anthropic/models/count-tokens:rawPredict", _anthropic_count),),
+    "vertex": ((r"POST /v1/projects/p/.*/publishers/anthropic/models/count-tokens:rawPredict", _anthropic_count),),
 }

@@ -5,7 +5,9 @@ from tests.support.fakes.speaker import SSE, WHOLE, Spoken, rates_of, sse, texts
 from tests.support.fakes.words import Heard, Json, Result, Said, Tokens, Trouble, compact, dumped, must, split
 
 KINDS = {
-    400: ("invalid_request_error", None), 401: ("invalid_request_error", "invalid_api_key"), 404: ("invalid_request_error", "model_not_found"),
+    400: ("invalid_request_error", None),
+    401: ("invalid_request_error", "invalid_api_key"),
+    404: ("invalid_request_error", "model_not_found"),
     429: ("requests", "rate_limit_exceeded"), 500: ("server_error", None), 529: ("service_unavailable_error", None),
 }  # fmt: skip
 KNOWN = {  # what OpenAI refuses is what it does not know
@@ -19,6 +21,7 @@ KNOWN = {  # what OpenAI refuses is what it does not know
 class Chat:
     name = "chat"
     path = "/v1/chat/completions"
+    tells = False  # its thoughts
 
     def hear(self, request: Request) -> Heard:
         must(request.path.endswith(self.path), f"the path is {request.path}")
@@ -76,12 +79,13 @@ class Chat:
 
     def say(self, heard: Heard, said: Said, tokens: Tokens, tag: str) -> Spoken:
         usage = self.usage(tokens)
-        base = {"id": f"chatcmpl-{tag}", "created": 1_790_000_000, "model": f"{heard.model}-2026-09-01", "service_tier": "default"}
+        model = f"{heard.model}-2026-09-01"
+        base = {"id": f"chatcmpl-{tag}", "created": 1_790_000_000, "model": model, "service_tier": "default"}
         finish = "tool_calls" if said.calls else "stop"
         if heard.stream:
             return Spoken(SSE, [*(sse(one) for one in self._chunks(base, said, tag, finish, usage)), b"data: [DONE]\n\n"])
         message: Json = {"role": "assistant", "content": said.text, "refusal": None, "annotations": []}
-        if said.thought:
+        if said.thought and self.tells:
             message["reasoning_content"] = said.thought
         if said.calls:
             message["tool_calls"] = [
@@ -93,7 +97,7 @@ class Chat:
 
     def _chunks(self, base: Json, said: Said, tag: str, finish: str, usage: Json) -> list[Json]:
         deltas: list[Json] = [{"role": "assistant", "content": "", "refusal": None}]
-        deltas += [{"reasoning_content": piece} for piece in split(said.thought)] if said.thought else []
+        deltas += [{"reasoning_content": piece} for piece in split(said.thought)] if said.thought and self.tells else []
         deltas += [{"content": piece} for piece in split(said.text)]
         for at, call in enumerate(said.calls):
             begun = {"index": at, "id": id_of(tag, at), "type": "function", "function": {"name": call.name, "arguments": ""}}
@@ -118,6 +122,7 @@ class DeepSeek(Chat):
     """Hits and misses of its cache stand beside each other."""
 
     name = "deepseek"
+    tells = True
     path = "/chat/completions"
 
     def more(self) -> set[str]:

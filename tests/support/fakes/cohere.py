@@ -1,8 +1,8 @@
 """Cohere's v2 chat."""
 
 from gw.demo.exchange import Request
-from tests.support.fakes.speaker import SSE, WHOLE, Spoken, rates_of, sse, texts_of, times
 from tests.support.fakes.chat import data_of
+from tests.support.fakes.speaker import SSE, WHOLE, Spoken, rates_of, sse, texts_of, times
 from tests.support.fakes.words import Heard, Json, Result, Said, Tokens, Trouble, compact, dumped, must, split
 
 KNOWN = {
@@ -37,7 +37,8 @@ class Cohere:
             parts = content if isinstance(content, list) else []
             heard.images += [data_of(part["image_url"]["url"]) for part in parts if part["type"] == "image_url"]
         elif role == "tool":
-            documents = [part["document"]["data"] for part in content if part["type"] == "document"] if isinstance(content, list) else []
+            parts = content if isinstance(content, list) else []
+            documents = [part["document"]["data"] for part in parts if part["type"] == "document"]
             texts = [*texts_of(content), *(compact(one) for one in documents)]
             heard.results.append(Result(message["tool_call_id"], " ".join(texts)))
         else:
@@ -64,7 +65,7 @@ class Cohere:
     def say(self, heard: Heard, said: Said, tokens: Tokens, tag: str) -> Spoken:
         usage, finish = self.usage(tokens), "TOOL_CALL" if said.calls else "COMPLETE"
         calls = [
-            {"id": f"{one.name}_{at}{tag[-9:]}", "type": "function", "function": {"name": one.name, "arguments": compact(one.arguments)}}
+            {"id": f"{one.name}_{at}", "type": "function", "function": {"name": one.name, "arguments": compact(one.arguments)}}
             for at, one in enumerate(said.calls)
         ]
         if heard.stream:
@@ -108,5 +109,6 @@ def _events(said: Said, calls: list[Json], usage: Json, finish: str, tag: str) -
 
 def _content(index: int, kind: str, text: str) -> list[Json]:
     begun = {"type": "content-start", "index": index, "delta": {"message": {"content": {"type": kind, kind: ""}}}}
-    middle = [{"type": "content-delta", "index": index, "delta": {"message": {"content": {kind: piece}}}} for piece in split(text)]
+    deltas = [{"message": {"content": {kind: piece}}} for piece in split(text)]
+    middle = [{"type": "content-delta", "index": index, "delta": delta} for delta in deltas]
     return [begun, *middle, {"type": "content-end", "index": index}]

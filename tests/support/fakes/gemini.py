@@ -10,7 +10,9 @@ KINDS = {
     400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL",
     529: "UNAVAILABLE",
 }  # fmt: skip
-KNOWN = {"contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "safetySettings", "cachedContent", "serviceTier"}
+KNOWN = {
+    "contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "safetySettings", "cachedContent", "serviceTier",
+}  # fmt: skip
 CONFIG = {
     "maxOutputTokens", "temperature", "topP", "topK", "stopSequences", "thinkingConfig", "responseMimeType", "responseSchema",
     "responseJsonSchema", "seed", "presencePenalty", "frequencyPenalty", "candidateCount",
@@ -23,7 +25,7 @@ class Gemini:
     name = "gemini"
 
     def hear(self, request: Request) -> Heard:
-        home, _, rest = request.path.partition("/v1beta/models/")
+        _, _, rest = request.path.partition("/v1beta/models/")
         model, _, verb = rest.rpartition(":")
         must(model and verb in VERBS, f"the path is {request.path}")
         must(not VERBS[verb] or "alt=sse" in request.target, "alt=sse is missing")
@@ -38,7 +40,8 @@ class Gemini:
         for tool in body.get("tools") or []:
             for one in tool["functionDeclarations"]:
                 heard.tools[one["name"]] = one.get("parametersJsonSchema") or one.get("parameters") or {}
-        heard.thinks = bool((config.get("thinkingConfig") or {}).get("includeThoughts"))
+        thinking = config.get("thinkingConfig") or {}
+        heard.thinks, heard.shown = bool(thinking), bool(thinking.get("includeThoughts"))
         heard.schema = config.get("responseJsonSchema") or config.get("responseSchema")
         must(heard.schema is None or config["responseMimeType"] == "application/json", "responseMimeType is missing")
         return heard
@@ -78,15 +81,17 @@ class Gemini:
         return times(rates_of(model), usage["promptTokenCount"] - read, output, read)
 
     def say(self, heard: Heard, said: Said, tokens: Tokens, tag: str) -> Spoken:
-        calls = [{"functionCall": {"id": f"fn{at}{tag[-6:]}", "name": one.name, "args": one.arguments}} for at, one in enumerate(said.calls)]
+        calls: list[Json] = [
+            {"functionCall": {"id": f"fn{at}", "name": one.name, "args": one.arguments}} for at, one in enumerate(said.calls)
+        ]
         if calls and said.thought:
-            calls[0] = {**calls[0], "thoughtSignature": self.seal(said, tag)}  # type: ignore[dict-item]
+            calls[0]["thoughtSignature"] = self.seal(said, tag)
         base = {"responseId": f"r-{tag}", "modelVersion": heard.model}
-        usage = self.usage(tokens)
+        usage, told = self.usage(tokens), said.thought if heard.shown else ""
         if not heard.stream:
-            thoughts: list[Json] = [{"text": said.thought, "thought": True}] if said.thought else []
+            thoughts: list[Json] = [{"text": told, "thought": True}] if told else []
             return Spoken(WHOLE, [dumped(_chunk(base, [*thoughts, {"text": said.text}, *calls], usage, "STOP"))])
-        parts: list[Json] = [{"text": piece, "thought": True} for piece in split(said.thought)] if said.thought else []
+        parts: list[Json] = [{"text": piece, "thought": True} for piece in split(told)]
         parts += [*({"text": piece} for piece in split(said.text)), *calls]
         early = {name: value for name, value in usage.items() if not name.startswith(("candidates", "thoughts"))}
         chunks = [sse(_chunk(base, [part], early)) for part in parts]

@@ -109,12 +109,8 @@ def _items(said: Said, tag: str, seal: str) -> list[Json]:
         text = {"type": "output_text", "text": said.text, "annotations": [], "logprobs": []}
         items.append({"type": "message", "id": f"msg_{tag}", "role": "assistant", "status": "completed", "content": [text]})
     for at, call in enumerate(said.calls):
-        items.append(
-            {
-                "type": "function_call", "id": f"fc_{at}{tag}", "call_id": id_of(tag, at), "name": call.name,
-                "arguments": compact(call.arguments), "status": "completed",
-            }  # fmt: skip
-        )
+        known = {"id": f"fc_{at}{tag}", "call_id": id_of(tag, at), "name": call.name, "arguments": compact(call.arguments)}
+        items.append({"type": "function_call", **known, "status": "completed"})
     return items
 
 

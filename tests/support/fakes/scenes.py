@@ -77,7 +77,7 @@ def image(heard: Heard, tag: str) -> Said:
 
 
 def thinking(heard: Heard, tag: str) -> Said:
-    """`heard.seals` has to be what the dialect's seal of this tag is; `by` compares, who knows it."""
+    """The server sees to it that `heard.seals` is the dialect's seal of this tag."""
     must(heard.thinks, "thinking was not asked for")
     return _looking(heard, (Call("get_weather", PARIS),), THOUGHT) or Said(ANSWER)
 
@@ -106,11 +106,12 @@ def _status(number: int, retry_after_s: int = 0) -> Callable[[Heard, str], Troub
 
 
 def bash(heard: Heard, tag: str) -> Said:
-    """One call of its shell, then the closing text with what the shell said."""
+    """A thought and one call of its shell, then the closing text with what the shell said."""
     if heard.results:
         must("hello-from-bash" in heard.results[-1].text, f"the result is {heard.results[-1].text[:200]!r}")
         return Said(f"The shell said hello [{tag}].")
-    return Said("I will look.", calls=(Call("Bash", {"command": "echo hello-from-bash", "description": "Say hello"}),))
+    call = Call("Bash", {"command": "echo hello-from-bash", "description": "Say hello"})
+    return Said("I will look.", THOUGHT if heard.thinks else "", (call,))
 
 
 def agent(heard: Heard, tag: str) -> Said:
@@ -132,6 +133,7 @@ def free(heard: Heard, tag: str) -> Said:
     return Said(PLAIN)
 
 
+SEALING = ("thinking", "bash")
 SCENES: dict[str, Callable[[Heard, str], Said | Trouble]] = {
     "plain": plain,
     "free": free,

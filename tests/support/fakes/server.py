@@ -17,7 +17,7 @@ from tests.support.fakes.cohere import Cohere
 from tests.support.fakes.converse import Converse
 from tests.support.fakes.gemini import Gemini
 from tests.support.fakes.responses import Responses
-from tests.support.fakes.scenes import SCENES, scene_of
+from tests.support.fakes.scenes import SCENES, SEALING, THOUGHT, scene_of
 from tests.support.fakes.speaker import Speaker, Spoken
 from tests.support.fakes.words import Heard, Said, Trouble, Wrong, must, tokens_of
 
@@ -40,8 +40,8 @@ CREDENTIALS = {
 
 
 class Bill(Struct, frozen=True):
-    """One answer that was sent to its end; not `whole` is one that an error has ended, whose cost nobody was told. `usage`: as the
-    provider says it."""
+    """One answer that was sent to its end; not `whole` is one that an error has ended, whose cost nobody was told. `usage`: as
+    the provider says it."""
 
     dialect: str
     tag: str
@@ -81,8 +81,8 @@ def answer(request: Request) -> Reply:
         heard = speaker.hear(request)
         scene, tag = scene_of(heard)
         said = SCENES[scene](heard, tag)
-        if scene == "thinking" and heard.turns:
-            wanted = [speaker.seal(Said(thought="First I look at the sky."), tag)]
+        if scene in SEALING and heard.turns and heard.thinks:
+            wanted = [speaker.seal(Said(thought=THOUGHT), tag)]
             must(wanted == [""] or heard.seals == wanted, f"the seals are {heard.seals}, not {wanted}")
     except Wrong as wrong:
         return _failing(speaker, Trouble(400), f"the fake {name} heard wrong: {wrong}")

@@ -39,6 +39,7 @@ class Heard(Struct):
     schema: Json | None = None
     cap: int = 0
     thinks: bool = False  # it is asked to
+    shown: bool = True  # and to show it
     stream: bool = False
 
 
