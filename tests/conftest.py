@@ -14,7 +14,7 @@ from tests.support.databases import cluster, database, server  # noqa: F401 - fi
 
 FORBID = os.environ.get("GW_TEST_FORBID_SKIP") == "1"
 # Suites that stay in one process each where several run the tests (`-n`), and begin first, since they take long; else a file.
-TOGETHER = ("tests/e2e/",)
+TOGETHER = ("tests/e2e/", "tests/sdk/")
 
 
 def _skipped(config: pytest.Config) -> dict[str, list[str]]:
@@ -28,8 +28,14 @@ def _skipped(config: pytest.Config) -> dict[str, list[str]]:
     return by_reason
 
 
+GZIP = b"\x1f\x8b"
+
+
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """A key that was minted for a test must not name it: processes that run the tests beside each other must agree on names."""
+    """Neither a key that was minted for a test nor compressed bytes, which hold the time, must name it: processes that run the
+    tests beside each other must agree on names."""
+    if isinstance(val, bytes) and val.startswith(GZIP):
+        return f"gzip-of-{len(val)}"
     text = val.decode("latin-1") if isinstance(val, bytes) else val
     return re.sub(r"(?i)gwk_\w{20,}", "gwk_", text) if isinstance(text, str) and "gwk_" in text.lower() else None
 

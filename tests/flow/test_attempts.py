@@ -47,7 +47,7 @@ OVERLOADED = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_e
 
 
 class Fault(NamedTuple):
-    """`slug`: what the attempt is noted as; "" if it was the last. `rows`: of the ledger. `billed`: whether the first has a charge."""
+    """`slug`: what the attempt is noted as, "" if it was the last. `rows`: of the ledger. `billed`: the first has a charge."""
 
     name: str
     first: Script
