@@ -14,6 +14,7 @@ from gw.errors import Refusal
 from gw.translate.dialect import Dialect
 from gw.translate.dialects import DIALECTS
 from gw.translate.form import Json, Request
+from gw.translate.gemini_count import read_count
 from gw.translate.slip import slip
 from gw.translation import parsed
 from gw.wire.asgi import Scope
@@ -55,7 +56,9 @@ class Demand:
     def asked(self) -> Request:
         """In the intermediate form; read once, and only if somebody needs it. Raises Refusal."""
         if self._asked is None:
-            asked = self._asked = self.dialect.read_request(self.json, self.door.entrance(self.query))
+            counts = self.door.dialect == "gemini" and self.door.operation == "count_tokens"
+            read = read_count if counts else self.dialect.read_request
+            asked = self._asked = read(self.json, self.door.entrance(self.query))
             asked.model_named = asked.model
         return self._asked
 

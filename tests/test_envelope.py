@@ -17,7 +17,7 @@ EVENTS = [
     {"type": "content_block_start", "index": 0, "content_block": {"type": "tomorrows_kind", "model": "served"}},
     {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "ünï\n\n🙂"}},
     {"type": "content_block_stop", "index": 0},
-    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}, "context_management": {"x": 1}},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}, "tomorrows_field": {"x": 1}},
     {"type": "message_stop"},
 ]
 SHOWN = [{**EVENTS[0], "message": {**EVENTS[0]["message"], "model": "best"}}, *EVENTS[1:]]  # type: ignore[dict-item]

@@ -68,8 +68,9 @@ def complete(reading: Reading, *, model: str, request_bytes: int) -> tuple[Readi
         return reading, "exact"
     output = tokens_of(reading.text_bytes, model)
     if reading.started:
+        told = usage.output_tokens or _prompt(usage)
         usage = replace(usage, output_tokens=max(usage.output_tokens, output))
-        if _prompt(usage):
+        if told:
             return replace(reading, usage=usage), "observed"
         return replace(reading, usage=replace(usage, input_tokens=tokens_of(request_bytes, model))), "estimated"
     guess = Usage(input_tokens=tokens_of(request_bytes, model), output_tokens=output)

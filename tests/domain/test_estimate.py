@@ -73,9 +73,9 @@ def test_a_reading_is_completed_upwards_and_only_where_it_must(reading: Reading,
         assert (whole, source) == (reading, "exact")
     elif reading.started:
         usage = reading.usage
-        prompt = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_5m_tokens
-        guess = 0 if prompt else tokens_of(request_bytes, model)  # a provider that says it at the end only
-        assert source == ("observed" if prompt else "estimated")
+        told = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_5m_tokens + usage.output_tokens
+        guess = 0 if told else tokens_of(request_bytes, model)  # a provider that says it at the end only
+        assert source == ("observed" if told else "estimated")
         assert seen == replace(usage, input_tokens=usage.input_tokens + guess, output_tokens=max(usage.output_tokens, text))
     else:
         assert source == "estimated"

@@ -4,6 +4,7 @@ import io
 import json
 from typing import Any
 
+import httpx
 import pytest
 from google.genai import types
 
@@ -132,3 +133,13 @@ def test_a_google_client_gets_its_own_errors(sdk_house: House) -> None:
     with pytest.raises(client.refusals[404]) as refused:
         sdk(sdk_house, "gemini").models.generate_content(model="nobody/knows-it", contents=[types.Part(text="hi")])
     assert "nobody/knows-it" in str(refused.value)
+
+
+@pytest.mark.parametrize("upstream", ["gemini", "chat"])
+def test_counts_are_read_in_their_longer_form(sdk_house: House, upstream: str) -> None:
+    """As Google's other clients ask: a whole request, with its system prompt and tools."""
+    inner = {"model": "models/x", "contents": [{"role": "user", "parts": [{"text": "How many? " * 200}]}]}
+    url = f"{sdk_house.gateway.base_url}/genai/v1beta/models/{MODELS[upstream]}:countTokens"
+    answer = httpx.post(url, json={"generateContentRequest": inner}, headers={"x-goog-api-key": sdk_house.key})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["totalTokens"] == COUNT if upstream == "gemini" else 300 < answer.json()["totalTokens"] < 1500
