@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import fields
 
+from gw.clock import wall_us
 from gw.config.load import parse
 from gw.deployment import Deployment
 from gw.domain.quirks import Quirks
+from gw.prices import book_of
 from gw.providers.place import Place
 from gw.providers.provider import Provider
 from gw.providers.registry import REGISTRY, provider_of
@@ -16,14 +18,13 @@ from gw.providers.registry import REGISTRY, provider_of
 PAGE = (Path(__file__).parents[2] / "docs/providers.md").read_text()
 
 
-def block(language: str) -> str:
-    found = re.search(rf"(?ms)^```{language}\n(.*?)^```", PAGE)
-    assert found is not None
-    return found[1]
+def block(language: str, of: str) -> str:
+    """The first block of the language that has these words."""
+    return next(found for found in re.findall(rf"(?ms)^```{language}\n(.*?)^```", PAGE) if of in found)
 
 
 async def test_one_block_of_the_configuration_adds_a_provider() -> None:
-    config = parse(block("toml"), "config.toml", Path(), {"LAB_KEY": "secret"}).config
+    config = parse(block("toml", "[[upstream]]"), "config.toml", Path(), {"LAB_KEY": "secret"}).config
     lab = Deployment(config.upstream[0])
     model = lab.model_sent("lab/llama-5")
     assert model == "llama-5"
@@ -32,12 +33,14 @@ async def test_one_block_of_the_configuration_adds_a_provider() -> None:
     assert (lab.target.host, lab.target.prefix + path) == ("llm.lab.example", b"/v1/chat/completions")
     assert (method, lab.credential) == (b"POST", b"authorization: Bearer secret\r\n")
     quirks = lab.quirks(dialect, model)
+    book = book_of(config.pricing, None)
+    assert book.knows(provider="custom", upstream="lab", region="", model=model, at_us=wall_us())
     assert (quirks.max_tokens_field, quirks.parallel_tools, quirks.json_schema) == ("max_tokens", False, True)
 
 
 async def test_one_file_adds_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     written: dict[str, type] = {}
-    exec(compile(block("python"), "acme.py", "exec"), written)
+    exec(compile(block("python", "class Acme"), "acme.py", "exec"), written)
     acme: Provider = written["Acme"]()
     monkeypatch.setitem(REGISTRY, acme.name, acme)
     place = Place(provider="acme", region="us")
