@@ -4,12 +4,14 @@ skip fails the run, whoever asked for it."""
 import os
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from _pytest.terminal import TerminalReporter
 from xdist.scheduler import LoadScopeScheduling
 
+from gw.ops import state
 from tests.support.databases import cluster, database, server  # noqa: F401 - fixtures of many suites
 
 FORBID = os.environ.get("GW_TEST_FORBID_SKIP") == "1"
@@ -59,6 +61,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {suite: at for at, suite in enumerate(TOGETHER)}
     items.sort(key=lambda item: order.get(_group(item.nodeid), len(TOGETHER)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sparse_states() -> Iterator[None]:
+    """Of state files that tests make in this process only the pages that are used: a worker hangs in cycles, and what it has
+    mapped (94 MB) keeps its room on the disk until they are collected, which in a process with so many tests is late."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(state, "_allocate", lambda fd: os.ftruncate(fd, state.FILE_BYTES))
+        yield
 
 
 @pytest.hookimpl(trylast=True)
