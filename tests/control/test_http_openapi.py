@@ -95,20 +95,24 @@ def test_every_problem_is_explained() -> None:
     assert all(kind.hint.endswith(".") and not kind.title.endswith(".") for kind in PROBLEMS.values())
 
 
-@pytest.mark.parametrize("header", ["If-Match: *", "X-Gw-Actor: a stranger to ETags"], ids=["changing", "looking"])
-def test_schemathesis_finds_no_fault(tmp_path: Path, header: str) -> None:
+@pytest.mark.parametrize(
+    ("header", "left_out"),
+    [("If-Match: *", ("--exclude-method", "GET")), ("X-Gw-Actor: a stranger to ETags", ())],
+    ids=["changing", "looking"],
+)
+def test_schemathesis_finds_no_fault(tmp_path: Path, header: str, left_out: tuple[str, ...]) -> None:
     """Against a real gateway: no 5xx, no answer that breaks its schema, nothing accepted that the document forbids."""
     more = CONFIG.partition('api_key = "sk-ant-upstream-of-the-test"')[2]
     with GatewayUnderTest(tmp_path / "gw", "http://127.0.0.1:9", more=more, environ={"GW_ADMIN_TOKEN": TOKEN}) as gateway:
         address = f"{gateway.base_url.removesuffix('/anthropic')}/api/openapi.json"
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(SCHEMATHESIS), "run", address]
-        command += ["-H", f"Authorization: Bearer {TOKEN}", "-H", header, "--checks", "all", "--continue-on-failure"]
-        command += ["-n", "8", "--seed", "1", "--generation-database", "none", "--warnings", "off", "--no-color"]
+        command += ["-H", f"Authorization: Bearer {TOKEN}", "-H", header, "--checks", "all", "--continue-on-failure", *left_out]
+        command += ["-n", "6", "--seed", "1", "--generation-database", "none", "--warnings", "off", "--no-color"]
         command += ["--exclude-path", "/api/session"]  # it is right to refuse any token that fits the schema
         command += ["--exclude-path", "/api/live"]  # its answer has no end
         ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
         assert ran.returncode == 0, ran.stdout[-6000:] + ran.stderr[-2000:]
-        left_out = sum(one.path in ("/api/session", "/api/live") for one in OPERATIONS)
+        asked = [one for one in OPERATIONS if one.path not in ("/api/session", "/api/live") and one.method not in left_out]
         found = re.search(r"(\d+) selected / (\d+) total", ran.stdout)
         assert found is not None, ran.stdout[:600]
-        assert int(found[1]) >= len(OPERATIONS) - left_out - 1, found[0]  # where the document itself stands is not asked
+        assert int(found[1]) >= len(asked) - 1, found[0]  # where the document itself stands is not asked
