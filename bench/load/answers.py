@@ -94,6 +94,26 @@ def talk(model: str, usage: dict[str, int], events: int) -> list[Event]:
     return [_start(model, usage), *_block(0, {"type": "text", "text": ""}, deltas), *_end("end_turn", usage)]
 
 
+def chat_talk(model: str, usage: dict[str, int], events: int) -> list[Event]:
+    """As `talk`, as OpenAI's Chat Completions have it: 6 or more."""
+    kind = {"id": "chatcmpl-01", "object": "chat.completion.chunk", "created": 1, "model": model}
+
+    def choice(delta: dict[str, str], reason: str | None = None) -> Event:
+        return _chunk(_json({**kind, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}], "usage": None}))
+
+    read, written = usage["cache_read_input_tokens"], usage["output_tokens"]
+    asked = usage["input_tokens"] + usage["cache_creation_input_tokens"] + read
+    counts = {
+        "prompt_tokens": asked,
+        "completion_tokens": written,
+        "total_tokens": asked + written,
+        "prompt_tokens_details": {"cached_tokens": read},
+    }
+    texts = [choice({"content": _text(index % len(WORDS))}) for index in range(events - 4)]
+    end = [choice({}, "stop"), _chunk(_json({**kind, "choices": [], "usage": counts})), _chunk(b"[DONE]")]
+    return [choice({"role": "assistant", "content": ""}), *texts, *end]
+
+
 def _block(index: int, block: dict[str, object], deltas: Sequence[Event]) -> list[Event]:
     begin = _event({"type": "content_block_start", "index": index, "content_block": block})
     return [begin, *deltas, _event({"type": "content_block_stop", "index": index})]
@@ -115,8 +135,11 @@ def _message(model: str, content: list[dict[str, str]], stop: str | None, usage:
 
 
 def _delta(index: int, kind: str, name: str, number: int) -> Event:
-    text = f"{BLANK.decode()} {WORDS[number % len(WORDS)]} {WORDS[(number + 3) % len(WORDS)]} "
-    return _event({"type": "content_block_delta", "index": index, "delta": {"type": kind, name: text}})
+    return _event({"type": "content_block_delta", "index": index, "delta": {"type": kind, name: _text(number)}})
+
+
+def _text(number: int) -> str:
+    return f"{BLANK.decode()} {WORDS[number % len(WORDS)]} {WORDS[(number + 3) % len(WORDS)]} "
 
 
 def event_bytes(payload: dict[str, object]) -> bytes:
@@ -124,7 +147,14 @@ def event_bytes(payload: dict[str, object]) -> bytes:
 
 
 def _event(payload: dict[str, object]) -> Event:
-    data = event_bytes(payload)
+    return _framed(event_bytes(payload))
+
+
+def _chunk(data: bytes) -> Event:
+    return _framed(b"data: %b\n\n" % data)
+
+
+def _framed(data: bytes) -> Event:
     chunk = b"%x\r\n%b\r\n" % (len(data), data)
     lead, mark, rest = chunk.partition(BLANK)
     return Event(lead, rest) if mark else Event(chunk, b"")

@@ -23,9 +23,9 @@ def play(words: str) -> str:
     return f"[play:{words}]"
 
 
-def small(words: str = "whole", *, stream: bool = False, size: int = SMALL_BYTES) -> bytes:
+def small(words: str = "whole", *, stream: bool = False, size: int = SMALL_BYTES, model: str = MODEL) -> bytes:
     """A body of `size` bytes, the shape of the published figures: one message, one text."""
-    ask = {"model": MODEL, "max_tokens": 64, "stream": stream, "messages": [{"role": "user", "content": play(words) + " "}]}
+    ask = {"model": model, "max_tokens": 64, "stream": stream, "messages": [{"role": "user", "content": play(words) + " "}]}
     missing = size - len(json.dumps(ask, separators=(",", ":")))
     ask["messages"] = [{"role": "user", "content": play(words) + " " + "x" * missing}]
     return json.dumps(ask, separators=(",", ":")).encode()

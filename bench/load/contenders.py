@@ -120,13 +120,13 @@ class GatewayContender(Contender):
     The keeper is not the worker: once it is up it goes beside the load.
     """
 
-    def __init__(self, folder: Path, upstream_port: int, workers: int) -> None:
+    def __init__(self, folder: Path, upstream_port: int, workers: int, places: str = "") -> None:
         self.key = mint().text
         self.config = folder / "gw.toml"
         self.state_dir = folder / "state"
         self.ledger = folder / "gw.db"
         port = free_port()
-        self.config.write_text(gateway_config(folder, port, upstream_port, workers))
+        self.config.write_text(gateway_config(folder, port, upstream_port, workers, places))
         super().__init__(
             "gw",
             port,
@@ -154,9 +154,9 @@ class GatewayContender(Contender):
         return int(json.loads(status.read_bytes())["pid"])
 
 
-def gateway(folder: Path, upstream_port: int, workers: int = 1) -> GatewayContender:
-    """gw with everything on. More workers than one share both cores."""
-    return GatewayContender(folder, upstream_port, workers)
+def gateway(folder: Path, upstream_port: int, workers: int = 1, places: str = "") -> GatewayContender:
+    """gw with everything on. More workers than one share both cores. `places`: more upstreams and routes, TOML with {port}."""
+    return GatewayContender(folder, upstream_port, workers, places)
 
 
 def gw_version() -> str:
@@ -165,7 +165,7 @@ def gw_version() -> str:
     return f"{gw.__version__} ({'compiled' if compiled else 'not compiled'})"
 
 
-def gateway_config(folder: Path, port: int, upstream_port: int, workers: int) -> str:
+def gateway_config(folder: Path, port: int, upstream_port: int, workers: int, places: str = "") -> str:
     """Four levels with two windows each, a limit of requests and one of tokens; secrets by name alone."""
     budgets = "".join(
         f'\n[[budget]]\nname = "{level} {window}"\n{level} = "{name}"\nwindow = "{window}"\nlimit_usd = "100000000"\n'
@@ -213,7 +213,7 @@ requests = 100000000000
 name = "tokens of the team"
 team = "platform"
 tokens = 100000000000
-"""
+{places.replace("{port}", str(upstream_port))}"""
 
 
 def make(name: str, folder: Path, upstream_port: int) -> Contender | None:

@@ -1,9 +1,9 @@
 """The fake upstream of the bench: fast, exact about time, and it keeps an invoice. One uvloop process on the load's core.
 
 What it answers stands in the request's text: `[play:whole]`, `[play:hold MS]` (a whole answer after that long), `[play:turn MS]`
-(60 events, one each MS), `[play:talk EVENTS MS]`. Events of all streams are sent by one wheel with a tick of a millisecond, so a
-thousand streams cost one timer. An answer is on the invoice when its last byte is handed to the kernel; one that was cut is
-not. GET /__invoice says what it has charged so far.
+(60 events, one each MS), `[play:talk EVENTS MS]`, in OpenAI's words for who asks for Chat Completions. Events of all streams
+are sent by one wheel with a tick of a millisecond, so a thousand streams cost one timer. An answer is on the invoice when its
+last byte is handed to the kernel; one that was cut is not. GET /__invoice says what it has charged so far.
 
 `python -m bench.load.upstream PORT` ends by SIGTERM.
 """
@@ -48,6 +48,11 @@ def events(model: str, turn: int, count: int) -> list[Event]:
     """`count` 0: those of a turn of Claude Code."""
     usage = bills(model)[turn].usage
     return answers.talk(model, usage, count) if count else answers.turn(model, usage)
+
+
+@cache
+def chat_events(model: str, turn: int, count: int) -> list[Event]:
+    return answers.chat_talk(model, bills(model)[turn].usage, count)
 
 
 class Invoice:
@@ -179,7 +184,8 @@ class Connection(asyncio.Protocol):
         numbers = [int(word) for word in part[2].split()] if part else []
         bill = bills(model)[turn]
         if what in (b"turn", b"talk"):
-            parts = events(model, turn, numbers[0] if what == b"talk" else 0)
+            made = chat_events if self._url.endswith(b"/chat/completions") else events
+            parts = made(model, turn, numbers[0] if what == b"talk" else 0)
             self._stream = Stream(self, model, bill, parts, numbers[-1])
             self.go_on(self._stream, lead=answers.HEAD_EVENTS % number)
             return

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+import orjson
 import pytest
 
-from bench.load import bodies, loads
+from bench.load import answers, bodies, loads
 from bench.load.contender import Contender
 from bench.load.contenders import direct
 from bench.load.results import unknown
@@ -51,6 +52,18 @@ def test_the_answers_that_were_held_back_are_whole(contender: Contender, upstrea
     made = loads.closed_loop(contender, kind, connections=3, seconds=0.1)
     assert made.figures["failed"] == 0 and made.figures["p50_us"] >= 19_000
     assert upstream.charged().less(before).calls == made.figures["requests"] >= 3
+
+
+def test_a_talk_in_openais_words_has_as_many_events_and_the_same_usage():
+    usage = answers.bills("gpt-4.1")[0].usage
+    found = b"".join(one.bytes_at(1) for one in answers.chat_talk("gpt-4.1", usage, 9)).split(b"data: ")[1:]
+    told = [part.partition(b"\n\n")[0] for part in found]
+    chunks = [orjson.loads(part) for part in told[:-1]]
+    assert len(told) == 9 and told[-1] == b"[DONE]"
+    assert sum("content" in one["choices"][0]["delta"] for one in chunks[:-2]) == 6
+    counts = chunks[-1]["usage"]
+    assert counts["total_tokens"] == sum(usage.values())
+    assert counts["prompt_tokens_details"]["cached_tokens"] == usage["cache_read_input_tokens"]
 
 
 def test_a_window_counts_only_what_came_within_it(contender: Contender, monkeypatch: pytest.MonkeyPatch):

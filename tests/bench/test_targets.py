@@ -66,7 +66,7 @@ def test_what_was_not_measured_says_so_and_is_not_met():
 def test_rows_read_only_figures_and_scenarios_that_exist():
     """A row whose scenario or figure was renamed would stay unmeasured for ever."""
     whole = Collected(units=dict.fromkeys(("tap_gb_s", "tap_allocated_bytes", "peek_gb_s"), 1.0))
-    contenders = ("direct", "nginx", "bare", "gw", "litellm", "portkey", "gw, two workers")
+    contenders = ("direct", "nginx", "bare", "gw", "litellm", "portkey", "gw, two workers", "gw, translated")
     names = {*ALL, "big.1mb", "big.4mb", "big.memory"}
     for name in names:
         figures = dict.fromkeys(FIGURES, 1.0)
