@@ -23,13 +23,14 @@ from gw.ledger.mover import Follower, KeeperBusy, Moved, Mover, SettleLost, sole
 from gw.ledger.status import KeeperStatus, write_status
 from gw.ledger.store import Database, Store, StoreError
 from gw.ops.process import release_signals
-from gw.retain import Retention
+from gw.retain import PAUSE_NS, Retention
 
 IDLE_S = 0.05  # how often the journals are looked at when there is nothing to do
 BACKOFF_S = (0.1, 5.0)  # first and longest wait while the store does not take rows
 CLAIM_NS = 1_000_000_000
 HOOK_EVERY_S = 0.25
 STATUS_EVERY_NS = 1_000_000_000
+SUM_UP_NS = 5_000_000_000  # what budgets have used is summed up so often: so much less is to be read at the next start
 DRAIN_S = 10.0  # longest try to empty the journals at the end; what is left waits for the next keeper
 
 State = Literal["running", "waiting", "draining", "stopped"]
@@ -57,6 +58,7 @@ class KeeperSettings(Struct, frozen=True):
     left_out: Callable[[], tuple[LeftOut, ...]] = tuple  # likewise
     rows_max: int = 8000  # a backlog is written in fewer, larger transactions: rollups are then touched once for more rows
     retention_months: int = 0
+    hourly_months: int = 0
 
 
 class Keeper:
@@ -66,9 +68,11 @@ class Keeper:
         self._settings = settings
         self._mover = Mover(settings.state_dir, store, settings.settle_lost, settings.follower, rows_max=settings.rows_max)
         self._retention = Retention(settings.retention_months)
+        self._hourly = Retention(settings.hourly_months)
         self._state: State = "running"
         self._error = ""
         self._status_at_ns = 0
+        self._sum_up_ns = clock.mono_ns() + SUM_UP_NS
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set, then to the end of the journals. Raises KeeperBusy."""
@@ -103,6 +107,7 @@ class Keeper:
             try:
                 busy = await self._mover.move()
                 await self._retire()
+                await self._sum_up()
             except (StoreError, OSError) as error:
                 self._failed(error)
                 await _sleep_until(stop, wait_s)
@@ -117,6 +122,13 @@ class Keeper:
     async def _retire(self) -> None:
         if before_us := self._retention.due():
             self._retention.done(more=await self._mover.retire(before_us))
+        if before_us := self._hourly.due():
+            self._hourly.done(more=await self._mover.drop_hours(before_us))
+
+    async def _sum_up(self) -> None:
+        if clock.mono_ns() >= self._sum_up_ns:
+            more = await self._mover.sum_up()
+            self._sum_up_ns = clock.mono_ns() + (PAUSE_NS if more else SUM_UP_NS)
 
     async def _drain(self) -> None:
         self._tell("draining", at_once=True)

@@ -23,6 +23,7 @@ from gw.metering import Metering
 from gw.ops.process import configure_logging, die_with_supervisor, orphaned
 from gw.ops.state import STATE_FILE, StateFile, Word
 from gw.pricing.sync import SyncError, sync_once
+from gw.probing import Prober
 from gw.publish import Publisher
 from gw.reap import Reaper
 from gw.snapshot import Published, Snapshot, config_of, read
@@ -62,6 +63,7 @@ class Duties:
         self._publisher.seed = self._spending.seed
         self._upkeep = Upkeep(state, self._spending)
         self._reaper = Reaper(state, database)
+        self.prober = Prober(state.places)
         self._passes = 0  # how often the journals have been read to their end
         self._heed()
         self._forced = False
@@ -158,6 +160,12 @@ class Duties:
         except StoreError:
             return False  # then nobody could perform them either
 
+    async def probe(self) -> None:
+        snapshot = self.lost.snapshot
+        if snapshot is not None:
+            self.prober.adopt(snapshot.config.upstream, snapshot.deployments)
+            self.prober.look()
+
     async def sync_prices(self) -> None:
         snapshot = self.lost.snapshot
         pricing = snapshot.config.pricing if snapshot is not None else None
@@ -196,11 +204,13 @@ async def keep(state_dir: Path, config_path: Path | None, published: Published |
         left_out=duties.left_out,
         counts=duties.counts,
         retention_months=config.storage.retention_months,
+        hourly_months=config.storage.hourly_months,
         on_tick=(
             duties.publish,
             duties.keep_cells,
             duties.metering.publish,
             duties.sync_prices,
+            duties.probe,
             duties.want_courier,
             end_if_orphaned,
         ),
@@ -209,6 +219,7 @@ async def keep(state_dir: Path, config_path: Path | None, published: Published |
     try:
         await run(settings)
     finally:
+        await duties.prober.close()
         await duties.hub.close()
 
 

@@ -18,6 +18,7 @@ from gw.keeper import Keeper, KeeperSettings
 from gw.ledger import sqlite
 from gw.ledger.journal import JournalWriter
 from gw.ledger.mover import KeeperBusy, sole_mover
+from gw.ledger.rollup_shape import HOUR_US
 from gw.ledger.sqlite import SqliteDatabase
 from gw.ledger.status import KeeperStatus, read_status
 from tests.ledger.following import Counting
@@ -218,6 +219,22 @@ async def test_what_is_left_out_is_told_in_the_status(tmp_path: Path) -> None:
         await until(lambda: read_status(tmp_path) is not None)
         told = status(tmp_path)
     assert (told.left_out, told.left_out_hard_budgets, told.config_problem) == (2, 1, "because")
+
+
+async def test_sums_per_hour_go_and_those_per_day_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retain, "STEADY_NS", 0)
+    monkeypatch.setattr(retain, "PAUSE_NS", 0)
+    writer = JournalWriter(tmp_path / "journal", "0-a")
+    month_us = 31 * 86_400_000_000
+    ends_us = [clock.wall_us() - months * month_us for months in (0, 1, 3, 14)]
+    for at_us in ends_us:
+        writer.append(record(str(at_us), started_us=at_us, ended_us=at_us))
+    async with running(tmp_path, hourly_months=2):
+        recent = sorted(at_us // HOUR_US for at_us in ends_us[:2])
+        count = "SELECT DISTINCT at FROM usage_hour ORDER BY at"
+        await until(lambda: [at for (at,) in query(ledger(tmp_path), count)] == recent)
+    assert query(ledger(tmp_path), "SELECT COUNT(*) FROM usage_day WHERE level = 1") == [(4,)] and len(rows(tmp_path)) == 4
+    writer.close()
 
 
 async def test_calls_that_have_been_kept_for_long_enough_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,10 +146,10 @@ def filter_of(query: Mapping[str, str], now_us: int, errors: list[FieldError]) -
 
 
 def count_said(count: int | None) -> dict[str, Any]:
-    """`count_is`: exact; at_least: there are more than that; unknown: nobody asked."""
+    """`count_is`: exact; at_least: so many, or more; unknown: nobody asked."""
     if count is None:
         return {"count": None, "count_is": "unknown"}
-    return {"count": min(count, COUNT_MAX), "count_is": "at_least" if count > COUNT_MAX else "exact"}
+    return {"count": min(abs(count), COUNT_MAX), "count_is": "exact" if 0 <= count <= COUNT_MAX else "at_least"}
 
 
 @contextmanager

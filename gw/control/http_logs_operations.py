@@ -80,7 +80,7 @@ LOGS: tuple[dict[str, Any], ...] = (
         "tag": "Log",
         "summary": "Calls, page by page",
         "description": f"{GRAMMAR}\n\nPages neither repeat nor leave out a call while others come: what came after the first "
-        "page is on none of them. `count` is exact up to 10,000 (`count_is`). A virtual key sees its own calls.",
+        "page is on none of them. `count` is exact up to 10,000, or a lower bound (`count_is`). A virtual key sees its own.",
         "parameters": (*_paging(list(SORT_NAMES), LIMIT_MAX), FIELDS, SAID, *filters(PARAMETERS)),
         "families": families(PARAMETERS),
         "answer": "CallPage",

@@ -9,6 +9,7 @@ from msgspec.structs import fields
 from gw.domain.call import CallRecord
 from gw.domain.column import Column
 from gw.domain.focus import FOCUS
+from gw.domain.rolled import AMOUNTS, DIMENSIONS, TOKENS, TOOLS
 
 WHATS = ("calls", "adjustments", "usage", "focus", "audit")
 
@@ -29,7 +30,7 @@ CALLS = (
     Column("seq", "int", "seq", nullable=False),
     *(_call_column(field.name, field.type) for field in fields(CallRecord)),
 )
-_ADJUSTED = ("list", "billed", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "tools", "other")
+_ADJUSTED = tuple(name.removesuffix("_pusd") for name in AMOUNTS)
 _ADJUSTMENT_TEXTS = ("customer", "team", "key_name", "key_id", "upstream", "requested_model", "project", "session_id")
 ADJUSTMENTS = (
     Column("seq", "int", "seq", nullable=False),
@@ -53,26 +54,6 @@ AUDIT = (
     Column("hash", "text", "hash", nullable=False),
 )
 
-_USAGE_WHO = (
-    "customer",
-    "team",
-    "key_id",
-    "key_name",
-    "credential",
-    "upstream",
-    "requested_model",
-    "served_model",
-    "project",
-    "device",
-    "outcome",
-    "status",
-    "error",
-    "service_tier",
-    "speed",
-    "inference_geo",
-    "context",
-    "kind",
-)
 _USAGE_COUNTS = (
     "calls",
     "requests",
@@ -80,20 +61,13 @@ _USAGE_COUNTS = (
     "unpriced",
     "observed",
     "estimated",
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "thinking_tokens",
-    "web_search_requests",
-    "web_fetch_requests",
-    "code_execution_requests",
+    *TOKENS,
+    *TOOLS,
 )
 USAGE = (
     Column("period_start", "moment", nullable=False),
     Column("period_end", "moment", nullable=False),
-    *(Column(name, "int" if name == "status" else "text", name, nullable=False) for name in _USAGE_WHO),
+    *(Column(name, "int" if name == "status" else "text", name, nullable=False) for name in DIMENSIONS),
     *(Column(name, "int", name, nullable=False) for name in _USAGE_COUNTS),
     *(Column(f"{name}_usd", "decimal", f"{name}_pusd", money=True, nullable=False) for name in _ADJUSTED),
 )

@@ -10,7 +10,7 @@ That is for SQLite, which has no statistics here and takes one index for a table
 Measured, 5 million calls in the page cache (SQLite 3.40): an index entry 0.1 us, a list 0.2 us an entry, a row 2.6 us.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from gw.ledger.log_sql import TIME, Place, Term
@@ -24,11 +24,13 @@ COVERED = ("call_log_team", "call_log_key", "call_log_model", "call_log_status",
 
 
 class Plan(NamedTuple):
-    """`SELECT ... FROM {source} WHERE {where}`."""
+    """`SELECT ... FROM {source} WHERE {where}`. `walked`: it is a walk through `call_log`, whatever holds of its calls, between
+    the bounds of time that these terms are."""
 
     source: str
     where: str
     values: tuple[Any, ...]
+    walked: Sequence[Term] | None = None
 
 
 class Counted(NamedTuple):
@@ -46,15 +48,15 @@ class Counted(NamedTuple):
 def plan(db: Connection, dialect: Dialect, terms: list[Term], *, in_time: bool) -> Plan:
     """`in_time`: they are wanted in the order in which they ended, so that a walk may end early."""
     if not dialect.by_index:
-        return _together("call", [_where_anything_is(db, one) for one in terms])
+        return _together("call", [_where_anything_is(db, dialect, one) for one in terms])
+    terms = [_where_anything_is(db, dialect, one) for one in terms]
     counted = [_counted(db, dialect, one) for one in terms if one.places]
-    known = {id(before): after.term for before, after in zip((one for one in terms if one.places), counted, strict=True)}
-    terms = [known.get(id(one), one) for one in terms]
     rare = sorted((one for one in counted if one.calls <= LISTED_MAX), key=lambda one: one.cost)
     lead = _lead(db, rare, in_time=in_time)
     if lead is None:
         lists = [one.term for one in rare if any(place.by.name not in COVERED for place in one.term.places)]
-        return _together(f"call {dialect.by_index.format(TIME.name)}", terms, lists, dialect)
+        within = [one for one in terms if any(place.by is TIME for place in one.places)]
+        return _together(f"call {dialect.by_index.format(TIME.name)}", terms, lists, dialect)._replace(walked=within)
     lists = [one.term for one in rare if one is not lead and one.calls * LIST_COST <= lead.cost]
     lists = [one for one in lists if all(place.by is not TIME for place in one.places)]
     if len(lead.term.places) != 1:
@@ -83,30 +85,31 @@ def _in_time(place: Place) -> bool:
 
 
 def _counted(db: Connection, dialect: Dialect, term: Term) -> Counted:
-    """With the term as it is without the places where nothing is: all statements see the same state of the ledger."""
-    total, places = 0, []
+    total = 0
     for place in term.places:
-        source = f"call {dialect.by_index.format(place.by.name)}" if place.by.name else "call"
-        query = f"SELECT COUNT(*) FROM (SELECT 1 FROM {source} WHERE {place.sql} LIMIT {LISTED_MAX + 1 - total})"  # noqa: S608
-        count = db.execute(query, place.values).fetchone()[0]
-        total += count
+        query = f"SELECT COUNT(*) FROM (SELECT 1 FROM {_by(dialect, place)} WHERE {place.sql} LIMIT {LISTED_MAX + 1 - total})"  # noqa: S608
+        total += db.execute(query, place.values).fetchone()[0]
         if total > LISTED_MAX:
-            return Counted(total, term)
-        if count:
-            places.append(place)
-    if len(places) == 1 < len(term.places):
-        (place,) = places
-        term = Term(place.sql, place.values, (place,))
+            break
     return Counted(total, term)
 
 
-def _where_anything_is(db: Connection, term: Term) -> Term:
-    """The term without the places where nothing is, if one is left: an index is then all that it takes."""
+def _where_anything_is(db: Connection, dialect: Dialect, term: Term) -> Term:
+    """The term without the places where nothing is: all statements see the same state of the ledger. What is left may be all in
+    one index; and a walk that tests it looks up no row for columns in which nothing is found anyhow."""
     if len(term.places) < 2:
         return term
-    probe = "SELECT 1 FROM call WHERE {} LIMIT 1"
-    places = [place for place in term.places if db.execute(probe.format(place.sql), place.values).fetchone() is not None]
-    return Term(places[0].sql, places[0].values, (places[0],)) if len(places) == 1 else term
+    probe = "SELECT 1 FROM {} WHERE {} LIMIT 1"
+    there = [db.execute(probe.format(_by(dialect, one), one.sql), one.values).fetchone() for one in term.places]
+    places = [one for one, found in zip(term.places, there, strict=True) if found is not None] or [term.places[0]]
+    if len(places) == len(term.places):
+        return term
+    values = tuple(value for one in places for value in one.values)
+    return Term(f"({' OR '.join(one.sql for one in places)})", values, tuple(places))
+
+
+def _by(dialect: Dialect, place: Place) -> str:
+    return f"call {dialect.by_index.format(place.by.name)}" if place.by.name else "call"
 
 
 def _together(source: str, terms: Iterable[Term], lists: Iterable[Term] = (), dialect: Dialect | None = None) -> Plan:
@@ -116,8 +119,7 @@ def _together(source: str, terms: Iterable[Term], lists: Iterable[Term] = (), di
         assert dialect is not None
         parts = []
         for place in one.places:
-            by = f" {dialect.by_index.format(place.by.name)}" if place.by.name else ""
-            parts.append(f"SELECT rowid FROM call{by} WHERE {place.sql}")  # noqa: S608 - our own words
+            parts.append(f"SELECT rowid FROM {_by(dialect, place)} WHERE {place.sql}")  # noqa: S608 - our own words
             values += place.values
         sql.append(f"rowid IN ({' UNION ALL '.join(parts)})")
     for one in terms:

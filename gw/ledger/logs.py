@@ -13,13 +13,14 @@ from msgspec import Struct
 from gw.ledger.bounded import bounded
 from gw.ledger.log_columns import BY_NAME, MODEL, Column
 from gw.ledger.log_filter import EVERYTHING, SOUGHT_IDS, SOUGHT_NAMES, Condition, LogFilter, LogScope, Text
-from gw.ledger.log_plan import plan
+from gw.ledger.log_plan import Plan, plan
 from gw.ledger.log_sql import BY_ID, DEAR_PUSD, INDEXES, Place, Term, beginning, term
 from gw.ledger.sequence import highest
 from gw.ledger.store import COLUMNS, Connection, Database, Dialect, Row
 
 DEADLINE_S = 5.0
 COUNT_MAX = 10_000  # counted exactly up to this
+WALKED_MAX = 100_000  # calls, of which those that are wanted are counted where no index knows them: some 30 ms
 NAMES_MAX = 5_000  # values of one column that `q` is looked for in
 SORTS: dict[str, Column] = {
     "ended_at": BY_NAME["ended_at"],
@@ -56,7 +57,7 @@ class LogPage(Struct, frozen=True):
     rows: list[tuple[int, Row]]  # seq and values in the order of COLUMNS
     next: Spot | None  # where the next page goes on
     until_seq: int
-    count: int | None  # COUNT_MAX + 1: more than COUNT_MAX; None: not asked for
+    count: int | None  # COUNT_MAX + 1: more than COUNT_MAX; negative: at least so many; None: not asked for
 
 
 def page(database: Database, asked: Asked, deadline_s: float = DEADLINE_S) -> LogPage:
@@ -67,11 +68,17 @@ def page(database: Database, asked: Asked, deadline_s: float = DEADLINE_S) -> Lo
         until_seq = asked.until_seq or highest(db)
         terms = [*_terms(db, database.dialect, asked), Term("seq <= ?", (until_seq,))]
         in_time = asked.sort == "ended_at"
-        size = max(asked.limit + 1, COUNT_MAX + 1 if asked.count and in_time else 0)
-        spots = _spots(db, database.dialect, asked, terms, size)
+        by_time = plan(db, database.dialect, terms, in_time=True) if in_time or asked.count else None
+        together = asked.count and in_time and by_time is not None and by_time.walked is None
+        size = max(asked.limit + 1, COUNT_MAX + 1 if together else 0)
+        if in_time and by_time is not None:
+            spots = _spots(db, asked, by_time, size)
+        else:
+            spots = _by_amount(db, database.dialect, asked, terms, size)
         count = None
-        if asked.count:
-            count = len(spots) if in_time else _count(db, database.dialect, terms)
+        if asked.count and by_time is not None:
+            all_found = together or (asked.after is None and len(spots) < size)
+            count = len(spots) if all_found else _count(db, by_time, len(spots))
         found = rows_at(db, [spot.seq for spot in spots[: asked.limit]])
     more = len(spots) > asked.limit
     return LogPage(found, spots[asked.limit - 1] if more else None, until_seq, count)
@@ -113,18 +120,18 @@ def _among(call_ids: tuple[str, ...]) -> Term:
     return Term(sql, call_ids, (Place(BY_ID, sql, call_ids, one=False),))
 
 
-def _spots(db: Connection, dialect: Dialect, asked: Asked, terms: list[Term], size: int) -> list[Spot]:
+def _by_amount(db: Connection, dialect: Dialect, asked: Asked, terms: list[Term], size: int) -> list[Spot]:
+    """In another order than that of time."""
     if asked.sort == "billed_usd" and asked.falling:  # most pages of the dearest calls are full of what an index knows
         dear = term(Condition(SORTS[asked.sort], "gte", (DEAR_PUSD,)), dialect)
-        found = _sorted_spots(db, dialect, asked, [*terms, dear], size)
+        found = _spots(db, asked, plan(db, dialect, [*terms, dear], in_time=False), size)
         if len(found) == size:
             return found
-    return _sorted_spots(db, dialect, asked, terms, size)
+    return _spots(db, asked, plan(db, dialect, terms, in_time=False), size)
 
 
-def _sorted_spots(db: Connection, dialect: Dialect, asked: Asked, terms: list[Term], size: int) -> list[Spot]:
+def _spots(db: Connection, asked: Asked, chosen: Plan, size: int) -> list[Spot]:
     key = SORTS[asked.sort].sql
-    chosen = plan(db, dialect, terms, in_time=asked.sort == "ended_at")
     where, values = chosen.where, chosen.values
     if asked.after is not None:
         where += f" AND ({key}, seq) {'<' if asked.falling else '>'} (?, ?)"
@@ -134,10 +141,26 @@ def _sorted_spots(db: Connection, dialect: Dialect, asked: Asked, terms: list[Te
     return [Spot(*row) for row in db.execute(f"SELECT {key}, seq FROM {chosen.source} WHERE {where} {order}", values)]  # noqa: S608
 
 
-def _count(db: Connection, dialect: Dialect, terms: list[Term]) -> int:
-    chosen = plan(db, dialect, terms, in_time=True)
-    inner = f"SELECT 1 FROM {chosen.source} WHERE {chosen.where} LIMIT {COUNT_MAX + 1}"  # noqa: S608 - our own words
-    return int(db.execute(f"SELECT COUNT(*) FROM ({inner}) AS found", chosen.values).fetchone()[0])  # noqa: S608
+def _count(db: Connection, chosen: Plan, known: int) -> int:
+    """As in LogPage. A walk counts among the latest WALKED_MAX calls of its time: to count all would read millions. `known`: so
+    many are there anyhow."""
+    since_us = _far_back(db, chosen)
+    bound, values = ("ended_us >= ? AND ", (since_us, *chosen.values)) if since_us is not None else ("", chosen.values)
+    # Its own bound stands first: SQLite takes the first of two for the way in.
+    inner = f"SELECT 1 FROM {chosen.source} WHERE {bound}{chosen.where} LIMIT {COUNT_MAX + 1}"  # noqa: S608 - our own words
+    found = int(db.execute(f"SELECT COUNT(*) FROM ({inner}) AS found", values).fetchone()[0])  # noqa: S608
+    return -max(found, known, 1) if since_us is not None and found <= COUNT_MAX else found
+
+
+def _far_back(db: Connection, chosen: Plan) -> int | None:
+    """When the last of the calls ended that a walk counts among; None: there are not so many, or it is no walk."""
+    if chosen.walked is None:
+        return None
+    where = " AND ".join(one.sql for one in chosen.walked) or "TRUE"
+    values = tuple(value for one in chosen.walked for value in one.values)
+    last = f"ORDER BY ended_us DESC LIMIT 1 OFFSET {WALKED_MAX}"
+    found = db.execute(f"SELECT ended_us FROM {chosen.source} WHERE {where} {last}", values).fetchone()  # noqa: S608
+    return None if found is None else int(found[0])
 
 
 def _sought(db: Connection, dialect: Dialect, q: str) -> Term:

@@ -75,11 +75,11 @@ def apply(db: Connection, schema: Schema) -> list[str]:
     for path in sorted(schema.directory.glob("*.sql")):
         if path.stem in known:
             continue
+        applied += _append_columns(db, schema)  # this one may index them, in a table that an older version has made
         for statement in schema.split(path.read_text("utf-8")):
             db.execute(statement)
         db.execute("INSERT INTO schema_migration VALUES (?, ?)", (path.stem, clock.wall_us()))
         applied.append(path.stem)
-        applied += _append_columns(db, schema)  # what comes after may index them
     applied += _append_columns(db, schema)
     return applied
 

@@ -152,6 +152,20 @@ class Mover:
         while await self.move():
             pass
 
+    async def drop_hours(self, before_us: int) -> bool:
+        """As the store's, between two commits. Raises StoreError."""
+        if not self._ready:
+            return False
+        async with self.turn:
+            return await self._store.drop_hours(before_us)
+
+    async def sum_up(self) -> bool:
+        """As the store's, between two commits. Raises StoreError."""
+        if not self._ready:
+            return False
+        async with self.turn:
+            return await self._store.sum_up()
+
     def behind_bytes(self) -> int:
         return self._tail.behind_bytes()
 

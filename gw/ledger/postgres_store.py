@@ -1,8 +1,7 @@
-"""Calls into Postgres, by the keeper alone: a batch is copied into a table of this connection, and from there, in the same
-transaction, into the ledger, which leaves out what it has already.
-
-COPY straight into the ledger would take half the time (60,000 rows/s instead of 35,000, measured), but fail as a whole at the
-first row that is there, which a second way of writing would then have to mend.
+"""Calls into Postgres, by the keeper alone: a batch is copied straight into the ledger, which takes the rows of a COPY many at
+a time. It fails as a whole at the first row that is there; that is undone, and then the batch goes by a table of this connection,
+from which the ledger takes what it has not. Rows come again only where a journal holds them twice, so nearly never. Written that
+way always, rows cost the server a seventh more (measured: docs/storage.md).
 
 That only one writes is held by a lock of the session: a second gateway on the same database waits for the first to end, for it
 would take the first one's open calls for those of a dead worker. The connection's death lets it go.
@@ -16,9 +15,10 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
-from gw.ledger import months, rollup
+from gw.ledger import charged_sum, months, rollup
 from gw.ledger.earlier import keeping
 from gw.ledger.postgres import SCHEMA, SESSION, WRITING, PostgresDatabase, WholeNumber, placeholders, translated, unreachable
+from gw.ledger.rollup_shape import HOUR_US
 from gw.ledger.sequence import GIVEN, NEW_ROWS, RAISE
 from gw.ledger.store import COLUMNS, Batch, OpenRow, Row, StoreError, Unreachable
 from gw.ledger.writing import COUNT, FORGET, OFFSET, OFFSETS, OPEN, OPEN_CALLS, OPEN_CALLS_OF, counts_of, offsets_of
@@ -29,7 +29,8 @@ RETIRE_S = 900.0  # for the sums of a month
 
 _NAMES = ", ".join((*COLUMNS, "seq"))
 _STAGE = "CREATE TEMPORARY TABLE arriving (LIKE call) ON COMMIT DELETE ROWS"
-_COPY = f"COPY arriving ({_NAMES}) FROM STDIN".encode()
+_COPY = f"COPY call ({_NAMES}) FROM STDIN".encode()
+_COPY_ASIDE = f"COPY arriving ({_NAMES}) FROM STDIN".encode()
 _INSERT = (
     f"INSERT INTO call ({_NAMES}) SELECT {_NAMES} FROM arriving "  # noqa: S608 - our own field names
     "ON CONFLICT (call_id, started_us) DO NOTHING"
@@ -123,18 +124,27 @@ class PostgresStore:
 
     async def _insert(self, db: Connection, offered: list[Row]) -> int:
         """Answers how many were there."""
-        async with db.cursor() as cursor:
-            async with cursor.copy(_COPY) as copy:
-                for seq, row in enumerate(offered, self._seq + 1):
-                    await copy.write_row((*row, seq))
-            # The server is at work for longer than the sums take here.
-            _, gathered = await asyncio.gather(cursor.execute(_INSERT), _gathered(offered))
-            duplicates = len(offered) - cursor.rowcount
+        duplicates = 0
+        try:
+            async with db.transaction():  # a savepoint
+                gathered = await self._copy(db, _COPY, offered)
+        except psycopg.errors.UniqueViolation:
+            gathered = await self._copy(db, _COPY_ASIDE, offered)
+            duplicates = len(offered) - (await db.execute(_INSERT)).rowcount
         await db.execute(placeholders(RAISE), (self._seq + len(offered),))
         if duplicates:
             gathered = rollup.written(offered, self._seq, await rows(db, NEW_ROWS, (self._seq,)))
         await _perform(db, rollup.adding(gathered, self._known))
         return duplicates
+
+    async def _copy(self, db: Connection, statement: bytes, offered: list[Row]) -> rollup.Gathered:
+        """Summed on the way, while the server is at work on what it has got: it takes longer than all that is done here."""
+        gathered = rollup.Gathered()
+        async with db.cursor() as cursor, cursor.copy(statement) as copy:
+            for seq, row in enumerate(offered, self._seq + 1):
+                await copy.write_row((*row, seq))
+                gathered.add(row)
+        return gathered
 
     def open_boots(self) -> set[str]:
         return set(self._open.values())
@@ -147,6 +157,17 @@ class PostgresStore:
         async with self._translated() as db, db.transaction():
             await many(db, FORGET, [(name,) for name in segments])
 
+    async def sum_up(self) -> bool:
+        async with self._translated() as db, db.transaction():
+            ((mark,),) = await rows(db, charged_sum.MARK)
+            ((lowest,),) = await rows(db, charged_sum.NEXT, (mark,))
+            if lowest is None:
+                return False
+            highest: int = min(lowest - 1 + charged_sum.ROWS_MAX, self._seq)
+            for statement in charged_sum.adding(lowest, highest):
+                await db.execute(statement.encode())
+        return highest < self._seq
+
     async def retire(self, before_us: int) -> bool:
         """A month at a time: its table goes. Those who read the ledger at that moment are not waited for; then it goes later."""
         over = sorted(month for month in self._months if (months.bounds_of(month)[1] or before_us + 1) <= before_us)
@@ -156,13 +177,22 @@ class PostgresStore:
         async with self._translated(RETIRE_S) as db:
             try:
                 async with db.transaction():
-                    await db.execute(keeping(table).encode())
+                    for statement in (keeping(table), *charged_sum.taking_out(table), charged_sum.CLEAR):
+                        await db.execute(statement.encode())
                     await db.execute(_NO_WAITING)
                     await db.execute(f"DROP TABLE {table}".encode())
             except psycopg.errors.LockNotAvailable:
                 return False
         self._months.discard(over[0])
         return len(over) > 1
+
+    async def drop_hours(self, before_us: int) -> bool:
+        async with self._translated() as db:
+            ((first,),) = await rows(db, rollup.FIRST_HOUR)
+            over = bool(first is not None and (first + 1) * HOUR_US <= before_us)
+            if over:
+                await db.execute(placeholders(rollup.DROP_HOUR), (first,))
+        return over
 
     async def check(self) -> None:
         async with self._translated(CHECK_S) as db:
@@ -185,10 +215,6 @@ class PostgresStore:
             raise translated(error) from error
         except TimeoutError as error:
             raise Unreachable(f"Postgres: no answer within {seconds:.0f} s") from error
-
-
-async def _gathered(offered: list[Row]) -> rollup.Gathered:
-    return rollup.gathered_of(offered)
 
 
 async def _perform(db: Connection, steps: rollup.Steps) -> None:

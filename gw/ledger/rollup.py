@@ -328,6 +328,11 @@ def _rows(cells: dict[int, list[Shown]]) -> list[Sequence[Any]]:
 _IN_ORDER = sorted(enumerate(LEVELS), key=lambda one: one[1].number)
 
 
+# Sums of the first hour that there are any of: the level of all calls has a row of each.
+FIRST_HOUR = f"SELECT min(at) FROM usage_hour WHERE level = {LEVELS[0].number}"  # noqa: S608 - our own numbers
+DROP_HOUR = f"DELETE FROM usage_hour WHERE level IN ({', '.join(str(level.number) for level in LEVELS)}) AND at = ?"  # noqa: S608
+
+
 def digest_of(*values: Any) -> str:
     """32 hex digits, others for other values."""
     return blake2b(repr(values).encode(), digest_size=16).hexdigest()

@@ -16,6 +16,7 @@ from operator import itemgetter
 from struct import Struct
 from typing import Any, Literal, NamedTuple, get_args
 
+from gw.domain import rolled
 from gw.domain.attempts import is_request
 from gw.ledger.store import COLUMNS, Row
 from gw.ledger.sums import HALF_BITS
@@ -34,25 +35,7 @@ LONG_CONTEXT_TOKENS = 200_000  # of a prompt: beyond them providers speak of ano
 SIDE_PROMPT_TOKENS = 4096
 SMALL_MODEL = "haiku"
 
-OF_ROW = (
-    "customer",
-    "team",
-    "key_id",
-    "key_name",
-    "credential",
-    "upstream",
-    "requested_model",
-    "served_model",
-    "project",
-    "device",
-    "outcome",
-    "status",
-    "error",
-    "service_tier",
-    "speed",
-    "inference_geo",
-)
-DIMENSIONS = (*OF_ROW, "context", "kind")
+OF_ROW, DIMENSIONS = rolled.OF_ROW, rolled.DIMENSIONS
 Path = tuple[Any, ...]  # values of DIMENSIONS; those that a level leaves out are "" (status: 0)
 NO_PATH: Path = tuple(0 if name == "status" else "" for name in DIMENSIONS)
 
@@ -81,15 +64,7 @@ LEVELS = (
     FULL,
 )
 
-TOKENS = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "thinking_tokens",
-)
-TOOLS = ("web_search_requests", "web_fetch_requests", "code_execution_requests")
+TOKENS, TOOLS, AMOUNTS = rolled.TOKENS, rolled.TOOLS, rolled.AMOUNTS
 COUNTS = (
     "calls",
     "requests",  # of clients: one row of each
@@ -110,17 +85,6 @@ COUNTS = (
     *TOOLS,
 )
 OF_SESSION = COUNTS[: COUNTS.index("total_us") + 1]  # what is counted of sessions and their agents, beside money
-AMOUNTS = (
-    "list_pusd",
-    "billed_pusd",
-    "input_pusd",
-    "output_pusd",
-    "cache_read_pusd",
-    "cache_write_5m_pusd",
-    "cache_write_1h_pusd",
-    "tools_pusd",
-    "other_pusd",
-)
 HALVES = tuple(f"{name[:-5]}_{half}" for name in AMOUNTS for half in ("high", "low"))
 MEASURES = (*COUNTS, *HALVES)
 NO_COUNTS = (0,) * len(COUNTS)

@@ -5,7 +5,8 @@ it began), for each budget that it falls under by the columns of its row. What i
 for budgets that reserve the worst, the most that it may have cost, where its cost is not the provider's last word.
 
 The time line is cut at the bounds of all windows asked for, and each piece is read once, grouped by the columns that these
-budgets look at: so a row is read once, however many budgets it counts in, and Python sees groups only.
+budgets look at: so a row is read once, however many budgets it counts in, and Python sees groups only. Of whole days and hours
+that are summed up already (gw.ledger.charged_sum) the sums are read, and rows for what is left at the bounds and what came since.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,11 +18,14 @@ from gw.domain.budget import Budget, cell_key
 from gw.domain.budget_book import BudgetBook
 from gw.domain.money import PUSD_PER_NUSD
 from gw.domain.scope import CallPath
+from gw.ledger import charged_sum
 from gw.ledger.adjust import SUMS_OF_ADJUSTMENTS
 from gw.ledger.charged import AT, COLUMN_OF, PATH_COLUMNS, SUMS, WORST
 from gw.ledger.earlier import SUMS_OF_EARLIER
+from gw.ledger.rollup_shape import DAY_US, HOUR_US
 from gw.ledger.store import COLUMNS, Connection, Database, Dialect, Row
 from gw.ledger.sums import whole
+from gw.ledger.usage_sql import EVER_US, Stretch, cut
 
 SESSION_IDLE_US = 30 * 86_400_000_000  # a session without a call for so long begins anew, should it come back
 SESSIONS_MAX = 16_384  # that are remembered at a start, the latest first
@@ -56,6 +60,21 @@ class _View(NamedTuple):
     db: Connection
     dialect: Dialect
     adjusted: int | None  # adjustments up to this number; None: all
+    summed: int  # rows up to this number are in the sums
+
+    def by_index(self, name: str) -> str:
+        return self.dialect.by_index.format(name)
+
+
+class _Source(NamedTuple):
+    """`SELECT {figures} FROM {table} WHERE {at} in the piece AND {conditions}`."""
+
+    figures: str
+    table: str
+    at: str
+    start_us: int
+    end_us: int
+    conditions: Sequence[str] = ()
 
 
 class Charge(NamedTuple):
@@ -103,11 +122,12 @@ def spent(
     with ledger.reading() as db:
         if db is None:
             return found
-        view = _View(db, ledger.dialect, adjusted)
+        ((summed,),) = db.execute(charged_sum.MARK)
+        view = _View(db, ledger.dialect, adjusted, summed)
         _add(found, view, [span for span in spans if span.budget.scope.kind != "session"])
         of_sessions = [span for span in spans if span.budget.scope.kind == "session"]
         if of_sessions:
-            for names in _portions(_latest_sessions(db, now_us) if sessions is None else sessions):
+            for names in _portions(_latest_sessions(view, now_us) if sessions is None else sessions):
                 _add(found, view, of_sessions, names)
     return found
 
@@ -118,15 +138,22 @@ def accounts_of(ledger: Database, budget: Budget, start_us: int, end_us: int, no
     return sorted(found.values(), key=lambda one: (-one.nusd, one.account))
 
 
-def _latest_sessions(db: Connection, now_us: int) -> list[str]:
+def _latest_sessions(view: _View, now_us: int) -> list[str]:
     since_us = now_us - SESSION_IDLE_US
     query = (
-        f"SELECT session_id FROM (SELECT session_id, {AT} AS at_us FROM call WHERE {AT} >= ? AND {WORST} > 0 "  # noqa: S608 - our own words
+        f"SELECT session_id FROM (SELECT session_id, {AT} AS at_us FROM {_since(view)} AND {AT} >= ? AND {WORST} > 0 "  # noqa: S608 - our own words
+        f"UNION ALL SELECT session_id, last_us FROM charged_sum WHERE unit = {charged_sum.OF_SESSION} "
+        f"AND at_us >= {since_us - DAY_US} AND last_us >= ? "
         "UNION ALL SELECT session_id, last_us FROM spent_earlier WHERE last_us >= ? "
         "UNION ALL SELECT session_id, charged_us FROM adjustment WHERE charged_us >= ?) AS spent "
         "WHERE session_id <> '' GROUP BY session_id ORDER BY MAX(at_us) DESC LIMIT ?"
     )
-    return [session for (session,) in db.execute(query, (since_us, since_us, since_us, SESSIONS_MAX))]
+    return [session for (session,) in view.db.execute(query, (*[since_us] * 4, SESSIONS_MAX))]
+
+
+def _since(view: _View) -> str:
+    """Rows that are not summed up yet."""
+    return f"call {view.by_index('call_seq') if view.summed else ''} WHERE seq > {view.summed}"
 
 
 def _add(found: dict[int, Spent], view: _View, spans: Sequence[Span], sessions: Sequence[str] = ()) -> None:
@@ -157,24 +184,42 @@ def _pieces(spans: Sequence[Span]) -> Iterator[tuple[int, int, list[Span]]]:
 def _groups(
     view: _View, start_us: int, end_us: int, budgets: Iterable[Budget], sessions: Sequence[str]
 ) -> Iterator[tuple[CallPath, int, int, int]]:
-    """(path, cost, worst, latest) of the rows that differ in what these budgets look at; the rest of the path is left out. One
-    path may come several times: of rows that are there, of those that are gone, and of what repricing added to either."""
+    """(path, cost, worst, latest) of what differs in what these budgets look at; the rest of the path is left out. One path may
+    come several times: of rows, of their sums, of rows that are gone, and of what repricing added to any."""
     fields = [name for name in CallPath._fields if name in _looked_at(budgets)]
     columns = ", ".join(COLUMN_OF[name] for name in fields)
-    # Most of the table: by an index SQLite takes twice as long (measured).
-    hint = "" if start_us or sessions else view.dialect.whole_table
-    known = [] if view.adjusted is None else [f"seq <= {view.adjusted}"]
-    for figures, table, at, costly in (
-        (f"{SUMS}, MAX({AT})", f"call {hint}", AT, [f"{WORST} > 0"]),
-        (f"{SUMS_OF_EARLIER}, MAX(last_us)", "spent_earlier", "at_us", ["TRUE"]),
-        (f"{SUMS_OF_ADJUSTMENTS}, MAX(charged_us)", "adjustment", "charged_us", ["TRUE", *known]),
-    ):
-        where = [*costly, *([f"{at} >= {start_us}"] if start_us else []), *([f"{at} < {end_us}"] if end_us else [])]
+    for source in _sources(view, start_us, end_us, of_sessions=bool(sessions)):
+        where = [*source.conditions]
+        where += [f"{source.at} >= {source.start_us}"] if source.start_us else []
+        where += [f"{source.at} < {source.end_us}"] if source.end_us else []
         where += [f"session_id IN ({_marks(sessions)})"] if sessions else []
-        query = f"SELECT {figures}, {columns} FROM {table} WHERE {' AND '.join(where)} GROUP BY {columns}"  # noqa: S608 - our own words and integers
+        query = f"SELECT {source.figures}, {columns} FROM {source.table} WHERE {' AND '.join(where)} GROUP BY {columns}"  # noqa: S608 - our own words and integers
         for high, low, worst_high, worst_low, last_us, *values in view.db.execute(query, tuple(sessions)):
             path = CallPath(**dict(zip(fields, values, strict=True)))
             yield path, whole(high, low), whole(worst_high, worst_low), last_us
+
+
+def _sources(view: _View, start_us: int, end_us: int, *, of_sessions: bool) -> Iterator[_Source]:
+    """All that together holds what was used from one instant (0: ever) to another (0: for good)."""
+    known = "TRUE" if view.adjusted is None else f"seq <= {view.adjusted}"
+    yield _Source(f"{SUMS_OF_EARLIER}, MAX(last_us)", "spent_earlier", "at_us", start_us, end_us, ["TRUE"])
+    yield _Source(f"{SUMS_OF_ADJUSTMENTS}, MAX(charged_us)", "adjustment", "charged_us", start_us, end_us, [known])
+    rows = f"{SUMS}, MAX({AT})"
+    if not view.summed:
+        # Most of the table: by an index SQLite takes twice as long (measured).
+        table = "call" if start_us or of_sessions else f"call {view.dialect.whole_table}"
+        yield _Source(rows, table, AT, start_us, end_us, [f"{WORST} > 0"])
+        return
+    yield _Source(rows, f"call {view.by_index('call_seq')}", AT, start_us, end_us, [f"seq > {view.summed}", f"{WORST} > 0"])
+    pieces = cut([Stretch(0, start_us or -EVER_US, end_us or EVER_US)])
+    by_hours = [Stretch(charged_sum.HOURLY, first * HOUR_US, last * HOUR_US) for _, first, last in pieces.hours]
+    daily = charged_sum.OF_SESSION if of_sessions else charged_sum.DAILY
+    by_days = [Stretch(daily, first * DAY_US, last * DAY_US) for _, first, last in pieces.days]
+    for unit, from_us, until_us in by_days if of_sessions else by_days + by_hours:
+        yield _Source(f"{charged_sum.SUMS_OF_SUMS}, MAX(last_us)", "charged_sum", "at_us", from_us, until_us, [f"unit = {unit}"])
+    table = "call" if of_sessions else f"call {view.by_index('call_charged')}"
+    for _, from_us, until_us in pieces.rest + by_hours if of_sessions else pieces.rest:
+        yield _Source(rows, table, AT, from_us, until_us, [f"seq <= {view.summed}", f"{WORST} > 0"])
 
 
 def _looked_at(budgets: Iterable[Budget]) -> set[str]:

@@ -86,8 +86,16 @@ class Store(Protocol):
         """The files are gone: drop their offsets."""
         ...
 
+    async def sum_up(self) -> bool:
+        """Some more rows, for the sums that budgets begin with (gw.ledger.charged_sum). Whether there are more."""
+        ...
+
     async def retire(self, before_us: int) -> bool:
         """Calls that began before go, some at a time; what they have used of budgets stays. Whether there is more to do now."""
+        ...
+
+    async def drop_hours(self, before_us: int) -> bool:
+        """Sums per hour of what ended before go, an hour at a time; those per day stay. Whether one went: there may be more."""
         ...
 
     async def check(self) -> None:

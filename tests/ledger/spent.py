@@ -35,7 +35,8 @@ def insert(database: Database, records: Iterable[CallRecord]) -> None:
 
 def empty(database: Database) -> None:
     with writing(database) as db:
-        db.execute("DELETE FROM call")
+        for table in ("call", "charged_sum", "meta"):
+            db.execute(f"DELETE FROM {table}")
         if isinstance(database, SqliteDatabase):
             db.execute("DROP TRIGGER IF EXISTS adjustment_is_never_deleted")
         else:

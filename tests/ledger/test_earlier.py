@@ -8,11 +8,14 @@ from msgspec.structs import astuple
 
 from gw.domain.budget import Budget
 from gw.domain.call import CallRecord
+from gw.domain.price import Priced
 from gw.domain.scope import CallPath, Scope
 from gw.domain.window import LIFETIME, bounds, parse_window
-from gw.ledger import sqlite
+from gw.ledger import adjust, charged_sum, sqlite
+from gw.ledger.charged import AT, WORST
 from gw.ledger.earlier import QUARTER_US
 from gw.ledger.months import begin_us, month_of
+from gw.ledger.rollup_shape import HOUR_US
 from gw.ledger.spending import Span, spent
 from gw.ledger.store import Batch, Database, Store
 from tests.ledger.records import NOON_US
@@ -76,6 +79,49 @@ async def test_budgets_are_spent_as_they_were_when_the_calls_are_gone(store: Sto
     assert sums(database) == before and len(before) > 7
 
 
+async def test_what_is_summed_up_repriced_and_gone_is_what_every_row_says(
+    store: Store, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In portions, with calls that are repriced and calls that go in between; the sums hold what is there, and no more."""
+    monkeypatch.setattr(charged_sum, "ROWS_MAX", 150)
+
+    def by_rows() -> dict[int, int]:
+        with monkeypatch.context() as patched:
+            patched.setattr(charged_sum, "MARK", "SELECT 0")
+            return sums(database)
+
+    def agreed() -> dict[int, int]:
+        found = sums(database)
+        assert found == by_rows() and len(found) > 7
+        return found
+
+    before = agreed()
+    assert await store.sum_up() and agreed() == before
+    reprice(database, calls()[100:200])
+    repriced = agreed()
+    assert repriced != before and await store.sum_up() and agreed() == repriced
+    await retire(store, begin_us(THIS_MONTH - 2))
+    assert agreed() == repriced
+    assert not await store.sum_up() and not await store.sum_up() and agreed() == repriced
+    await store.commit(Batch(rows=[astuple(charged("late", NOON_US - 100 * DAY_US, 7, CallPath("c", "a", "", "k", "u", "m")))]))
+    late = agreed()
+    assert late != repriced and not await store.sum_up() and agreed() == late
+    await retire(store, NOON_US + 2 * DAY_US)
+    assert agreed() == late
+    hours = {at_us // HOUR_US for (at_us,) in query(database, f"SELECT {AT} FROM call WHERE {WORST} > 0")}
+    assert {at_us // HOUR_US for (at_us,) in query(database, "SELECT at_us FROM charged_sum WHERE unit = 1")} == hours
+
+
+def reprice(database: Database, records: list[CallRecord]) -> None:
+    with database.changing() as db:
+        costs = adjust.costs_of(db, records)
+        found = [
+            adjust.adjustment_to(one, costs[one.call_id], Priced(9**9, 9**9), at_us=NOON_US, actor="anna", reason="typo")
+            for one in records
+        ]
+        adjust.append(db, [one for one in found if one is not None])
+
+
 async def test_what_is_gone_may_go_once_more(store: Store, database: Database) -> None:
     """Late rows of a month that is gone come back, count besides, and go again."""
     limit_us = begin_us(THIS_MONTH - 1)
@@ -103,6 +149,26 @@ async def test_sqlite_lets_new_calls_in_between(tmp_path, monkeypatch: pytest.Mo
     before = sums(database)
     assert await retire(store, NOON_US + DAY_US * 2) == 11 and sums(database) == before
     assert not query(database, "SELECT 1 FROM call")
+    await store.close()
+
+
+async def test_sqlite_takes_calls_between_two_portions_and_their_room_is_used_again(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "RETIRED_MAX", 100)
+    database = sqlite.SqliteDatabase(tmp_path / "gw.db")
+    store = database.store()
+    await store.open()
+    old = [charged(f"old{at}", NOON_US - 90 * DAY_US + at, 5, CallPath(team="a")) for at in range(2000)]
+    await store.commit(Batch(rows=[astuple(one) for one in old]))
+    ((pages,),) = query(database, "PRAGMA page_count")
+    for portion in range(20):
+        await store.retire(NOON_US - 30 * DAY_US)
+        new = [charged(f"new{portion}.{at}", NOON_US + portion * 100 + at, 5, CallPath(team="a")) for at in range(100)]
+        assert await store.commit(Batch(rows=[astuple(one) for one in new])) == 0
+        counts = "SELECT COUNT(*) FILTER (WHERE call_id LIKE 'old%'), COUNT(*) FROM call"
+        assert query(database, counts) == [(2000 - 100 * (portion + 1), 2000)], "so many went, and so many came"
+    assert query(database, "PRAGMA page_count")[0][0] < pages * 1.2
     await store.close()
 
 

@@ -110,6 +110,30 @@ async def test_counts_are_exact_up_to_their_bound(database: Database, monkeypatc
         assert page(database, Asked(sort=sort, limit=5, count=False)).count is None
 
 
+async def test_where_no_index_knows_calls_the_latest_are_counted(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the page is as full as ever. Postgres counts all."""
+    await fill(database, RECORDS)
+    monkeypatch.setattr(log_plan, "LISTED_MAX", 5)
+    monkeypatch.setattr(logs, "WALKED_MAX", 100)
+    wanted = parse({"status.lte": "200", "since": "9000d"}, NOON_US)
+    there = expected(RECORDS, wanted, "ended_at")
+    latest = expected(RECORDS, parse({"since": "9000d"}, NOON_US), "ended_at")[:101]
+    found = page(database, Asked(wanted=wanted, limit=5))
+    walks = isinstance(database, SqliteDatabase)
+    assert [row[0] for _, row in found.rows] == there[:5] and found.count is not None
+    assert -found.count >= len(set(there) & set(latest)) > 5 if walks else found.count == len(there)
+    assert page(database, Asked(wanted=wanted, limit=500)).count == len(there), "a page that holds all says how many"
+
+
+async def test_text_that_few_columns_hold_is_not_looked_for_in_others(database: Database) -> None:
+    await fill(database, RECORDS)
+    with database.reading() as db:
+        assert db is not None
+        (one,) = logs._terms(db, database.dialect, Asked(wanted=parse({"q": "opus"}, NOON_US)))
+        chosen = log_plan.plan(db, database.dialect, [one], in_time=True)
+    assert len(one.places) > 3 and "upstream_request_id" in one.sql and "upstream_request_id" not in chosen.where
+
+
 SCOPES = [
     (LogScope("team", "a"), lambda one: one.team == "a"),
     (LogScope("customer", "acme"), lambda one: one.customer == "acme"),

@@ -72,6 +72,20 @@ def test_a_field_that_was_appended_becomes_a_column_of_every_month(server: Serve
     server.drop(database.url)
 
 
+def test_a_ledger_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Its table lacks fields that were appended since, and a migration it has not seen indexes them."""
+    database = SqliteDatabase(tmp_path / "gw.db")
+    database.prepare()
+    with database.changing() as db:
+        for index in ("call_attempt_of", "call_attempts"):
+            db.execute(f"DROP INDEX {index}")
+        for name in ("attempt_of", "attempts"):
+            db.execute(f"ALTER TABLE call DROP COLUMN {name}")
+        db.execute("DELETE FROM schema_migration WHERE name = '0016_attempts'")
+        assert apply(db, SQLITE) == ["call.attempts", "call.attempt_of", "0016_attempts"] and apply(db, SQLITE) == []
+    database.close()
+
+
 def test_a_failed_migration_changes_nothing(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "0001_first.sql").write_text("CREATE TABLE call (call_id TEXT);\nCREATE TABLE broken (;\n")
     monkeypatch.setattr(migrate, "POSTGRES", POSTGRES._replace(directory=tmp_path))

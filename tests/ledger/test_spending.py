@@ -11,13 +11,13 @@ from gw.domain.budget import Budget
 from gw.domain.scope import KINDS, CallPath, Scope
 from gw.domain.window import LIFETIME, bounds, parse_window
 from gw.ledger import charged as sql
-from gw.ledger import spending
+from gw.ledger import charged_sum, spending
 from gw.ledger.spending import SESSION_IDLE_US, Span, accounts_of, charge_of, charges_of, spent
 from gw.ledger.sqlite import SqliteDatabase
 from gw.ledger.store import Database
 from tests.domain.calendars import ZONES, changes
 from tests.ledger.records import NOON_US, record
-from tests.ledger.spent import charged, counted, empty, insert, one_month, oracle, path_of
+from tests.ledger.spent import charged, counted, empty, insert, one_month, oracle, path_of, writing
 from tests.support.databases import on_server, query
 
 HOUR_US = 3_600_000_000
@@ -38,6 +38,9 @@ instants = st.one_of(
         st.integers(-3, 3),
     ),
 )
+
+
+marks = st.tuples(st.integers(0, 25), st.integers(0, 25))  # up to which numbers rows are summed up, in two portions
 
 
 @st.composite
@@ -82,25 +85,37 @@ def fill(ledger: Database, rows: list) -> None:
     insert(ledger, rows)
 
 
+def sum_up(ledger: Database, sums: tuple[int, int]) -> None:
+    """All rows up to one number, in portions that end at another and there."""
+    first, last = sorted(sums)
+    with writing(ledger) as db:
+        for low, high in ((1, first), (first + 1, last)):
+            for statement in charged_sum.adding(low, high):
+                db.execute(statement)
+
+
 def spans(budgets: list[Budget], *instants_us: int) -> set[Span]:
     return {Span(budget, *bounds(budget.window, at_us)) for budget in budgets for at_us in instants_us}
 
 
 @settings(max_examples=250, deadline=None)
-@given(world=worlds())
-def test_sums_are_those_of_every_row_against_every_budget(ledger, world):
+@given(world=worlds(), summed=marks)
+def test_sums_are_those_of_every_row_against_every_budget(ledger, world, summed):
+    """However many of the rows are summed up already."""
     budgets, rows, at_us = world
     fill(ledger, rows)
+    sum_up(ledger, summed)
     everybody = [name for name in NAMES if name]
     found = spent(ledger, spans(budgets, at_us), sessions=everybody)
     assert {key: one.nusd for key, one in found.items()} == oracle(budgets, [at_us], rows)
 
 
 @settings(max_examples=60, deadline=None)
-@given(world=worlds(), back=st.integers(1, 60))
-def test_several_windows_of_one_budget_are_told_apart(ledger, world, back):
+@given(world=worlds(), back=st.integers(1, 60), summed=marks)
+def test_several_windows_of_one_budget_are_told_apart(ledger, world, back, summed):
     budgets, rows, at_us = world
     fill(ledger, rows)
+    sum_up(ledger, summed)
     both = (at_us, at_us - back * HOUR_US)
     found = spent(ledger, spans(budgets, *both), sessions=[name for name in NAMES if name])
     assert {key: one.nusd for key, one in found.items()} == oracle(budgets, both, rows)
@@ -123,7 +138,8 @@ def test_a_row_from_before_there_were_budgets_counts_where_it_began():
 SESSIONS = Budget("s", Scope("session", "*", each=True), 1, LIFETIME)
 
 
-def test_sessions_without_a_call_in_thirty_days_begin_anew(ledger):
+@pytest.mark.parametrize("summed", [0, 2, 4])
+def test_sessions_without_a_call_in_thirty_days_begin_anew(ledger, summed):
     old, new = CallPath(session="old"), CallPath(session="new")
     fill(
         ledger,
@@ -134,14 +150,17 @@ def test_sessions_without_a_call_in_thirty_days_begin_anew(ledger):
             charged("d", NOON_US, 0, old),  # cost nothing
         ],
     )
+    sum_up(ledger, (0, summed))
     found = spent(ledger, [Span(SESSIONS, 0, 0)], now_us=NOON_US)
     assert [(one.account, one.nusd, one.last_us) for one in found.values()] == [("new", 3, NOON_US - SESSION_IDLE_US)]
 
 
-def test_of_too_many_sessions_the_latest_are_remembered(ledger, monkeypatch):
+@pytest.mark.parametrize("summed", [0, 5, 10])
+def test_of_too_many_sessions_the_latest_are_remembered(ledger, monkeypatch, summed):
     monkeypatch.setattr(spending, "SESSIONS_MAX", 3)
     monkeypatch.setattr(spending, "NAMES_MAX", 2)
     fill(ledger, [charged(str(at), NOON_US - at, 1, CallPath(session=f"s{at}")) for at in range(10)])
+    sum_up(ledger, (0, summed))
     found = spent(ledger, [Span(SESSIONS, 0, 0)], now_us=NOON_US)
     assert sorted(one.account for one in found.values()) == ["s0", "s1", "s2"]
 
