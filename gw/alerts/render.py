@@ -58,15 +58,15 @@ def slack(notice: Notice) -> dict[str, Any]:
     blocks: list[dict[str, Any]] = [_section(f"{_SLACK_MARK[notice.event]} *{_slack(headline(notice))}*")]
     if notice.facts:
         fields = [f"*{_slack(label)}*\n{_slack(value)}"[:1900] for label, value in notice.facts[:SLACK_FIELDS_MAX]]
-        blocks.append({"type": "section", "fields": [{"type": "mrkdwn", "text": text} for text in fields]})
+        blocks.append({"type": "section", "fields": [_marked(text) for text in fields]})
     if notice.advice:
         blocks.append(_section(_slack(notice.advice)))
     if notice.link:
         button = {"type": "button", "text": {"type": "plain_text", "text": "Open in gw"}, "url": notice.link}
         blocks.append({"type": "actions", "elements": [button]})
     said = f"gw alert _{_slack(notice.rule)}_ ({notice.severity}), {moment_text(notice.at_us)}"
-    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": said}]})
-    return {"text": printable(headline(notice), SLACK_TEXT_MAX), "blocks": blocks}
+    blocks.append({"type": "context", "elements": [_marked(said)]})
+    return {"text": _slack(printable(headline(notice), SUMMARY_MAX)), "blocks": blocks}
 
 
 def pagerduty(notice: Notice, routing_key: str) -> dict[str, Any]:
@@ -139,11 +139,17 @@ def _html(notice: Notice) -> str:
 
 
 def _section(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:SLACK_TEXT_MAX]}}
+    return {"type": "section", "text": _marked(text[:SLACK_TEXT_MAX])}
+
+
+def _marked(text: str) -> dict[str, Any]:
+    """`verbatim`: what clients have named becomes no link and calls nobody."""
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
 def _slack(text: str) -> str:
-    """Slack's three; `*` and the like stay as they are: names hold them seldom, and a fat name does no harm."""
+    """Slack's three, without which nobody can be called and no link be made; `*` and the like stay as they are: names hold them
+    seldom, and a fat name does no harm."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

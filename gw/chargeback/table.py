@@ -14,8 +14,8 @@ import msgspec
 from gw.chargeback.figures import CLASSES, TOKENS, Sums
 from gw.chargeback.report import Group, Report, walk
 from gw.domain.money import usd_text
+from gw.domain.text import defused
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four: in full width
 COUNTED = ("calls", "failed", "unpriced", *TOKENS, "thinking_tokens")
 
 
@@ -30,11 +30,6 @@ def csv_bytes(report: Report) -> bytes:
     blank = ["" for _ in names]
     lines.writerow([str(report.month), "total", *blank, *_figures(report.whole.sums, report.whole).values()])
     return text.getvalue().encode()
-
-
-def defused(text: str) -> str:
-    """As a spreadsheet may have it."""
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _who(report: Report, path: tuple[Group, ...]) -> list[str]:

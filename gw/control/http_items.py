@@ -18,6 +18,7 @@ from gw.control.http_etag import etag, must_match, not_modified
 from gw.control.http_live_trunk import Trunks
 from gw.control.http_schema import PLURALS, columns, fields
 from gw.control.http_shapes import moment
+from gw.control.kept import Kept
 from gw.control.problem import FieldError, Problem, all_invalid, invalid
 from gw.control.service import OVERLAP_S_MAX, Actor, Item, Kind, Service
 from gw.ledger.control import control_version
@@ -33,6 +34,7 @@ class Desk:
 
     def __init__(self, host: Host, guard: Guard) -> None:
         self.burns = Burns()
+        self.kept = Kept()
         self.trunks = Trunks()
         self.host = host
         self.guard = guard

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gw.control.http_schema import Schema, closed
+from gw.domain.text import defused
 from gw.ledger.log_columns import BY_NAME, SAME
 from gw.ledger.log_shown import SHOWN
 from gw.ledger.store import Row
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is a program to a spreadsheet
 
 
 def csv_text(rows: Iterable[tuple[int, Row]], names: Sequence[str]) -> str:
@@ -28,7 +27,7 @@ def _cell(value: Any) -> Any:
         return "true" if value else "false"
     if value is None:
         return ""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return defused(value) if isinstance(value, str) else value
 
 
 _TYPES: dict[str, Schema] = {

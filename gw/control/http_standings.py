@@ -1,7 +1,8 @@
 """Where all accounts stand, in one answer each: `/api/standings` by budget, with where it goes at its present pace;
 `/api/accounts` by customer, team and key."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import msgspec
@@ -25,6 +26,7 @@ from gw.ledger.database import database_of
 from gw.ops.metrics_published import read_published
 
 NEAR, NEAR_MAX = 0.8, 6
+PERIODS = ("day", "week", "month")  # windows that begin as the calendar does
 HISTORIES_MAX = 20  # of one budget
 PACE_KNOWN_AFTER = 20  # a window's pace is not told of in its first twentieth: it would say little
 
@@ -42,6 +44,14 @@ class AccountStanding(Struct, frozen=True):
     ] = None
 
 
+class Raised(Struct, frozen=True):
+    """A temporary increase that is in force."""
+
+    position: Annotated[int, Meta(description="Among all of the budget, as /api/budgets/{name}/increases/{position} takes it.")]
+    limit_usd: Money
+    until: Moment
+
+
 class BudgetOverview(Struct, frozen=True):
     id: str
     scope: str
@@ -52,6 +62,8 @@ class BudgetOverview(Struct, frozen=True):
     started_at: Moment | None
     resets_at: Moment | None
     contact: str
+    source: Annotated[str, Meta(description="config: it is defined in config.toml, and changed there.")]
+    raised: tuple[Raised, ...]
     history_at: Annotated[tuple[Moment, ...], Meta(description="Whole hours, or days of UTC; none if it never ends.")]
     accounts: Annotated[tuple[AccountStanding, ...], Meta(description="Those nearest to their limit first.")]
     hidden: Annotated[int, Meta(description="Accounts that are not listed: sessions, and those that have used least.")]
@@ -72,6 +84,7 @@ def standings(desk: Desk, ask: Ask) -> Answer:
             named.setdefault(gauge.budget, []).append(gauge.account)
         hidden = {window.budget: window.hidden for window in published.windows}
     found, database = [], database_of(host.snapshot.config.storage.address)
+    sources = _sources(desk)
     for budget in host.snapshot.budget_book.budgets:
         start_us, end_us = bounds(budget.window, ask.now_us)
         accounts = [pace(standing(host.state.cells, budget, name, ask.now_us), ask.now_us) for name in named.get(budget.id, ())]
@@ -88,6 +101,12 @@ def standings(desk: Desk, ask: Ask) -> Answer:
                 started_at=moment(start_us),
                 resets_at=moment(end_us),
                 contact=budget.contact,
+                source=sources[budget.id],
+                raised=tuple(
+                    Raised(position, usd(one.amount_nusd), iso(one.until_us))
+                    for position, one in enumerate(budget.increases)
+                    if ask.now_us < one.until_us
+                ),
                 history_at=tuple(map(iso, limits[1:])),
                 accounts=tuple(with_history(accounts, lines, len(limits) - 1)),
                 hidden=hidden.get(budget.id, 0),
@@ -105,8 +124,9 @@ def with_history(accounts: list[AccountStanding], lines: Lines, steps: int) -> I
             yield replace(one, history_usd=tuple(map(usd_text, lines.get(one.standing.account, [0] * steps))))
 
 
-def near(desk: Desk, ask: Ask) -> tuple[AccountStanding, ...]:
-    """Accounts that have used most of a budget, the nearest to their limit first; a virtual key's own path alone."""
+def near(desk: Desk, ask: Ask) -> tuple[tuple[AccountStanding, ...], dict[str, AccountStanding]]:
+    """Accounts that have used most of a budget, the nearest to their limit first; and of each of PERIODS the one that is nearest
+    to it, however far that is. A virtual key's own path alone."""
     host = desk.host
     account = ask.principal.account if ask.principal is not None else None
     found: list[Standing] = []
@@ -117,8 +137,12 @@ def near(desk: Desk, ask: Ask) -> tuple[AccountStanding, ...]:
         budgets = {budget.id: budget for budget in host.snapshot.budget_book.budgets}
         gauges = [one for one in published.budgets if one.budget in budgets]
         found = [standing(host.state.cells, budgets[one.budget], one.account, ask.now_us) for one in gauges]
-    most = sorted((one for one in found if _share(one) >= NEAR), key=lambda one: (-_share(one), one.account))
-    return tuple(pace(one, ask.now_us) for one in most[:NEAR_MAX])
+    found.sort(key=lambda one: (-_share(one), one.account))
+    fullest = {period: next((one for one in found if one.budget.window.text == period), None) for period in PERIODS}
+    return (
+        tuple(pace(one, ask.now_us) for one in found[:NEAR_MAX] if _share(one) >= NEAR),
+        {period: pace(one, ask.now_us) for period, one in fullest.items() if one is not None},
+    )
 
 
 def pace(one: Standing, now_us: int) -> AccountStanding:
@@ -137,6 +161,7 @@ class Own(Struct, frozen=True):
     """The budget that is nearest to its limit, of those that are for this very account."""
 
     id: str
+    source: Annotated[str, Meta(description="config: it is defined in config.toml, and changed there.")]
     mode: str
     limit_usd: Money
     spent_usd: Money
@@ -174,14 +199,22 @@ SHAPES = (Standings, AccountTree)
 def accounts(desk: Desk, ask: Ask) -> Answer:
     """GET /api/accounts: all of them in one answer, each with the budget that binds it most."""
     teams = {item.name: str(item.fields["customer"]) for item in _items(desk, "team")}
-    found = [_node(desk, item, CallPath(customer=item.name), "", ask.now_us) for item in _items(desk, "customer")]
+    sources = _sources(desk)
+    found = [_node(desk, item, CallPath(customer=item.name), "", ask.now_us, sources) for item in _items(desk, "customer")]
     for item in _items(desk, "team"):
-        found.append(_node(desk, item, CallPath(customer=teams[item.name], team=item.name), teams[item.name], ask.now_us))
+        customer = teams[item.name]
+        path = CallPath(customer=customer, team=item.name)
+        found.append(_node(desk, item, path, customer, ask.now_us, sources))
     for item in _items(desk, "key"):
         team = str(item.fields["team"])
         path = CallPath(customer=teams.get(team, ""), team=team, key_name=item.name, key_id=item.public_id)
-        found.append(_node(desk, item, path, team, ask.now_us))
+        found.append(_node(desk, item, path, team, ask.now_us, sources))
     return json_answer(msgspec.to_builtins(AccountTree(tuple(found), iso(ask.now_us))), headers=NO_STORE)
+
+
+def _sources(desk: Desk) -> defaultdict[str, str]:
+    """Where each budget is defined."""
+    return defaultdict(lambda: "config", {item.name: item.source for item in _items(desk, "budget")})
 
 
 def _items(desk: Desk, kind: Kind) -> list[Item]:
@@ -189,7 +222,7 @@ def _items(desk: Desk, kind: Kind) -> list[Item]:
         return sorted(desk.service.list(kind, revoked=kind == "key"), key=lambda item: item.name)
 
 
-def _node(desk: Desk, item: Item, path: CallPath, parent: str, now_us: int) -> AccountNode:
+def _node(desk: Desk, item: Item, path: CallPath, parent: str, now_us: int, sources: Mapping[str, str]) -> AccountNode:  # noqa: PLR0917
     host, fields = desk.host, item.fields
     own = [
         standing(host.state.cells, budget, account, now_us)
@@ -210,15 +243,16 @@ def _node(desk: Desk, item: Item, path: CallPath, parent: str, now_us: int) -> A
         created_at=moment(item.created_us),
         expires=fields.get("expires"),
         revoked_at=moment(item.revoked_us),
-        budget=_own(binds) if binds is not None else None,
+        budget=_own(binds, sources[binds.budget.id]) if binds is not None else None,
         budgets=len(own),
     )
 
 
-def _own(one: Standing) -> Own:
+def _own(one: Standing, source: str) -> Own:
     shown = standing_view(one)
     return Own(
         id=shown.id,
+        source=source,
         mode=shown.mode,
         limit_usd=shown.limit_usd,
         spent_usd=shown.spent_usd,

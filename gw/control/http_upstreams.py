@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from gw import clock
 from gw.config.model import Config, Upstream
 from gw.config.upstream_facts import CredentialFact, credentials_of, dialects_of
 from gw.control.http_answer import NO_STORE, Answer, Ask
@@ -20,12 +21,16 @@ from gw.ledger.rollup_shape import HOUR_US
 from gw.ledger.usage_measures import shown
 from gw.ledger.usage_time import Bucket, bounds_of
 from gw.ledger.usage_upstreams import LATELY_US, OF_MODEL, OF_UPSTREAM, Called, Done, Figures, look, none
+from gw.ops.places import Entry, Standing
 
 ASKED = ("from", "to", "tz")
 HOURS_DRAWN = 8 * 24  # a longer time is cut into days
 MODELS_MAX = 200  # clients choose their names
 CALLS_MIN = 5  # of fewer no share is judged
 TROUBLED, FAILING = 0.05, 0.5
+NS_PER_S = 1_000_000_000
+UNKNOWN = Standing(0, 0, 0, 0, 0, 0)
+Entries = dict[tuple[str, str], Entry]
 
 Health = Literal["good", "troubled", "failing", "idle"]
 
@@ -45,6 +50,15 @@ class CredentialView(Struct, frozen=True):
     source: Annotated[str, Meta(description="Where it comes from: `env:OPENAI_API_KEY`, `AWS: as AWS's tools find it`.")]
     there: Annotated[bool | None, Meta(description="null: the cloud gives it when it is asked for; `gw check --reach` asks.")]
     weight: int
+    left_alone: Annotated[
+        Literal["", "calls", "probes"],
+        Meta(description="Why other places are tried first, now: calls that failed or were asked to wait, or probes."),
+    ]
+    left_alone_s: Annotated[int, Meta(description="For how long still, unless a try shows before that it is well.")]
+    limit_short: Annotated[bool, Meta(description="It says that little of its rate limit is left.")]
+    probed: Annotated[Moment | None, Meta(description="null: nobody probes it.")]
+    probe_ms: int | None
+    probes_failed: Annotated[int, Meta(description="The last ones in a row.")]
 
 
 class UpstreamView(Struct, frozen=True):
@@ -105,7 +119,8 @@ def upstreams(desk: Desk, ask: Ask) -> Answer:
     snapshot = desk.host.snapshot
     config = snapshot.config
     buckets, done, failed = len(limits) - 1, found.upstreams, found.failures
-    ups = [_upstream(config, name, done.get(name), buckets, failed.get(name)) for name in _names(config, done)]
+    places = {(upstream, credential): entry for upstream, credential, entry in desk.host.state.places.all()}
+    ups = [_upstream(config, name, done.get(name), buckets, failed.get(name), places) for name in _names(config, done)]
     view = Upstreams(
         from_=moment_in(from_us, asked.zone),
         to=moment_in(to_us, asked.zone),
@@ -128,7 +143,9 @@ def _names(config: Config, found: dict[str, Done]) -> list[str]:
     return [*configured, *sorted(name for name in found if name and name not in configured)]
 
 
-def _upstream(config: Config, name: str, done: Done | None, buckets: int, failures: Failures | None) -> UpstreamView:
+def _upstream(  # noqa: PLR0917 - all that is known of one
+    config: Config, name: str, done: Done | None, buckets: int, failures: Failures | None, places: Entries
+) -> UpstreamView:
     one = next((each for each in config.upstream if each.name == name), None)
     done = done or Done(none(OF_UPSTREAM), none(OF_UPSTREAM), [0] * buckets, [0] * buckets)
     return UpstreamView(
@@ -139,7 +156,7 @@ def _upstream(config: Config, name: str, done: Done | None, buckets: int, failur
         region=one.region if one is not None else "",
         models=tuple(one.models) if one is not None else (),
         credential=one is not None and one.authorised,
-        credentials=tuple(map(_credential, credentials_of(one))) if one is not None else (),
+        credentials=tuple(_credential(name, each, places) for each in credentials_of(one)) if one is not None else (),
         dialects=dialects_of(one) if one is not None else (),
         failed_over=failures.elsewhere if failures is not None else 0,
         tried_again=failures.again if failures is not None else 0,
@@ -150,8 +167,22 @@ def _upstream(config: Config, name: str, done: Done | None, buckets: int, failur
     )
 
 
-def _credential(one: CredentialFact) -> CredentialView:
-    return CredentialView(one.name, one.source, one.there, one.weight)
+def _credential(upstream: str, one: CredentialFact, places: Entries) -> CredentialView:
+    entry = places.get((upstream, one.name))
+    now = entry.standing(clock.mono_ns()) if entry is not None else UNKNOWN
+    left_alone_ns = max(now.open_ns, now.down_ns)
+    return CredentialView(
+        name=one.name,
+        source=one.source,
+        there=one.there,
+        weight=one.weight,
+        left_alone=("probes" if now.down_ns else "calls") if left_alone_ns else "",
+        left_alone_s=-(-left_alone_ns // NS_PER_S),
+        limit_short=now.short_ns > 0,
+        probed=moment_in(now.probed_us, "UTC") if now.probed_us else None,
+        probe_ms=now.probe_us // 1000 if now.probed_us else None,
+        probes_failed=now.probes_failed,
+    )
 
 
 def _host(one: Upstream | None) -> str:

@@ -19,6 +19,7 @@ from gw.control.http_listing import CURSOR_CHARS_MAX, bounded
 from gw.control.http_shapes import Moment
 from gw.control.problem import FieldError, all_invalid
 from gw.domain.shown import EPOCH
+from gw.domain.text import defused
 from gw.domain.window import zone_of
 from gw.ledger.database import database_of
 from gw.ledger.store import Database
@@ -38,7 +39,6 @@ SPAN_YEARS_MAX = 30
 AGO = re.compile(r"([1-9][0-9]{0,3})([mhdw])")
 AGO_US = {"m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a cell begins that a spreadsheet would compute
 FORMATS = ("json", "csv")
 
 Value = int | float | str | None
@@ -288,15 +288,11 @@ def _as_csv(asked: Question, found: Answered) -> Answer:
     writer.writerow([*head, *(f"previous_{name}" for name in names if wanted.compare)])
     for line in found.lines:
         one = _line(asked, line)
-        labels = ["(other)"] * len(wanted.groups) if line.group is None else [_cell(str(value)) for value in line.group]
+        labels = ["(other)"] * len(wanted.groups) if line.group is None else [defused(str(value)) for value in line.group]
         bucket = [one.bucket] if asked.bucket != "none" else []
         writer.writerow([*bucket, *labels, *one.values.values(), *(one.previous or {}).values()])
     headers = {**NO_STORE, "content-disposition": 'attachment; filename="usage.csv"'}
     return Answer(200, text.getvalue().encode(), CSV, headers)
-
-
-def _cell(value: str) -> str:
-    return f"'{value}" if value.startswith(FORMULA) else value
 
 
 def _cursor(last: tuple[int, bool, int, tuple[Any, ...]]) -> str:

@@ -5,11 +5,13 @@ import ssl
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from gw import clock
 from gw.alerts import deliver as room
 from gw.alerts.deliver import backoff_us, deliver
 from gw.alerts.notice import Notice
+from gw.alerts.render import slack
 from gw.config.alert_model import Notify
 from gw.config.secret import Secret
 from gw.domain.signing import SIGNATURE, is_signed
@@ -36,6 +38,18 @@ NOTICE = Notice(
 RESOLVED = Notice(
     **{**{name: getattr(NOTICE, name) for name in NOTICE.__struct_fields__}, "event": "resolved", "title": "It is over"}
 )
+
+
+def test_what_clients_have_named_calls_nobody_on_slack() -> None:
+    """The line for notifications is read as markup by Slack, too."""
+    hostile = "<!channel> <https://evil.example|Open in gw> &lt;"
+    said = slack(replace(NOTICE, title=f'The model "{hostile}" has no price', facts=((hostile, hostile),), advice=hostile))
+    texts = [said["text"]]
+    for block in said["blocks"]:
+        texts += [one["text"] for one in (block.get("text"), *block.get("fields", ()), *(block.get("elements") or ())) if one]
+        assert all(one["verbatim"] for one in (block.get("text"), *block.get("fields", ())) if one)
+    told = [text for text in texts if isinstance(text, str)]
+    assert len(told) >= 4 and not any("<" in text for text in told)
 
 
 def channel(kind: str, url: str, **more: object) -> Notify:

@@ -8,6 +8,7 @@ import pytest
 
 from gw import clock
 from gw.control.http_upstreams import health
+from gw.domain.place_entry import DOWN, OPEN, PROBE_US, PROBED_US, PROBES_FAILED, SHORT
 from gw.ledger.database import database_of
 from gw.ledger.rollup_shape import HOUR_US
 from gw.ledger.usage_upstreams import OF_UPSTREAM, none
@@ -87,6 +88,23 @@ async def test_an_upstream_says_what_it_speaks_whose_credentials_it_has_and_what
     (credential,) = fake["credentials"]
     assert credential["there"] and credential["name"] == "" and "sk-" not in str(fake)
     assert [one["there"] for one in second["credentials"]] == [False]
+
+
+async def test_a_credential_says_that_it_is_left_alone_why_and_for_how_long(api: Api) -> None:
+    entry = api.worker.state.places.entry("fake", "")
+    assert entry is not None
+    now_ns = clock.mono_ns()
+    entry[OPEN] = now_ns + 40 * 10**9
+    entry[PROBED_US], entry[PROBE_US], entry[PROBES_FAILED] = clock.wall_us(), 31_000, 1
+    (one,) = (await view(api))["upstreams"][0]["credentials"]
+    assert (one["left_alone"], one["probe_ms"], one["probes_failed"], one["limit_short"]) == ("calls", 31, 1, False)
+    assert 30 <= one["left_alone_s"] <= 40 and one["probed"].endswith("Z")
+    entry[DOWN] = now_ns + 50 * 10**9
+    entry[SHORT] = now_ns + 50 * 10**9
+    (one,) = (await view(api))["upstreams"][0]["credentials"]
+    assert one["left_alone"] == "probes" and one["left_alone_s"] > 40 and one["limit_short"]
+    (other,) = (await view(api))["upstreams"][1]["credentials"]
+    assert (other["left_alone"], other["left_alone_s"], other["probed"], other["probe_ms"]) == ("", 0, None, None)
 
 
 async def test_what_is_configured_no_more_is_still_shown(api: Api) -> None:

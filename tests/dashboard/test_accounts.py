@@ -47,6 +47,15 @@ async def test_a_key_is_made_shown_once_changed_undone_rotated_and_revoked(desk:
     await page.get_by_role("button", name="Undo").click()
     await row.filter(has_not_text="theodora@").filter(has_text="dora@example.com").wait_for()
 
+    await page.get_by_role("button", name="A new budget for dora").click()
+    assert await page.get_by_role("dialog").get_by_label("Which").input_value() == "dora"
+    await page.get_by_role("dialog").get_by_label("Name").fill("dora-monthly")
+    await page.get_by_role("dialog").get_by_label("Limit (USD)").fill("30")
+    await page.get_by_role("dialog").get_by_label("Window").fill("month")
+    await page.get_by_role("dialog").get_by_role("button", name="Create").click()
+    await row.filter(has_text="of $30.00").wait_for()
+    await page.get_by_role("button", name="Raise for a while the budget of dora").wait_for()
+
     await page.get_by_role("button", name="Rotate dora").click()
     await page.get_by_role("dialog").get_by_role("button", name="Rotate", exact=True).click()
     assert (await page.locator("[data-secret]").inner_text()).strip() not in ("", secret)

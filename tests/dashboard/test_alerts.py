@@ -37,7 +37,8 @@ CHANNEL = {"name": "ops", "kind": "webhook", "rules": ["budgets"], "last": FIRED
 class Watching:
     """Answers as the API does (tests/control/test_http_alerts.py), and notes what it was sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, changes: dict[str, Any] | None = None) -> None:
+        self.changes = changes or {}
         self.sent: list[tuple[str, str, Any]] = []
         self.silences: list[dict[str, str]] = []
         self.acknowledged: dict[str, str] = {}
@@ -63,7 +64,7 @@ class Watching:
             test = {"id": "t1", "state": "done" if done else "waiting", "channels": tried, "problem": ""}
             await route.fulfill(json=test, status=202 if request.method == "POST" else 200)
             return
-        fired = {**FIRED, **self.acknowledged}
+        fired = {**FIRED, **self.changes, **self.acknowledged}
         rule = {**RULE, "firing": [fired], "silences": self.silences}
         await route.fulfill(json={"items": [rule], "channels": [CHANNEL], "history": [fired], "next_cursor": None})
 

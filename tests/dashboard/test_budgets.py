@@ -50,11 +50,16 @@ async def test_a_budget_is_made_changed_raised_for_a_while_and_deleted(desk: Des
     await page.get_by_role("dialog").get_by_label("Limit (USD)").fill("20")
     await page.get_by_role("button", name="Save").click()
     await card.get_by_role("row").filter(has_text="$20.00").wait_for()
+    await page.get_by_role("button", name="Undo").click()
+    await card.get_by_role("row").filter(has_text="$12.50").wait_for()
     await card.get_by_role("button", name="Raise for a while: night-shift").click()
     await page.get_by_role("dialog").get_by_label("By (USD)").fill("5")
     await page.get_by_role("dialog").get_by_label("Why").fill("release week")
     await page.get_by_role("dialog").get_by_role("button", name="Raise it").click()
-    await card.get_by_role("row").filter(has_text="$25.00").wait_for()
+    await card.get_by_role("row").filter(has_text="$17.50").wait_for()
+    await card.get_by_text("+$5.00 until").wait_for()
+    await card.get_by_role("button", name="Take back $5.00 of night-shift").click()
+    await card.get_by_role("row").filter(has_text="$12.50").wait_for()
     await card.get_by_role("button", name="Delete night-shift").click()
     await page.get_by_role("dialog").get_by_role("button", name="Delete it").click()
     await card.wait_for(state="detached")
@@ -63,5 +68,10 @@ async def test_a_budget_is_made_changed_raised_for_a_while_and_deleted(desk: Des
 async def test_a_budget_of_the_file_says_where_to_change_it(desk: Desk) -> None:
     await desk.sign_in()
     await desk.open("/budgets")
-    await desk.page.get_by_role("button", name="Edit team-monthly").click()
-    await desk.page.get_by_role("dialog").get_by_text("config.toml").wait_for()
+    card = desk.page.get_by_role("region", name="team-monthly", exact=True)
+    await card.get_by_text("in config.toml").wait_for()
+    assert await card.get_by_role("button").count() == 0
+    await card.get_by_role("link", name="What it refused").click()
+    await desk.page.get_by_role("heading", level=1, name="Logs").wait_for()
+    (asked,) = [path for path in desk.asked if path.startswith("/api/logs?")]
+    assert "budget=team-monthly" in asked and "since=2" in asked  # since its window began

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from playwright.async_api import Route
 
 from tests.dashboard.page import TOKEN, Desk
+from tests.dashboard.test_alerts import FIRED, Watching
 from tests.dashboard.test_logs import call
 from tests.support.gateway import GatewayUnderTest, Row
 
@@ -127,6 +129,42 @@ async def test_what_the_admin_is_told_of_a_key_is_text(desk: Desk, gateway: Gate
     await page.get_by_role("button", name="Edit told-hostile").click()
     assert await page.get_by_role("dialog").get_by_label("Owner").input_value() == SCRIPT + IMAGE
     await must_be_harmless(desk, "the form")
+
+
+async def test_what_was_said_is_text(desk: Desk, gateway: GatewayUnderTest, hostile: list[Row]) -> None:
+    page = desk.page
+    await desk.sign_in()
+    answered = next(row for row in hostile if row["outcome"] == "completed")
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    told = f"{desk.address}/api/logs/{answered['call_id']}/conversation"
+    for _ in range(100):  # it is stored some time after the call
+        if (await page.request.get(told, headers=headers)).ok:
+            break
+        await page.wait_for_timeout(50)
+    await desk.open(f"/logs/{answered['call_id']}")
+    await page.get_by_text("Show what was said").click()
+    await page.locator("pre").filter(has_text=SCRIPT).first.wait_for()
+    await must_be_harmless(desk, "a conversation")
+
+
+async def test_what_an_alert_says_is_text(desk: Desk) -> None:
+    page, watching = desk.page, Watching({"title": SCRIPT + IMAGE, "advice": IMAGE, "facts": [{"label": LINK, "value": HIDDEN}]})
+    await desk.sign_in()
+    await page.route("**/api/alerts**", watching.answer)
+    firing = {name: FIRED[name] for name in ("id", "rule", "severity", "fired_at")}
+    firing |= {"title": SCRIPT + IMAGE, "acknowledged": False}
+
+    async def fires(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(json={**await answer.json(), "firing": [firing]})
+
+    await page.route("**/api/usage/overview**", fires)
+    await desk.open("/")
+    await page.get_by_role("region", name="Needs attention").get_by_role("link", name=SCRIPT).click()
+    await page.get_by_role("heading", level=1, name="Alerts").wait_for()
+    await page.get_by_role("region", name="Firing").get_by_role("button", name=SCRIPT + IMAGE, exact=True).click()
+    await page.get_by_role("dialog").get_by_text(IMAGE).first.wait_for()
+    await must_be_harmless(desk, "an alert")
 
 
 async def test_the_policy_would_stop_what_got_through(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """The overview: what was spent, by whom, and what needs an eye."""
 
+import re
 from decimal import Decimal
 
 from gw.domain.money import PUSD_PER_USD
@@ -35,7 +36,7 @@ async def test_what_is_split_by_and_how_far_back_stands_in_the_address(desk: Des
     await page.get_by_role("region", name="Projects").get_by_text("project-ada").wait_for()
     await page.get_by_role("button", name="7 days").click()
     await page.wait_for_url("**by=project&days=7")
-    await page.get_by_text("in the 7 days before").first.wait_for()
+    await page.get_by_role("heading", name="Changed most against the 7 days before").wait_for()
     await page.reload()
     await page.get_by_role("region", name="Projects").get_by_text("project-ada").wait_for()
     assert await page.get_by_role("button", name="7 days").get_attribute("aria-pressed") == "true"
@@ -46,4 +47,25 @@ async def test_a_chart_can_be_read_without_seeing_it(desk: Desk) -> None:
     await desk.open("/")
     table = desk.page.get_by_role("table", name="Spent per day by team")
     assert "platform" in await table.inner_text()
-    assert await table.get_by_role("row").count() == 31  # its head, and 30 days
+    assert await table.get_by_role("row").count() == 8  # its head, and 7 days: before there was nothing
+
+
+async def test_what_was_spent_stands_against_the_budgets_and_beside_what_gw_adds(desk: Desk) -> None:
+    page = desk.page
+    await desk.sign_in()
+    await desk.open("/")
+    month = page.locator("dl", has=page.get_by_text("This month", exact=True))
+    assert "of $50.00" in await month.inner_text() and await month.get_by_role("meter").count() == 1
+    added = page.locator("dl", has=page.get_by_text("Added by gw", exact=True))
+    assert re.search(r"\d [µm]s", await added.inner_text())
+    answer = await (await page.request.get(f"{desk.address}/api/usage/overview?days=7")).json()
+    assert answer["added"]["calls"] >= 10 and answer["firing"] == []
+
+
+async def test_a_key_is_not_told_how_the_gateway_does(desk: Desk, keys: dict[str, str]) -> None:
+    await desk.sign_in(keys["ada"])
+    await desk.open("/")
+    answer = await (await desk.page.request.get(f"{desk.address}/api/usage/overview?days=7")).json()
+    assert (answer["added"], answer["firing"]) == (None, [])
+    assert {one["standing"]["account"] for one in answer["fullest"].values()} == {"platform"}
+    assert await desk.page.get_by_text("Added by gw").count() == 0

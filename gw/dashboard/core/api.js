@@ -58,6 +58,8 @@ export async function ask(method, path, more = {}) {
   throw new Problem({ ...body, status: response.status });
 }
 
+const IN_FORCE_MS = 1500; // what was changed is in force by then, and shows
+
 /** A view's data as it stands. @typedef {{path: string, data: any, problem: Problem | null, loading: boolean}} Asked */
 
 /** @param {string} path @param {Record<string, unknown>} [query] */
@@ -117,5 +119,6 @@ export function useData(path, everyMs = 0) {
       clearTimeout(timer);
     };
   }, [path, turn, everyMs]);
-  return { ...state, reload: () => setTurn((old) => old + 1) };
+  const again = () => setTurn((old) => old + 1);
+  return { ...state, reload: () => (again(), void setTimeout(again, IN_FORCE_MS)) };
 }

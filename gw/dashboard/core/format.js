@@ -14,6 +14,14 @@ export function usd(text) {
   return sign + grouped(...rounded(whole, fraction, Math.min(zeros + 2, 12)));
 }
 
+/** An amount that was drawn, so a float: in whole cents, or as many digits as tell it from zero; beside an axis, from the next by
+ * `step`. @param {number} value @param {number} [step] */
+export function drawnUsd(value, step = 0) {
+  if (!step) return usd(value.toFixed(value < 1 ? 9 : 2));
+  const places = step >= 1 ? 0 : Math.max(2, Math.ceil(-Math.log10(step) - 1e-9));
+  return `$${value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places })}`;
+}
+
 /** Rounded half up, on digits. @param {string} whole @param {string} fraction @param {number} places @returns {[string, string]} */
 function rounded(whole, fraction, places) {
   const digits = BigInt(whole + fraction.slice(0, places).padEnd(places, "0")) + (fraction.charCodeAt(places) >= 53 ? 1n : 0n);
@@ -35,9 +43,10 @@ export const count = (value) => (value === null || value === undefined ? "–" :
 /** 1234567 -> "1.2M". @param {number | null | undefined} value */
 export const short = (value) => (value === null || value === undefined ? "–" : SHORT.format(value));
 
-/** 0.1234 -> "12.3 %". @param {number | null | undefined} share */
+/** 0.1234 -> "12.3 %"; in whole ones, what is not nothing is not called so. @param {number | null | undefined} share */
 export function percent(share, places = 1) {
-  return share === null || share === undefined || Number.isNaN(share) ? "–" : `${(share * 100).toFixed(places)} %`;
+  if (share === null || share === undefined || Number.isNaN(share)) return "–";
+  return places === 0 && share > 0 && share < 0.005 ? "< 1 %" : `${(share * 100).toFixed(places)} %`;
 }
 
 /** Against before: "+12.3 %", "new" where there was nothing. @param {number} now @param {number} before */

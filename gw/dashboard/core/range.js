@@ -16,20 +16,21 @@ const HOUR_MS = 3_600_000;
 /** Those that go back from now; the others begin with the day or the month. @type {Record<string, number>} */
 const BACK_MS = { "1h": HOUR_MS, "24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS, "30d": 720 * HOUR_MS, "90d": 2160 * HOUR_MS };
 
-/** @returns {{name: string, label: string, from: string, to: string}} moments in ISO, `to` "" for now; whole minutes, so that
- * the same question is asked in the same words. */
+/** @returns {{name: string, label: string, from: string, to: string, since: string}} moments in ISO, `to` "" for now. `since` is
+ * `from` in words that stay the same while the clock goes on ("7d"), for the API: a view asks once, not once a minute. */
 export function range() {
   const from = param("from");
-  if (is(from)) return { name: "custom", label: "Chosen range", from, to: is(param("to")) ? param("to") : "" };
+  if (is(from)) return { name: "custom", label: "Chosen range", from, since: from, to: is(param("to")) ? param("to") : "" };
   const name = Object.hasOwn(PRESETS, param("range")) ? param("range") : DEFAULT;
-  return { name, label: PRESETS[name], from: new Date(start(name)).toISOString(), to: "" };
+  const start = new Date(startOf(name)).toISOString();
+  return { name, label: PRESETS[name], from: start, since: name in BACK_MS ? name : start, to: "" };
 }
 
 /** Whether it is a moment: the address bar may hold anything. @param {string} text */
 const is = (text) => !Number.isNaN(Date.parse(text));
 
 /** @param {string} name */
-function start(name) {
+function startOf(name) {
   const now = new Date();
   if (name === "today") return new Date(now.getFullYear(), now.getMonth(), now.getDate()).getTime();
   if (name === "month") return new Date(now.getFullYear(), now.getMonth(), 1).getTime();

@@ -21,7 +21,7 @@ function stacked(lists) {
 }
 
 /**
- * @param {{times: number[], series: Series[], format: (value: number) => string, label: string, kind?: "area" | "line" | "bars",
+ * @param {{times: number[], series: Series[], format: (value: number, step?: number) => string, label: string, kind?: "area" | "line" | "bars",
  *   height?: number, hourly?: boolean, onPick?: (fromS: number, toS: number) => void}} props
  * `times` in seconds, rising. "area" and "bars" are stacked. `onPick`: a range was dragged over.
  */
@@ -68,7 +68,7 @@ function data(times, series, kind) {
 
 /**
  * @param {typeof import("../vendor/uplot.js").default} Plot
- * @param {{series: Series[], kind: string, height: number, hourly: boolean, format: (value: number) => string, width: number,
+ * @param {{series: Series[], kind: string, height: number, hourly: boolean, format: (value: number, step?: number) => string, width: number,
  *   setAt: (at: number) => void, onPick?: (fromS: number, toS: number) => void}} how
  */
 function options(Plot, { series, kind, height, hourly, format, width, setAt, onPick }) {
@@ -86,7 +86,7 @@ function options(Plot, { series, kind, height, hourly, format, width, setAt, onP
     scales: { x: { time: true, range: kind === "bars" ? (/** @type {Plot} */ self, /** @type {number} */ low, /** @type {number} */ high) => roomy(self, low, high) : undefined }, y: { range: (/** @type {Plot} */ _, /** @type {number} */ low, /** @type {number} */ high) => [Math.min(0, low || 0), (high || 1) * 1.06] } },
     axes: [
       { ...axis, size: 30, grid: { show: false }, space: 70, incrs: hourly ? undefined : DAYS_S, values: (/** @type {Plot} */ _, /** @type {number[]} */ splits) => splits.map((one) => tick(one, hourly, splits[1] - splits[0] < 60)) },
-      { ...axis, size: 62, values: (/** @type {Plot} */ _, /** @type {number[]} */ splits) => splits.map((one) => format(one)) },
+      { ...axis, size: 62, values: (/** @type {Plot} */ _, /** @type {number[]} */ splits) => splits.map((one) => format(one, splits[1] - splits[0])) },
     ],
     series: [
       {},

@@ -77,6 +77,14 @@ function changes(shape, values, before) {
   return found;
 }
 
+const OWN = ["name", "source", "version", "problem", "created_at", "updated_at", "public_id", "revoked_at", "overlap_until"]; // the API's to say
+
+/** The body of a PATCH that puts back what was changed. @param {any} before @param {any} made */
+export function backTo(before, made) {
+  const other = Object.keys(made).filter((name) => !OWN.includes(name) && JSON.stringify(made[name]) !== JSON.stringify(before[name]));
+  return Object.fromEntries(other.map((name) => [name, before[name]]));
+}
+
 /** @param {{name: string, of: any, before: any, values: Record<string, string>, wrong: string, list?: string[], required: boolean,
  *   focus: boolean, set: (value: string) => void}} props */
 function OneField({ name, of, before, values, wrong, list, required, focus, set }) {

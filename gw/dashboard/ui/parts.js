@@ -10,10 +10,10 @@ export function Card({ title, flush, side, children, label }) {
   </section>`;
 }
 
-/** @param {{label: any, figure: any, note?: any, title?: string, kind?: string}} props */
-export function Stat({ label, figure, note, title, kind = "" }) {
+/** @param {{label: any, figure: any, note?: any, title?: string, kind?: string, children?: any}} props */
+export function Stat({ label, figure, note, title, kind = "", children }) {
   return html`<dl class="card stat"><dt>${label}</dt><dd class=${`figure ${kind}`} title=${title}>${figure}</dd>
-    ${note !== undefined && html`<dd class="note">${note}</dd>`}</dl>`;
+    ${note !== undefined && html`<dd class="note">${note}</dd>`}${children}</dl>`;
 }
 
 /** Money, exact on hover. @param {{of: string | null | undefined}} props */
@@ -51,10 +51,11 @@ const OUTCOMES = {
 export const Outcome = ({ of, error }) =>
   html`<${Badge} kind=${KINDS[of] || ""} title=${error ? `${OUTCOMES[of] || of}: ${error}` : undefined}>${error ? error.replace(/^upstream_/, "").replaceAll("_", " ") : OUTCOMES[of] || of}</${Badge}>`;
 
-/** How far something is used up; `held` is set aside beyond it. @param {{share: number, held?: number, label: string}} props */
-export function Meter({ share, held = 0, label }) {
+/** How far something is used up; `held` is set aside beyond it; `part`: it is a part of a whole, and may well be all of it.
+ * @param {{share: number, held?: number, label: string, part?: boolean}} props */
+export function Meter({ share, held = 0, label, part = false }) {
   const used = Math.min(Math.max(share, 0), 1);
-  const kind = share >= 1 ? "bad" : share >= 0.8 ? "warn" : "";
+  const kind = part ? "" : share >= 1 ? "bad" : share >= 0.8 ? "warn" : "";
   return html`<div class=${`meter ${kind}`} role="meter" aria-label=${label} aria-valuemin="0" aria-valuemax="100"
     aria-valuenow=${Math.round(used * 100)}>
     ${held > 0 && html`<i class="held" style=${{ width: `${Math.min(used + held, 1) * 100}%` }}></i>`}
@@ -85,5 +86,5 @@ export function Copy({ text, label = "Copy" }) {
 
 /** Who a part of a total is, with its bar. @param {{label: any, figure: any, share: number, name: string}} props */
 export function Bar({ label, figure, share, name }) {
-  return html`<div class="bar"><span class="clip">${label}</span><span>${figure}</span><${Meter} share=${Math.min(share, 0.79999)} label=${name} /></div>`;
+  return html`<div class="bar"><span>${label}</span><span>${figure}</span><${Meter} share=${share} part label=${name} /></div>`;
 }

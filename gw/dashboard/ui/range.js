@@ -1,17 +1,18 @@
 // The chooser of the time range.
 import { html, useState } from "../core/html.js";
-import { ZONE, local } from "../core/format.js";
+import { ZONE, local, when } from "../core/format.js";
 import { PRESETS, choose, chooseBetween, range } from "../core/range.js";
 import { Dialog } from "./dialog.js";
 import { Field } from "./form.js";
 
 export function RangePicker() {
-  const { name } = range();
+  const { name, from, to } = range();
   const [open, setOpen] = useState(false);
-  const turn = (/** @type {{currentTarget: HTMLSelectElement}} */ event) => (event.currentTarget.value === "custom" ? setOpen(true) : choose(event.currentTarget.value));
+  const turn = (/** @type {{currentTarget: HTMLSelectElement}} */ event) => (event.currentTarget.value === "other" ? setOpen(true) : choose(event.currentTarget.value));
   return html`<select class="input" style=${{ width: "auto" }} aria-label="Time range" value=${name} onChange=${turn}>
       ${Object.entries(PRESETS).map(([key, title]) => html`<option key=${key} value=${key}>${title}</option>`)}
-      <option value="custom">Chosen range…</option>
+      ${name === "custom" && html`<option value="custom">${when(from)} – ${to ? when(to) : "now"}</option>`}
+      <option value="other">${name === "custom" ? "Another range…" : "Chosen range…"}</option>
     </select>
     ${open && html`<${Between} onClose=${() => setOpen(false)} />`}`;
 }

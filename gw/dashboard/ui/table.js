@@ -4,7 +4,7 @@ import { address, go, Link, ROOT } from "../core/router.js";
 
 /**
  * @typedef {{name: string, title: any, number?: boolean, sort?: string, hint?: string, class?: string, cell: (row: any) => any}} Column
- * `sort`: what the API calls the order; without it there is none.
+ * `sort`: what the API calls the order; without it there is none. `class` roomy: not on a phone, where figures come first.
  * @param {{columns: Column[], rows: any[], label: string, rowKey?: (row: any) => string, to?: (row: any) => string | undefined, onOpen?: (row: any) => void,
  *   sort?: string, onSort?: (sort: string) => void, foot?: any}} props
  */
@@ -21,7 +21,7 @@ export function Table({ columns, rows, label, rowKey, to, onOpen, sort = "", onS
 
 /** @param {{column: Column, sort: string, onSort?: (sort: string) => void}} props */
 function Head({ column, sort, onSort }) {
-  const kind = column.number ? "number" : "";
+  const kind = `${column.number ? "number" : ""} ${/\broomy\b/.test(column.class || "") ? "roomy" : ""}`;
   if (!column.sort || !onSort) return html`<th class=${kind} scope="col" title=${column.hint}>${column.title}</th>`;
   const falling = sort === `-${column.sort}`;
   const rising = sort === column.sort;

@@ -5,12 +5,13 @@ import { param, setParams } from "../core/router.js";
 import { percent, plural, usd } from "../core/format.js";
 import { Confirm, toast } from "../ui/dialog.js";
 import { Icon } from "../ui/icons.js";
-import { ItemForm } from "../ui/itemform.js";
+import { ItemForm, backTo } from "../ui/itemform.js";
 import { NewSecret } from "../ui/secret.js";
 import { Badge, Card, Meter, Usd, When } from "../ui/parts.js";
 import { Head } from "../ui/shell.js";
 import { Await, Empty } from "../ui/states.js";
 import { Table } from "../ui/table.js";
+import { NewBudget, Raise, send } from "./budget_forms.js";
 
 const SCHEMA = { customer: "CustomerNew", team: "TeamNew", key: "KeyNew" };
 const FIRST = { customer: ["name"], team: ["name", "customer"], key: ["name", "team", "owner", "expires"] };
@@ -54,11 +55,11 @@ function Tree({ accounts, onDo }) {
   const gone = accounts.filter((one) => !one.active).length;
   const columns = [
     { name: "name", title: "Account", cell: (one) => html`<${Name} of=${one} />` },
-    { name: "owner", title: "Owner", class: "clip", cell: (one) => one.owner || html`<span class="quiet">–</span>` },
-    { name: "budget", title: "Its tightest budget", cell: (one) => html`<${Tightest} of=${one} />` },
+    { name: "owner", title: "Owner", class: "clip roomy", cell: (one) => one.owner || html`<span class="quiet">–</span>` },
+    { name: "budget", title: "Budget", hint: "Its tightest", class: "roomy", cell: (one) => html`<${Tightest} of=${one} />` },
     { name: "spent", title: "Spent", number: true, cell: (one) => (one.budget ? html`<${Usd} of=${one.budget.spent_usd} /> <span class="quiet">of ${usd(one.budget.limit_usd)}</span>` : html`<span class="quiet">no budget</span>`) },
     { name: "until", title: "Starts anew", cell: (one) => (one.budget ? html`<${When} of=${one.budget.resets_at} relative />` : "") },
-    { name: "do", title: html`<span class="unseen">Actions</span>`, number: true, cell: (one) => html`<${Actions} of=${one} onDo=${onDo} />` },
+    { name: "do", title: html`<span class="unseen">Actions</span>`, number: true, class: "acts", cell: (one) => html`<${Actions} of=${one} onDo=${onDo} />` },
   ];
   const side = html`<div class="row"><input class="input" style=${{ width: "220px" }} type="search" placeholder="Name or owner" aria-label="Find accounts" value=${q}
       onInput=${(event) => setParams({ q: event.currentTarget.value }, { replace: true })} />
@@ -69,7 +70,7 @@ function Tree({ accounts, onDo }) {
 }
 
 function Name({ of }) {
-  const icon = { customer: "company", team: "accounts", key: "key" }[of.kind];
+  const icon = { customer: "company", team: "team", key: "key" }[of.kind];
   return html`<div class="row" style=${{ paddingLeft: `${of.depth * 22}px`, flexWrap: "nowrap" }}>
     <span class="quiet" title=${of.kind}><${Icon} name=${icon} /></span><span class=${of.kind === "key" ? "" : "strong"} title=${of.name}>${of.name}</span>
     ${of.source === "config" && html`<${Badge} title="Defined in config.toml, and changed only there">config</${Badge}>`}
@@ -82,15 +83,17 @@ function Name({ of }) {
 function Tightest({ of }) {
   if (!of.budget) return "";
   const label = `${of.budget.id}: ${percent(of.budget.share, 0)} used`;
-  return html`<div style=${{ minWidth: "120px" }} title=${label}><${Meter} share=${of.budget.share} label=${label} /></div>`;
+  return html`<div style=${{ minWidth: "80px" }} title=${label}><${Meter} share=${of.budget.share} label=${label} /></div>`;
 }
 
+const SAYS = { budget: "A new budget for", raise: "Raise for a while the budget of" };
+
 function Actions({ of, onDo }) {
-  if (of.source === "config") return html`<span class="quiet small">in config.toml</span>`;
   if (!of.active && of.revoked_at) return "";
-  const button = (what, text, kind = "") => html`<button class=${`button bare ${kind}`} onClick=${() => onDo(what, of)} aria-label=${`${text} ${of.name}`}>${text}</button>`;
-  return html`<div class="row" style=${{ justifyContent: "flex-end", flexWrap: "nowrap" }}>
-    ${of.kind === "key" && button("rotate", "Rotate")}${button("edit", "Edit")}${of.kind === "key" ? button("revoke", "Revoke", "danger") : button("delete", "Delete", "danger")}
+  const button = (what, text, kind = "") => html`<button class=${`button bare ${kind}`} onClick=${() => onDo(what, of)} aria-label=${`${SAYS[what] || text} ${of.name}`} title=${SAYS[what] && `${SAYS[what]} ${of.name}`}>${text}</button>`;
+  return html`<div class="row" style=${{ justifyContent: "flex-end", flexWrap: "nowrap", gap: 0 }}>
+    ${of.budget && of.budget.source !== "config" && button("raise", html`<${Icon} name="up" />`)}${button("budget", html`<${Icon} name="budgets" />`)}
+    ${of.source !== "config" && html`${of.kind === "key" && button("rotate", "Rotate")}${button("edit", "Edit")}${of.kind === "key" ? button("revoke", "Revoke", "danger") : button("delete", "Delete", "danger")}`}
   </div>`;
 }
 
@@ -98,6 +101,8 @@ function Doing({ of: { what, kind, of }, accounts, done, close }) {
   const lists = { team: names(accounts, "team"), customer: names(accounts, "customer") };
   const path = `/api/${PLURAL[kind]}`;
   const [secret, setSecret] = useState(null);
+  if (what === "budget") return html`<${NewBudget} scope=${{ kind, name: of.name }} done=${done} close=${close} />`;
+  if (what === "raise") return html`<${Raise} id=${of.budget.id} done=${done} close=${close} />`;
   if (secret) return html`<${NewSecret} name=${secret.name} secret=${secret.key} onClose=${() => done()} />`;
   if (what === "new") {
     const made = (item) => (item.key ? setSecret(item) : done(`${item.name} is there.`));
@@ -114,20 +119,13 @@ function Edit({ kind, path, lists, done, close }) {
   const now = useData(path);
   if (!now.data) return null;
   const before = now.data;
-  const undo = (made) => () => revert(path, before, made).then(() => done("Undone."), (problem) => toast(problem.message, { kind: "bad" }));
+  const undo = (made) => () => send("PATCH", path, backTo(before, made), () => done("Undone."));
   const saved = (made) => {
     done();
     toast(`${made.name} is changed.`, { undo: undo(made) });
   };
   return html`<${ItemForm} title=${`Edit ${before.name}`} does="Save" schema=${SCHEMA[kind].replace("New", "Patch")} first=${FIRST[kind].slice(1)} method="PATCH" path=${path} etag="*" before=${before} lists=${lists} onDone=${saved} onClose=${close} />`;
 }
-
-/** Puts back what was changed. */
-function revert(path, before, made) {
-  const body = Object.fromEntries(Object.keys(made).filter((name) => WRITTEN(name) && JSON.stringify(made[name]) !== JSON.stringify(before[name])).map((name) => [name, before[name]]));
-  return ask("PATCH", path, { body, etag: "*" });
-}
-const WRITTEN = (name) => !["name", "source", "version", "problem", "created_at", "updated_at", "public_id", "revoked_at", "overlap_until"].includes(name);
 
 const ASKS = {
   revoke: { title: "Revoke this key?", does: "Revoke it", method: "POST", end: "/revoke", text: "At once and for good: every call that shows it is refused. To replace its secret without a break, rotate it instead." },

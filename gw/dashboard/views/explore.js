@@ -3,7 +3,7 @@ import { html } from "../core/html.js";
 import { filtered, literal, search, useData } from "../core/api.js";
 import { Link, go, param, place, setParams } from "../core/router.js";
 import { session } from "../core/session.js";
-import { ZONE, change, count, duration, percent, plural, short, usd } from "../core/format.js";
+import { ZONE, change, count, drawnUsd, duration, percent, plural, short, usd } from "../core/format.js";
 import { bucketOf, chooseBetween, range } from "../core/range.js";
 import { Chart } from "../ui/chart.js";
 import { Icon } from "../ui/icons.js";
@@ -40,17 +40,17 @@ export function said(name, value) {
 }
 
 function asked() {
-  const { from, to } = range();
+  const { from, to, since } = range();
   const measure = Object.hasOwn(MEASURES, param("measure")) ? param("measure") : "billed_usd";
   const groups = (param("group") || (session.value?.role === "key" ? "model" : "team")).split(",").filter((one) => Object.hasOwn(DIMENSIONS, one));
   const filters = Object.fromEntries(Object.keys(DIMENSIONS).filter((name) => place.value.query.has(name)).map((name) => [name, place.value.query.get(name) || ""]));
   const bucket = BUCKETS.some(([name]) => name && name === param("bucket")) ? param("bucket") : bucketOf(from, to);
-  return { from, to, measure, groups: groups.length ? groups.slice(0, 2) : ["model"], filters, bucket, compare: param("compare") === "1" };
+  return { since, to, measure, groups: groups.length ? groups.slice(0, 2) : ["model"], filters, bucket, compare: param("compare") === "1" };
 }
 
 export default function Explore() {
   const ask = asked();
-  const shared = { from: ask.from, to: ask.to, tz: ZONE, group_by: ask.groups, order: `-${ask.measure}`, top: TOP, compare: ask.compare ? "previous" : "", limit: LINES_MAX };
+  const shared = { from: ask.since, to: ask.to, tz: ZONE, group_by: ask.groups, order: `-${ask.measure}`, top: TOP, compare: ask.compare ? "previous" : "", limit: LINES_MAX };
   const measures = [...new Set([ask.measure, ...SHOWN])];
   const query = { ...shared, measures, bucket: ask.bucket };
   const path = `/api/usage${search(query)}${filtered(ask.filters)}`;
@@ -116,7 +116,7 @@ function Found({ of, ask }) {
   });
   const sums = SUMS.includes(MEASURES[ask.measure][1]);
   const kind = MEASURES[ask.measure][1];
-  const format = (value) => (kind === "usd" ? usd(value.toFixed(value < 10 ? 2 : 0)) : kind === "share" ? percent(value, 0) : kind === "ms" ? duration(value * 1000) : short(value));
+  const format = (value, step) => (kind === "usd" ? drawnUsd(value, step) : kind === "share" ? percent(value, 0) : kind === "ms" ? duration(value * 1000) : short(value));
   const total = of.totals.values[ask.measure];
   return html`${of.next_cursor && html`<div class="notice warn" role="status">Only the first ${count(LINES_MAX)} lines are here: choose longer buckets of time, or less time. The CSV has all of them.</div>`}
     <${Card} title=${html`${MEASURES[ask.measure][0]} <span class="quiet">${said(ask.measure, total)} in all</span>`} label=${MEASURES[ask.measure][0]}>

@@ -14,7 +14,7 @@ import { Head } from "../ui/shell.js";
 import { Await, Empty } from "../ui/states.js";
 import { Table } from "../ui/table.js";
 
-export const FILTERS = ["team", "key", "customer", "model", "project", "upstream", "route", "dialect", "kind", "context_window", "outcome", "status", "error", "session_id", "agent_id", "device", "service_tier", "speed", "inference_geo"];
+export const FILTERS = ["team", "key", "customer", "model", "project", "upstream", "route", "dialect", "budget", "shadowed", "kind", "context_window", "outcome", "status", "error", "session_id", "agent_id", "device", "service_tier", "speed", "inference_geo"];
 const OUTCOMES = ["completed", "refused", "upstream_error", "client_gone", "timed_out", "stopped", "gw_error"];
 const ATLEAST = { "billed_usd.gte": "cost at least", "duration_ms.gte": "ms at least", "output_tokens.gte": "output at least", "failed_attempts.gte": "failed attempts at least" };
 const SOUGHT = ["q", "content"]; // in names and ids; in what was said
@@ -35,8 +35,8 @@ export default function Logs() {
   const filters = wanted();
   if (live) delete filters.content; // what was said is indexed some time after the call
   const turn = html`<button class=${`button ${live ? "first" : ""}`} aria-pressed=${live ? "true" : "false"} onClick=${() => setParams({ live: live ? "" : "1", content: "" })} title="Calls as they end"><${Icon} name=${live ? "pause" : "play"} />Live</button>`;
-  const { from, to } = range();
-  const csv = `/api/logs.csv${search({ since: from, until: to })}${filtered(filters)}`;
+  const { since, to } = range();
+  const csv = `/api/logs.csv${search({ since, until: to })}${filtered(filters)}`;
   return html`<${Head} title="Logs" sub="Every call, with what it cost and why.">${!live && html`<${RangePicker} />`}${turn}<a class="button" href=${csv} download="calls.csv"><${Icon} name="export" />CSV</a></${Head}>
     <${Filters} filters=${filters} live=${live} />
     ${live ? html`<${Live} key=${JSON.stringify(filters)} filters=${filters} />` : html`<${Pages} key=${JSON.stringify(filters)} filters=${filters} />`}`;
@@ -82,30 +82,39 @@ const by = (name, value, said = value) => html`<button class="link clip" style=$
 export const COLUMNS = [
   { name: "ended_at", title: "Ended", sort: "ended_at", cell: (one) => html`<${When} of=${one.ended_at} />` },
   { name: "cost", title: "Cost", number: true, sort: "billed_usd", cell: (one) => (one.unpriced ? html`<${Badge} kind="warn">no price</${Badge}>` : html`<${Usd} of=${one.billed_usd} />`) },
-  { name: "outcome", title: "Outcome", cell: (one) => html`<span class="row" style=${{ flexWrap: "nowrap" }}><${Outcome} of=${one.outcome} error=${one.error} />${one.failed_attempts > 0 && html`<${Badge} title=${`${plural(one.failed_attempts, "attempt")} failed before the last`}>+${one.failed_attempts}</${Badge}>`}</span>` },
+  { name: "outcome", title: "Outcome", cell: (one) => html`<span class="row" style=${{ flexWrap: "nowrap" }}><${Outcome} of=${one.outcome} error=${one.error} />${one.failed_attempts > 0 && html`<${Badge} kind="warn" title=${`${plural(one.failed_attempts, "attempt")} failed before the last`}>+${one.failed_attempts}</${Badge}>`}</span>` },
   { name: "key", title: "Key", class: "clip", cell: (one) => (one.key ? by("key", one.key) : html`<span class="quiet" title="The client's own credential">own</span>`) },
   { name: "team", title: "Team", class: "clip", cell: (one) => one.team && by("team", one.team) },
   { name: "model", title: "Model", cell: (one) => html`<span class="row" style=${{ flexWrap: "nowrap" }}>${by("model", one.model, undated(one.model))}${one.agent_id && html`<${Badge} title=${`Subagent ${one.agent_id}`}>sub</${Badge}>`}</span>` },
+  { name: "upstream", title: "Upstream", class: "clip", cell: (one) => one.upstream && by("upstream", one.upstream) },
   { name: "project", title: "Project", class: "clip", cell: (one) => one.project && by("project", one.project) },
   { name: "prompt", title: "Prompt", number: true, hint: "Input, read from and written to the cache", cell: (one) => html`<span title=${`${count(one.cache_read_tokens)} from the cache`}>${short(one.input_tokens + one.cache_read_tokens + one.cache_write_5m_tokens + one.cache_write_1h_tokens)}</span>` },
   { name: "output", title: "Output", number: true, sort: "output_tokens", cell: (one) => short(one.output_tokens) },
   { name: "took", title: "Took", number: true, sort: "duration_ms", cell: (one) => html`<span title=${one.ttft_ms ? `First token after ${ms(one.ttft_ms)}` : "No token came"}>${ms(one.duration_ms)}</span>` },
 ];
 /** Who signed in with a key sees nothing but its own. */
-const shown = () => (session.value?.role === "key" ? COLUMNS.filter((one) => one.name !== "key" && one.name !== "team") : COLUMNS);
+const HIDDEN = () => (session.value?.role === "key" ? ["key", "team"] : []);
+
+/** Where all went the same way, no column says so. @param {any[]} rows */
+function shown(rows) {
+  const one = new Set(rows.map((row) => row.upstream).filter(Boolean)).size < 2;
+  const hidden = one ? ["upstream", ...HIDDEN()] : HIDDEN();
+  return COLUMNS.filter((column) => !hidden.includes(column.name));
+}
+
 const to = (one) => `/logs/${one.call_id}`;
 
 function Pages({ filters }) {
-  const { from, to: until } = range();
+  const { since, to: until } = range();
   const sort = param("sort") || "-ended_at";
-  const path = `/api/logs${search({ since: from, until, sort, limit: PAGE })}${filtered(filters)}`;
+  const path = `/api/logs${search({ since, until, sort, limit: PAGE })}${filtered(filters)}`;
   const first = useData(path);
   const more = useMore(first.data, path);
   return html`<${Await} of=${first} lines=${12}>${(page) => {
     const rows = [...page.items, ...more.items];
     if (!rows.length) return html`<${Card}><${Empty} title="No call fits">Choose a longer range, or take a filter away.</${Empty}></${Card}>`;
     const title = page.count_is === "exact" ? plural(page.count, "call") : `${count(page.count)}+ calls`;
-    return html`<${Card} title=${title} flush><${Table} label="Calls" columns=${shown()} rows=${rows} rowKey=${(one) => one.call_id} to=${to} sort=${sort} onSort=${(value) => setParams({ sort: value === "-ended_at" ? "" : value })} />
+    return html`<${Card} title=${title} flush><${Table} label="Calls" columns=${shown(rows)} rows=${rows} rowKey=${(one) => one.call_id} to=${to} sort=${sort} onSort=${(value) => setParams({ sort: value === "-ended_at" ? "" : value })} />
       <${More} of=${more} end="That is all." /></${Card}>`;
   }}</${Await}>`;
 }
@@ -135,5 +144,5 @@ function Live({ filters }) {
   const title = html`<span class="row"><i class=${`dot ${open ? "good" : "warn"}`}></i>${open ? "Live" : "Connecting…"}${lost > 0 && html`<${Badge} kind="warn" title="They are in the log; this page was too slow for them">${plural(lost, "call")} passed over</${Badge}>`}</span>`;
   const side = html`<button class="button" onClick=${() => setHeld(!held)}><${Icon} name=${held ? "play" : "pause"} />${held ? "Go on" : "Hold still"}</button>`;
   return html`<${Card} title=${title} side=${side} label="Live calls" flush>
-    ${rows.length ? html`<${Table} label="Calls as they end" columns=${shown()} rows=${rows} rowKey=${(one) => one.call_id} to=${to} />` : html`<${Empty} title="Waiting for the next call">Calls stand here as they end.</${Empty}>`}</${Card}>`;
+    ${rows.length ? html`<${Table} label="Calls as they end" columns=${shown(rows)} rows=${rows} rowKey=${(one) => one.call_id} to=${to} />` : html`<${Empty} title="Waiting for the next call">Calls stand here as they end.</${Empty}>`}</${Card}>`;
 }

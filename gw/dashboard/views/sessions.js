@@ -34,8 +34,8 @@ export default function Sessions() {
 }
 
 function Pages({ sort }) {
-  const { from, to } = range();
-  const path = `/api/sessions${search({ since: from, until: to, sort, limit: PAGE })}`;
+  const { since, to } = range();
+  const path = `/api/sessions${search({ since, until: to, sort, limit: PAGE })}`;
   const first = useData(path);
   const more = useMore(first.data, path);
   const columns = session.value?.role === "key" ? COLUMNS.filter((one) => one.name !== "key" && one.name !== "team") : COLUMNS;

@@ -17,8 +17,8 @@ const SPOKEN = { anthropic: "Anthropic", chat: "Chat Completions", responses: "R
 const HEALTH = { good: ["good", "works"], troubled: ["warn", "some calls fail"], failing: ["bad", "fails"], idle: ["", "no calls now"] };
 
 export default function Upstreams() {
-  const { from, to } = range();
-  const data = useData(`/api/upstreams${search({ from, to, tz: ZONE })}`, 10_000);
+  const { since, to } = range();
+  const data = useData(`/api/upstreams${search({ from: since, to, tz: ZONE })}`, 10_000);
   return html`<${Head} title="Upstreams" sub="How the providers' endpoints do, and what each model costs there."><${RangePicker} /></${Head}>
     <${Await} of=${data} lines=${12}>${(found) => html`<${Page} of=${found} />`}</${Await}>`;
 }
@@ -36,10 +36,17 @@ function Page({ of }) {
     ${fix && html`<${Fix} model=${fix} onClose=${() => setFix("")} />`}`;
 }
 
+/** What its calls say; and where attempts failed here and went elsewhere, that: an upstream that is left has no calls. */
+function healthOf(of) {
+  const { health } = of.lately;
+  if (!of.failed_over || !["good", "idle"].includes(health)) return HEALTH[health];
+  return health === "idle" ? ["bad", "calls go elsewhere"] : ["warn", "some calls go elsewhere"];
+}
+
 const ms = (value) => (value === null ? "–" : duration(value * 1000));
 
 function Upstream({ of, within }) {
-  const [kind, says] = HEALTH[of.lately.health];
+  const [kind, says] = healthOf(of);
   const minutes = Math.round(of.lately.seconds / 60);
   const title = html`<span class="row">${of.name} <${Badge} kind=${of.configured ? kind : ""} title=${`In the last ${minutes} minutes: ${plural(of.lately.values.calls, "call")}, ${of.lately.values.errors} failed`}>${of.configured ? says : "not configured any more"}</${Badge}></span>`;
   const side = html`<${Link} class="small" to="/logs" query=${{ upstream: literal(of.name) }}>Its calls</${Link}>`;
@@ -47,17 +54,22 @@ function Upstream({ of, within }) {
   return html`<${Card} title=${title} side=${side} label=${of.name}>
     <p class="small quiet" style=${{ marginBottom: "12px" }}>${of.configured ? html`${of.provider} at ${of.host}${of.region && `, ${of.region}`}${of.models.join() !== "*" && html` · ${of.models.join(", ")}`} · speaks ${of.dialects.map((one) => SPOKEN[one] || one).join(", ")}` : "It is in the ledger, but not in config.toml."}</p>
     <${Credentials} of=${of} />
-    <div class="grid stats" style=${{ gridTemplateColumns: "repeat(auto-fit, minmax(118px, 1fr))" }}>
+    ${values.calls + of.failed_over + of.tried_again === 0 ? html`<p class="small quiet">No calls in this time.</p>` : html`<div class="grid stats" style=${{ gridTemplateColumns: "repeat(auto-fit, minmax(118px, 1fr))" }}>
       <${Figure} label="Calls" value=${short(values.calls)} title=${count(values.calls)} now=${`${count(lately.values.calls)} in ${minutes} min`} />
-      <${Figure} label="Failed" value=${percent(values.error_rate, 2)} title=${`${count(values.errors)} of ${count(values.calls)}`} kind=${values.error_rate > 0.02 ? "bad" : ""} now=${lately.values.calls ? `${percent(lately.values.error_rate)} now` : "–"} />
+      <${Figure} label="Failed" value=${percent(values.error_rate, 2)} title=${`${count(values.errors)} of ${count(values.calls)}`} kind=${values.error_rate > 0.02 ? "bad" : ""} now=${now(percent(lately.values.error_rate))} />
       <${Figure} label="Went elsewhere" value=${count(of.failed_over)} title="Attempts that failed here and were made at another upstream" kind=${of.failed_over ? "warn" : ""} now=${of.tried_again ? `${count(of.tried_again)} again here, last hour` : "in the last hour"} />
-      <${Figure} label="First token" value=${ms(values.first_token_ms)} title="Mean, of calls that completed" now=${`${ms(lately.values.first_token_ms)} now`} />
-      <${Figure} label="To the end" value=${ms(values.latency_ms)} title="Mean, of calls that completed" now=${`${ms(lately.values.latency_ms)} now`} />
+      <${Figure} label="First token" value=${ms(values.first_token_ms)} title="Mean, of calls that completed" now=${now(ms(lately.values.first_token_ms))} />
+      <${Figure} label="To the end" value=${ms(values.latency_ms)} title="Mean, of calls that completed" now=${now(ms(lately.values.latency_ms))} />
       <${Figure} label="Cost" value=${html`<${Usd} of=${values.billed_usd} />`} now=${html`<${Usd} of=${lately.values.billed_usd} /> in ${minutes} min`} />
-    </div>
+    </div>`}
     <${Strip} of=${of} within=${within} />
   </${Card}>`;
 }
+
+const LEFT_ALONE = {
+  calls: "Calls failed here, or were asked to wait: other places are tried first",
+  probes: "It does not answer its probes: other places are tried first until it does",
+};
 
 /** What is known of each without asking for it; never the secret. */
 function Credentials({ of }) {
@@ -65,9 +77,11 @@ function Credentials({ of }) {
   return html`<p class="small row" style=${{ margin: "-6px 0 12px" }}><span class="quiet">${of.credentials.length > 1 ? "Credentials" : "Credential"}</span>
     ${of.credentials.map((one) => {
       const [kind, says] = one.there === null ? ["", "The cloud gives it when it is asked for: gw check --reach asks"] : one.there ? ["good", "It is there"] : ["bad", "It is missing: virtual keys cannot use it"];
-      return html`<${Badge} key=${one.name} kind=${kind} title=${`${says}${of.credentials.length > 1 ? `; weight ${one.weight}` : ""}`}>${one.name && `${one.name}: `}${one.source}${one.there === false ? ", missing" : ""}</${Badge}>`;
+      return html`<${Badge} key=${one.name} kind=${kind} title=${`${says}${of.credentials.length > 1 ? `; weight ${one.weight}` : ""}`}>${one.name && `${one.name}: `}${one.source}${one.there === false ? ", missing" : ""}</${Badge}>${one.left_alone && html`<${Badge} kind="bad" title=${LEFT_ALONE[one.left_alone]}>left alone for ${duration(one.left_alone_s * 1e6)}</${Badge}>`}${one.limit_short && html`<${Badge} kind="warn" title="It says so itself: others are tried first">little left of its limit</${Badge}>`}${one.probed && html`<${Badge} kind=${one.probes_failed ? "bad" : "good"} title=${`Probed at ${one.probed}${one.probes_failed ? `, ${plural(one.probes_failed, "failure")} in a row` : ""}`}>probe ${duration(one.probe_ms * 1000)}</${Badge}>`}`;
     })}${!of.credential && html`<span class="warn">none for virtual keys</span>`}</p>`;
 }
+
+const now = (said) => (said === "–" ? "" : `${said} now`);
 
 const Figure = ({ label, value, now, title, kind = "" }) =>
   html`<dl class="stat"><dt>${label}</dt><dd class=${`strong ${kind}`} style=${{ fontSize: "var(--text-l)", fontWeight: 620 }} title=${title}>${value}</dd><dd class="note">${now}</dd></dl>`;
@@ -77,6 +91,7 @@ const DRAWN_MAX = 4; // of more, a small line each
 function Strip({ of, within }) {
   const per = within.bucket;
   const failed = of.errors.reduce((sum, one) => sum + one, 0);
+  if (!of.values.calls) return null;
   if (within.upstreams.length > DRAWN_MAX) {
     return html`<div class="row" style=${{ marginTop: "14px" }}><${Spark} values=${of.calls} label=${`Calls per ${per} of ${of.name}: ${count(of.values.calls)} in all`} width=${160} />
       ${failed > 0 && html`<span class="bad"><${Spark} values=${of.errors} label=${`Failed calls per ${per} of ${of.name}: ${count(failed)} in all`} width=${160} /></span>`}</div>`;
