@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from itertools import count
 
 from msgspec.structs import replace
@@ -16,14 +15,12 @@ from gw.alerts.look import Looker, Settings, Surroundings, channels_of, lag
 from gw.alerts.meter import Meter
 from gw.alerts.notice import Notice
 from gw.alerts.store import Sending
-from gw.budgets import book_of
+from gw.budgets import accounts_of, book_of
 from gw.config.alert_model import Alert, Notify
 from gw.config.combined import combined
 from gw.config.model import Config
 from gw.courier import Desk, ErrandFailed
-from gw.domain.budget import Budget
 from gw.domain.budget_book import BudgetBook
-from gw.domain.scope import CallPath
 from gw.domain.standing import Standing
 from gw.ledger.errand import Errand
 from gw.ledger.status import read_status
@@ -96,22 +93,8 @@ class Standings:
             return
         config = combined(self._desk.config, published.stored, published.left_out)
         self._book = book_of(config)
-        self._named = {(budget.id, account) for budget in self._book.budgets for account in _named(budget, config)}
+        self._named = {(budget.id, account) for budget in self._book.budgets for account in accounts_of(budget, config)}
         self._version = published.version
-
-
-def _named(budget: Budget, config: Config) -> Iterable[str]:
-    """The accounts of a budget that have a name in the configuration."""
-    scope = budget.scope
-    if scope.kind == "session":
-        return
-    if scope.is_pattern and scope.each:
-        names = [one.name for one in getattr(config, scope.kind, ())]
-    else:
-        names = [scope.name.replace("*", "x").replace("?", "x")]  # any name that matches leads to the one account
-    for name in names:
-        if account := scope.account(CallPath(**{"key_name" if scope.kind == "key" else scope.kind: name})):
-            yield account
 
 
 # --- the outbox -----------------------------------------------------------------------------------------------------------

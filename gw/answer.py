@@ -8,7 +8,7 @@ from typing import NamedTuple
 import orjson
 from msgspec.structs import replace
 
-from gw._fast import amount_text, found_in
+from gw._fast import Found, amount_text, found_in
 from gw.domain.call import Outcome
 from gw.domain.money import usd_text
 from gw.domain.usage import Reading
@@ -23,6 +23,9 @@ from gw.wire.anthropic import COUNT_MAX, error_slug, read_error
 from gw.wire.asgi import Send
 from gw.wire.headers import TIMING, Answer, attempts_line
 from gw.worker import Worker
+
+Number = int  # compiled, a C integer: answer.pxd
+Amount = int  # of any size
 
 PUSD_DECIMALS = 12
 WHOLE_MAX = 64 * 1024 * 1024  # a whole answer larger than this is relayed unread
@@ -72,7 +75,7 @@ async def relay_whole(  # noqa: PLR0917 - compiled, it is a C function
 
 
 def tell(  # noqa: PLR0917 - as relay_whole
-    worker: Worker, call: Call, status: int, answer: Answer, body: bytes, speech: Speech | None = None
+    worker: Worker, call: Call, status: Number, answer: Answer, body: bytes, speech: Speech | None = None
 ) -> bytes | None:
     """A whole answer, judged and settled: what the client gets, with `answer.headers`; None: it has left. Raises Refusal if the
     upstream refused gw's own credential."""
@@ -123,18 +126,21 @@ def _translate(  # noqa: PLR0917 - as tell
     if plain is None:
         call.reading = Reading(garbled=True, text_bytes=len(body))
         return "upstream_error", "upstream_garbled", body
-    call.first_token_us = call.first_byte_us
     heard = speech.whole(plain)
-    if call.account.stores_content:
-        worker.content.whole(call.call_id, heard.tap, b"")
-    call.served_model, call.charge_pusd = heard.served_model, heard.charge_pusd
     if not speech.same:
         answer.headers[:] = [*speech.kept(answer.headers), JSON_TYPE]
         body = heard.client
-    found = call.found = found_in(heard.tap, 0)
-    found.cap(COUNT_MAX)
+    if not call.metered:
+        return "completed", "", body
+    call.first_token_us = call.first_byte_us
+    if call.account.stores_content:
+        worker.content.whole(call.call_id, heard.tap, b"")
+    call.served_model, call.charge_pusd = heard.served_model, heard.charge_pusd
+    found = _read(call, heard.tap, 0)
     if found.started:
         return "completed", "", body
+    if heard.failure is not None and heard.failure.usage.output_tokens:  # it is billed all the same
+        call.reading = Reading(heard.failure.usage, started=True, final_usage=True, content_empty=False)
     if heard.failure is not None and heard.failure.code == "garbled":
         call.found = None
         call.reading = Reading(garbled=True, text_bytes=len(plain))
@@ -144,23 +150,34 @@ def _translate(  # noqa: PLR0917 - as tell
     return "upstream_error", error_slug(found.error_type, status), body
 
 
+def _read(call: Call, told: bytes, ttl: int) -> Found:
+    """Of an answer that does not tell its usage the output is estimated from its size."""
+    found = call.found = found_in(told, ttl)
+    found.cap(COUNT_MAX)
+    if found.started and call.endpoint == "messages" and call.last_word() is None:
+        call.reading = replace(call.read(), text_bytes=len(told))
+    return found
+
+
 def _must_be_the_clients(call: Call, status: int, kind: str, message: str) -> None:
     """Raises Refusal if what the upstream refuses is gw's own credential."""
     if status in (401, 403) and not call.own_credential:
-        name = call.deployment.name if call.deployment is not None else ""
+        deployment = call.deployment
+        assert deployment is not None
         raise Refusal(
             "upstream_credential_refused",
-            f'The upstream "{name}" refused the gateway\'s credential ({status} {kind[:64]}: {message[:300]}). '
+            f'The upstream "{deployment.name}" refused the gateway\'s credential '
+            f"({status} {deployment.hides(kind)[:64]}: {deployment.hides(message)[:300]}). "
             "Tell your gateway administrator.",
         )
 
 
-def _cost_text(pusd: int) -> bytes:
+def _cost_text(pusd: Amount) -> bytes:
     """In USD, exact."""
     return amount_text(pusd, PUSD_DECIMALS) if pusd >> 63 == 0 else usd_text(pusd).encode()
 
 
-def _judge(call: Call, status: int, answer: Answer, body: bytes) -> tuple[Outcome, str]:
+def _judge(call: Call, status: Number, answer: Answer, body: bytes) -> tuple[Outcome, str]:
     """Reads usage or error from a whole answer. Raises Refusal if the upstream refused gw's own credential."""
     plain = decoded(body, answer.encoding)
     if status >= 400:
@@ -172,8 +189,7 @@ def _judge(call: Call, status: int, answer: Answer, body: bytes) -> tuple[Outcom
     call.first_token_us = call.first_byte_us
     ttl = call.peek.ttl if call.peek is not None else 0
     if plain is not None:
-        found = call.found = found_in(plain, ttl)
-        found.cap(COUNT_MAX)
+        found = _read(call, plain, ttl)
         if found.started:
             return "completed", ""
         if found.error_type:

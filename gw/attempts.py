@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from gw import __version__, clock
 from gw.answer import tell
+from gw.beside import must_be_allowed
+from gw.counting import Counting, counter_of, passes, tell_estimate
 from gw.credentials.credential import Credential, CredentialError
 from gw.demand import Demand
 from gw.deployment import Deployment
@@ -22,16 +24,18 @@ from gw.domain.call import OpenCall
 from gw.errors import Refusal
 from gw.exchange import AGAIN, NEVER, OVERFLOWS, Outgoing, Turned, forward
 from gw.ledger.journal import JournalError
-from gw.listing import tell_count, tell_models
+from gw.listing import tell_models
 from gw.ops.metrics import ADMIT, PLAN
-from gw.preparing import counts, prepare
+from gw.preparing import prepare
 from gw.refusing import outcome_of, refusal_of
 from gw.routing.asked import Decision
 from gw.routing.ratelimit import seen
 from gw.routing.retry import STOP, Step, next_step
 from gw.routing.verdict import Verdict, classify
 from gw.settle import Call, columns_of, way_of
+from gw.speech import JSON_TYPE, OF_THE_BYTES
 from gw.terms import price
+from gw.translate.anthropic_answer import KINDS
 from gw.translate.anthropic_answer import read_error as anthropic_error
 from gw.upstream.errors import UpstreamError
 from gw.ways import Way, Ways
@@ -44,10 +48,11 @@ log = logging.getLogger("gw.attempts")
 
 # Another place may do.
 NOT_HERE = frozenset({"cannot_carry", "capability_rejected", "no_route", "model_unpriced", "upstream_saturated"})
-# Of errors within a stream.
-STATUS_OF = {"overloaded_error": 529, "rate_limit_error": 429, "api_error": 500, "timeout_error": 504}
+# Of a failure that a stream begins with; 500 for others.
+STATUS_OF = {kind: status for status, kind in KINDS.items() if status not in (408, 409, 422)}
 US_PER_MS = 1000
 NS_PER_S = 1_000_000_000
+FAILED = frozenset(range(400, 600))
 Failed = UpstreamError | Turned | CredentialError | Refusal
 
 
@@ -67,7 +72,8 @@ async def attempt(worker: Worker, call: Call, demand: Demand, receive: Receive, 
     call.demand = demand
     if call.endpoint == "models":
         return await tell_models(worker, call, demand, send)
-    decision = ways.decide(call, demand)
+    decision, deployments = ways.decide(call, demand), ways.deployments
+    must_be_allowed(call.account, demand.plain)
     left = list(ways.order(call, demand, decision))
     call.laps.lap(PLAN)
     _keep(worker, call, demand)
@@ -81,17 +87,17 @@ async def attempt(worker: Worker, call: Call, demand: Demand, receive: Receive, 
     while True:
         tried += 1
         at_place += 1
-        way = ways.way(candidate)
+        way = ways.way(candidate, deployments)
         again = NEVER
         if tried < ways.patience.attempts_max and (left or at_place <= way.deployment.max_retries):
             again = AGAIN | OVERFLOWS if decision.larger_on_overflow else AGAIN
-        missed = await _once(worker, call, demand, way, decision, at_place, again, bool(left), receive, send)
+        missed = await _once(worker, call, demand, way, decision, at_place, again, receive, send)
         if missed is None:
             return
         others = [one for one in left if not missed.verdict.larger or one.context_tokens > candidate.context_tokens]
         step = _next(ways, missed, tried, at_place, len(others))
         if step.stop or worker.draining:
-            await _end(worker, call, way, missed, send)
+            await _end(worker, call, demand, way, missed, send)
             return
         if _leave(worker, call, way, missed, stays=step.again):
             _keep(worker, call, demand)
@@ -121,18 +127,17 @@ async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
     decision: Decision,
     at_place: int,
     again: frozenset[int],
-    elsewhere: bool,
     receive: Receive,
     send: Send,
 ) -> Tried | None:
-    """None: the client has its answer. `again`: statuses after which another attempt is possible; `elsewhere`: and elsewhere."""
+    """None: the client has its answer. `again`: statuses after which another attempt is possible."""
     ways, began_us = worker.ways, clock.wall_us()
     call.deployment = way.deployment
     demand.renamed = way.model != demand.model
     behind = way.deployment.place.model_behind(way.model)
     call.sent_model = behind if behind != demand.model else ""
-    demand.heard = lambda headers: ways.told(way, seen(headers, clock.wall_us()))
     turn = ways.health.begin(way.candidate.id, clock.mono_ns())
+    demand.heard = lambda headers: ways.heard(way, turn, call.upstream_status, seen(headers, clock.wall_us()))
     missed: Tried | None = None
     outgoing: Outgoing | None = None
     done = False
@@ -141,11 +146,11 @@ async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
             await ways.enter(call, way.deployment, receive)
             ways.count(way)
             try:
-                if call.endpoint == "count_tokens" and not counts(demand, way.deployment, way.model):
-                    await tell_count(worker, call, demand, send)
+                if call.endpoint == "count_tokens" and not counter_of(demand, way.deployment, way.model):
+                    await tell_estimate(worker, call, demand, send)
                     return None
                 await _admit(worker, call, demand, way, receive)
-                outgoing = await _outgoing(call, demand, way, again, elsewhere)
+                outgoing = await _outgoing(call, demand, way, again)
                 await forward(worker, call, outgoing, receive, send)
             finally:
                 ways.leave(way.deployment)
@@ -155,7 +160,7 @@ async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
                 raise
         done = True
     finally:
-        if not done or (missed is not None and isinstance(missed.failure, Refusal)):
+        if not done or (missed is not None and _says_nothing(call, missed.failure)):
             ways.health.abandon(turn)
         else:
             verdict = missed.verdict if missed is not None else ways.verdict_of(call)
@@ -174,6 +179,11 @@ async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
     if missed.verdict.alarm:
         log.error('upstream "%s": %s (%s %d)', way.deployment.name, missed.verdict.why, missed.slug, missed.status)
     return missed._replace(ms=max(clock.wall_us() - began_us, 0) // US_PER_MS)
+
+
+def _says_nothing(call: Call, failure: Failed) -> bool:
+    """Of the place's health: who does not count for a model, or may not, may serve it well."""
+    return isinstance(failure, Refusal) or (call.endpoint == "count_tokens" and isinstance(failure, Turned))
 
 
 def _missed(  # noqa: PLR0917 - one attempt's whole surroundings
@@ -197,7 +207,15 @@ def _missed(  # noqa: PLR0917 - one attempt's whole surroundings
         return Tried(failure, verdict, 0, failure.kind)
     if isinstance(failure, CredentialError):
         return Tried(failure, Verdict("failover", "credential_refused", rest_s=5, alarm=True), 0, "upstream_no_credential")
-    return Tried(failure, Verdict("failover", failure.slug), 0, failure.slug) if failure.slug in NOT_HERE else None
+    elsewhere = failure.slug in NOT_HERE or _is_spent_here(call, failure)
+    return Tried(failure, Verdict("failover", failure.slug), 0, failure.slug) if elsewhere else None
+
+
+def _is_spent_here(call: Call, failure: Refusal) -> bool:
+    """The budget of this upstream is, and its calls may go elsewhere."""
+    if failure.slug not in ("budget_exceeded", "budget_reserved"):
+        return False
+    return any(one.name == failure.rule and one.on_exceed_elsewhere for one in call.snapshot.config.budget)
 
 
 async def _admit(worker: Worker, call: Call, demand: Demand, way: Way, receive: Receive) -> None:
@@ -215,11 +233,13 @@ async def _admit(worker: Worker, call: Call, demand: Demand, way: Way, receive: 
     call.laps.lap(ADMIT)
 
 
-async def _outgoing(call: Call, demand: Demand, way: Way, again: frozenset[int], elsewhere: bool) -> Outgoing:
+async def _outgoing(call: Call, demand: Demand, way: Way, again: frozenset[int]) -> Outgoing:
     """Room 6. Raises Refusal, CredentialError."""
     deployment = way.deployment
     made = prepare(demand, deployment, way.model, own_credential=call.own_credential)
-    made = made._replace(again=again, elsewhere=elsewhere and bool(again))
+    if isinstance(made.speech, Counting) and not made.speech.same:
+        again = FAILED  # none of its errors is the client's: there is the estimate
+    made = made._replace(again=again, early=bool(again) and not call.own_credential)
     head = made.head
     if call.snapshot.propagates:
         head = with_own_span(head, call.values.get(TRACEPARENT, b""), call.call_id)
@@ -239,17 +259,21 @@ async def authorised(credential: Credential, deployment: Deployment, made: Outgo
     return credential.sign(made.method, url, head, made.body)
 
 
+def no_credential(error: CredentialError) -> Refusal:
+    return Refusal("upstream_no_credential", f"{error.message} Tell your gateway administrator.")
+
+
 def _turned(failure: Turned, call: Call, outgoing: Outgoing, decision: Decision, at_place: int) -> Tried:
     """What the upstream has said in place of an answer."""
-    response, body = failure.response, failure.whole.body
-    if response.status < 400:
-        body = _event_of(body)
-    speech = outgoing.speech
-    said = speech.failure(response.status, body) if speech is not None else anthropic_error(response.status, body)
+    response, body, speech = failure.response, failure.whole.body, outgoing.speech
+    status = 0 if failure.early else response.status
+    said = speech.failure(status, body) if speech is not None else anthropic_error(status, body)
+    if failure.early:
+        failure.status = STATUS_OF.get(said.kind, 500)
     limits = seen(response.headers, clock.wall_us(), body)
     should_retry = next((value for name, value in response.headers if name == b"x-should-retry"), b"")
     verdict = classify(
-        response.status if response.status >= 400 else STATUS_OF.get(said.kind, 500),
+        failure.status,
         body_type=said.code or said.kind,
         attempt=at_place,
         retries=call.deployment.max_retries if call.deployment is not None else 0,
@@ -261,12 +285,6 @@ def _turned(failure: Turned, call: Call, outgoing: Outgoing, decision: Decision,
     )
     failure.speech = speech
     return Tried(failure, verdict, response.status, f"upstream_{said.kind}")
-
-
-def _event_of(body: bytes) -> bytes:
-    """What the first event of a stream says."""
-    lines = (line for line in body.splitlines() if line.startswith(b"data:"))
-    return next(lines, b"data:" + body)[5:].strip()
 
 
 def _keep(worker: Worker, call: Call, demand: Demand) -> None:
@@ -313,18 +331,25 @@ def _say_free(worker: Worker, call: Call) -> None:
         worker.journal.open_call(one)
 
 
-async def _end(worker: Worker, call: Call, way: Way, missed: Tried, send: Send) -> None:
+async def _end(  # noqa: PLR0917 - one attempt's whole surroundings
+    worker: Worker, call: Call, demand: Demand, way: Way, missed: Tried, send: Send
+) -> None:
     """The last attempt has not answered either. Raises what it raised, unless the upstream's words are the client's answer."""
     failure = missed.failure
+    if call.endpoint == "count_tokens" and not call.own_credential:
+        counter = counter_of(demand, way.deployment, way.model)
+        if not passes(demand, way.deployment, counter):
+            return await tell_estimate(worker, call, demand, send)
     if not isinstance(failure, Turned):
         if isinstance(failure, CredentialError):
-            raise Refusal("upstream_no_credential", f"{failure.message} Tell your gateway administrator.")
+            raise no_credential(failure)
         raise failure
-    response = failure.response
-    answer = to_client(response.headers, call.call_id.encode(), own_account=call.own_credential)
-    status = response.status if response.status >= 400 else 529
+    headers = failure.response.headers
+    if failure.early:
+        headers = [*(one for one in headers if one[0] not in OF_THE_BYTES), JSON_TYPE]
+    answer = to_client(headers, call.call_id.encode(), own_account=call.own_credential)
     call.billed = False
-    body = tell(worker, call, status, answer, failure.whole.body, failure.speech)
+    body = tell(worker, call, failure.status, answer, failure.whole.body, failure.speech)
     if body is not None:
-        await send({"type": "http.response.start", "status": status, "headers": answer.headers})
+        await send({"type": "http.response.start", "status": failure.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,5 +1,6 @@
 """From the tables of the configuration to budgets and limits: the one place where the two meet."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from gw.config.budget_model import Budget as ConfiguredBudget
@@ -10,7 +11,7 @@ from gw.domain.budget import BASIS, Budget, Increase
 from gw.domain.budget_book import BudgetBook
 from gw.domain.limit import Limit, parse_per
 from gw.domain.money import nusd_from_usd
-from gw.domain.scope import Scope
+from gw.domain.scope import CallPath, Scope
 from gw.domain.window import LIFETIME, parse_window
 
 
@@ -40,6 +41,20 @@ def budgets_of(config: Config) -> list[Budget]:
 def limits_of(config: Config) -> list[Limit]:
     """Ids are the names."""
     return [_limit(one) for one in config.limit]
+
+
+def accounts_of(budget: Budget, config: Config) -> Iterator[str]:
+    """The accounts of a budget that have a name in the configuration."""
+    scope = budget.scope
+    if scope.kind == "session":
+        return
+    if scope.is_pattern and scope.each:
+        names = [one.name for one in getattr(config, scope.kind, ())]
+    else:
+        names = [scope.name.replace("*", "x").replace("?", "x")]  # any name that matches leads to the one account
+    for name in names:
+        if account := scope.account(CallPath(**{"key_name" if scope.kind == "key" else scope.kind: name})):
+            yield account
 
 
 def basis_points(parts: tuple[float, ...]) -> tuple[int, ...]:

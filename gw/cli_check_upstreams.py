@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gw import clock
 from gw.config.model import Config, Upstream
@@ -17,6 +18,7 @@ from gw.domain.scope import is_pattern
 from gw.prices import book_of
 from gw.pricing.book import PriceBook
 from gw.pricing.sync import best_file
+from gw.probing import ask, probe_of
 from gw.upstream.errors import UpstreamError
 from gw.upstream.pool import Pool
 from gw.upstream.target import Target
@@ -50,6 +52,7 @@ class Said(Struct, frozen=True):
     unpriced: tuple[str, ...]  # names of models that the configuration says and no price is known for
     answers: str = ""
     reached: bool = True
+    probe: str = ""  # what is asked for, and how often; "" if nothing is
 
     @property
     def is_bad(self) -> bool:
@@ -70,6 +73,8 @@ def lines_of(one: Said) -> list[str]:
     parts += map(_stands, one.credentials)
     if one.routes:
         parts.append("for " + ", ".join(f'"{name}"' for name in one.routes))
+    if one.probe:
+        parts.append(f"probed by {one.probe}")
     if one.reached and one.answers:
         parts.append(one.answers)
     wrong = [f"{_of(each)}: {each.state}" for each in one.credentials if each.is_bad and each.state != "missing"]
@@ -99,6 +104,7 @@ def _known(config: Config, book: PriceBook, upstream: Upstream, deployment: Depl
         credentials=tuple(CredentialSaid(one.name, one.source, states[one.there]) for one in credentials_of(upstream)),
         routes=tuple(route.model for route in config.route if any(_leads(one, upstream) for one in route.candidates)),
         unpriced=tuple(_unpriced(book, upstream, deployment, _named(config, upstream))),
+        probe=f"GET {probe_of(upstream, deployment).path.decode()} every {upstream.probe_s:g} s" if upstream.probe_s else "",
     )
 
 
@@ -139,15 +145,16 @@ async def _reached(known: list[Said], upstreams: Iterable[Upstream], deployments
 
 
 async def _reach(pool: Pool, said: Said, upstream: Upstream, deployment: Deployment) -> Said:
-    states = await asyncio.gather(*map(_ready, deployment.accounts))
+    states = await asyncio.gather(*(_ready(pool, upstream, deployment, one) for one in deployment.accounts))
     credentials = tuple(
         CredentialSaid(one.name, one.source, state) for one, state in zip(said.credentials, states, strict=True)
     )
     answers, reached = await _answer(pool, upstream)
-    return Said(said.name, said.provider, said.host, said.dialects, credentials, said.routes, said.unpriced, answers, reached)
+    return replace(said, credentials=credentials, answers=answers, reached=reached)
 
 
-async def _ready(keyed: Keyed) -> str:
+async def _ready(pool: Pool, upstream: Upstream, deployment: Deployment, keyed: Keyed) -> str:
+    """Whether it can be had and, where there are probes, whether it is good for one."""
     try:
         async with asyncio.timeout(CREDENTIAL_S):
             await keyed.credential.ready()
@@ -155,7 +162,8 @@ async def _ready(keyed: Keyed) -> str:
         return error.message
     except TimeoutError:
         return f"cannot be had within {CREDENTIAL_S} s"
-    return "good"
+    trouble = await ask(pool, upstream, deployment, keyed) if upstream.probe_s else ""
+    return f"its probe fails: {trouble}" if trouble else "good"
 
 
 async def _answer(pool: Pool, upstream: Upstream) -> tuple[str, bool]:

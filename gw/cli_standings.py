@@ -6,12 +6,10 @@ from pathlib import Path
 
 from gw import clock
 from gw.admit.standings import standing
-from gw.budgets import book_of
+from gw.budgets import accounts_of, book_of
 from gw.config.combined import combined, judge
 from gw.config.model import Config
-from gw.domain.budget import Budget
 from gw.domain.money import PUSD_PER_NUSD, usd_text
-from gw.domain.scope import CallPath
 from gw.domain.standing import Standing
 from gw.domain.window import next_reset_text
 from gw.ledger.control import read_stored
@@ -39,20 +37,6 @@ def standings_of(config: Config) -> Standings | None:
             budget.id: [standing(state.cells, budget, account, now_us) for account in accounts_of(budget, whole)]
             for budget in book_of(whole).budgets
         }
-
-
-def accounts_of(budget: Budget, config: Config) -> Iterator[str]:
-    """The accounts of a budget that have a name in the configuration."""
-    scope = budget.scope
-    if scope.kind == "session":
-        return
-    if scope.is_pattern and scope.each:
-        names = [one.name for one in getattr(config, scope.kind, ())]
-    else:
-        names = [scope.name.replace("*", "x").replace("?", "x")]  # any name that matches leads to the one account
-    for name in names:
-        if account := scope.account(CallPath(**{"key_name" if scope.kind == "key" else scope.kind: name})):
-            yield account
 
 
 def cells_of(found: list[Standing]) -> Iterator[tuple[str, ...]]:

@@ -9,12 +9,13 @@ from msgspec.structs import replace
 
 from gw._fast import Sent, peek
 from gw.domain.quirks import Quirks
+from gw.domain.text import printable
 from gw.doors import Door
 from gw.errors import Refusal
+from gw.translate.counting import read_question
 from gw.translate.dialect import Dialect
 from gw.translate.dialects import DIALECTS
 from gw.translate.form import Json, Request
-from gw.translate.gemini_count import read_count
 from gw.translate.slip import slip
 from gw.translation import parsed
 from gw.wire.asgi import Scope
@@ -56,11 +57,22 @@ class Demand:
     def asked(self) -> Request:
         """In the intermediate form; read once, and only if somebody needs it. Raises Refusal."""
         if self._asked is None:
-            counts = self.door.dialect == "gemini" and self.door.operation == "count_tokens"
-            read = read_count if counts else self.dialect.read_request
-            asked = self._asked = read(self.json, self.door.entrance(self.query))
+            door, entrance = self.door, self.door.entrance(self.query)
+            if door.operation == "count_tokens":
+                asked = read_question(door.dialect or "anthropic", self.json, entrance)
+            else:
+                asked = self.dialect.read_request(self.json, entrance)
             asked.model_named = asked.model
+            self._asked = asked
         return self._asked
+
+    def asked_as(self, model: str) -> Request:
+        """For an upstream that has another name for the model; what is lost on the way is noted in it. Raises Refusal
+        cannot_carry, of what only its own upstream holds."""
+        asked = replace(self.asked, model=model, lost=[])
+        if asked.held:
+            raise Refusal("cannot_carry", asked.held)
+        return asked
 
     def slip(self) -> bytes:
         """What a call's cost is judged from, where the body is in no words that gw weighs. Raises Refusal."""
@@ -89,10 +101,14 @@ class Demand:
 
     @property
     def json(self) -> Json:
-        """The body. Raises Refusal (invalid_json)."""
+        """The body, if everybody reads it alike. Raises Refusal (invalid_json, duplicate_key, invalid_field)."""
         read = parsed(self.plain)
         if read is None:
-            raise Refusal("invalid_json", "The body is not a JSON object.")
+            raise Refusal("invalid_json", "The body is not a JSON object, or is nested more than 250 levels deep.")
+        if peek(self.plain).key_count > len(read):
+            raise Refusal("duplicate_key", "The body has one of its fields twice. Send each once.")
+        if not isinstance(read.get("stream"), bool | None):
+            raise Refusal("invalid_field", '"stream" must be true or false.')
         return read
 
     @property
@@ -114,7 +130,7 @@ class Demand:
         """For the answer's headers: fields of the request that the upstream's dialect has no words for."""
         if not self.lost:
             return []
-        return [(b"x-gw-left-out", ", ".join(self.lost).encode("ascii", "replace")[:LEFT_OUT_MAX])]
+        return [(b"x-gw-left-out", printable(", ".join(self.lost), LEFT_OUT_MAX).encode("ascii", "replace"))]
 
     def let_go(self) -> None:
         """No other attempt will be made: the body may be large, and the answer long."""

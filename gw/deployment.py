@@ -12,6 +12,7 @@ from gw.config.upstream_model import Credential as Configured
 from gw.config.upstream_model import Upstream
 from gw.credentials.account import Account, credential_of
 from gw.credentials.credential import Credential
+from gw.credentials.renewed import scrubbed
 from gw.domain.quirks import Quirks
 from gw.providers.registry import provider_of
 from gw.routing.globs import catcher, filled
@@ -19,6 +20,7 @@ from gw.upstream.target import Target
 
 # How a key is sent, of those whose clients' own is known to gw as x-api-key (gw.wire.credentials).
 KEY_HEADERS = {"x-goog-api-key": b"x-goog-api-key:", "api-key": b"api-key:", "azure": b"api-key:"}
+SECRET_MIN = 8  # characters; a shorter value of a header is none, and may be a word
 
 
 class Keyed:
@@ -96,6 +98,13 @@ class Deployment:
         """A client's own credential, under the header that is looked at here; `lines` as gw.wire.headers has them."""
         name = KEY_HEADERS.get(self.rules.auth(self.place))
         return (b"\n" + lines).replace(b"\nx-api-key:", b"\n" + name)[1:] if name is not None else lines
+
+    def hides(self, text: str) -> str:
+        """What the upstream says, in one line and without what authorises gw there: some repeat the key that they refuse."""
+        heads = [one.credential.head() for one in self.accounts if one.credential.usable]
+        lines = b"".join((self.extra, *filter(None, heads))).decode("latin-1").split("\r\n")
+        values = (line.partition(": ")[2].removeprefix("Bearer ") for line in lines)
+        return scrubbed(text, *(value for value in values if len(value) >= SECRET_MIN))
 
     def lines(self, dialect: str, head: bytes) -> bytes:
         """The provider's static header lines that `head` does not have, and the configured ones."""

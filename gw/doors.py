@@ -44,6 +44,7 @@ OPENAI: dict[str, tuple[str, Door]] = {
     "/v1/chat/completions": ("POST", Door("messages", "chat", "messages", family="openai")),
     "/v1/responses": ("POST", Door("messages", "responses", "responses", family="openai")),
     "/v1/completions": ("POST", Door("messages", "completions", "completions", family="openai")),
+    "/v1/responses/input_tokens": ("POST", Door("count_tokens", "responses", "count_tokens", family="openai")),
     "/v1/embeddings": ("POST", Door("embeddings", "embeddings", "embeddings", family="openai")),
 }
 OPENAI_MODELS = Door("models", "chat", "models", family="openai")
@@ -54,7 +55,7 @@ _GENAI = re.compile(
     r"/v1(?:beta\d?|alpha)?(?:/projects/[^/]+/locations/[^/]+)?(?:/publishers/google)?/(?:models|tunedModels)/(.+):(\w+)"
 )
 _GENAI_MODELS = re.compile(r"/v1(?:beta\d?|alpha)?/models")
-_BEDROCK = re.compile(r"/model/(.+)/(converse|converse-stream|invoke|invoke-with-response-stream)")
+_BEDROCK = re.compile(r"/model/(.+)/(converse|converse-stream|invoke|invoke-with-response-stream|count-tokens)")
 GENAI_VERBS: dict[str, tuple[Endpoint, str, bool]] = {
     "generateContent": ("messages", "messages", False),
     "streamGenerateContent": ("messages", "messages", True),
@@ -112,6 +113,8 @@ def _bedrock(method: str, path: str) -> Door | None:
     found = _BEDROCK.fullmatch(path)
     if found is None:
         return Door("other", "converse", "other", family="bedrock", path=path)
+    if found[2] == "count-tokens":
+        return Door("count_tokens", "converse", "count_tokens", unquote(found[1]), family="bedrock") if method == "POST" else None
     dialect = "converse" if found[2].startswith("converse") else "invoke"
     stream = found[2].endswith("stream")
     return Door("messages", dialect, "messages", unquote(found[1]), stream, "bedrock") if method == "POST" else None

@@ -31,9 +31,15 @@ class Enveloped:
         self._named = Named(None, name) if name and not self._through else None
         self._inflater = Inflater(encoding) if encoding else None
         self._boundary = True
+        self._deaf = False
+
+    @property
+    def garbled(self) -> bool:
+        return self._deaf or (self._opened is not None and self._opened.garbled)
 
     def hear(self, chunk: bytes) -> Told:
         plain = chunk if self._inflater is None else self._inflater.inflate(chunk)
+        self._deaf = self._deaf or plain is None
         story = GARBLED if plain is None else plain if self._opened is None else self._opened.feed(plain)
         if self._through:
             return chunk, story

@@ -4,3 +4,4 @@ from gw.governor cimport Governor
 from gw.settle cimport Call
 from gw.deployment cimport Deployment
 from gw.worker cimport Worker
+from gw.answer cimport tell

@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from gw import clock
 from gw._fast import Answer, Tap
-from gw.answer import Whole, read_whole, relay_whole
+from gw.answer import Whole, read_whole, relay_whole, tell
+from gw.beginning import failure_at_first, failure_instead
 from gw.errors import Refusal
 from gw.naming import Named
 from gw.ops.metrics import RECORD, RELAY, timing_text
 from gw.relay import Stream
 from gw.settle import Call
 from gw.speech import Speech
-from gw.upstream.errors import UpstreamError
 from gw.upstream.response import Response
 from gw.wire.asgi import Receive, Send
 from gw.wire.headers import TIMING, attempts_line, to_client
@@ -27,13 +27,12 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})  # a client would follow them p
 AGAIN = frozenset({401, 402, 403, 408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530})
 OVERFLOWS = frozenset({400, 413, 422})  # where a longer prompt may fit elsewhere
 NEVER: frozenset[int] = frozenset()
-FAILURES = (b"event: error", b'data: {"error"', b'{"error"', b'[{"error"', b'data: {"type":"error"')  # in place of a stream
 
 
 class Outgoing(NamedTuple):
     """The request as it goes upstream; `head` without what the upstream client writes itself. `speech`: where one side has
     another dialect than Anthropic's. `again`: statuses that another attempt may do better, and that are raised as Turned; with
-    none, all that comes is the client's. `elsewhere`: there is another place, so a stream that fails early is raised, too."""
+    none, all that comes is the client's. `early`: so is a stream that begins with a failure."""
 
     method: bytes
     path: bytes
@@ -41,21 +40,20 @@ class Outgoing(NamedTuple):
     body: bytes
     speech: Speech | None = None
     again: frozenset[int] = NEVER
-    elsewhere: bool = False
+    early: bool = False
 
 
 class Turned(Exception):
     """The upstream's answer is one that another attempt may do better; nothing of it has gone to the client."""
 
-    def __init__(self, response: Response, whole: Whole) -> None:
+    def __init__(self, response: Response, whole: Whole, *, early: bool = False) -> None:
+        """`early`: a stream has begun with it; `whole` is what an HTTP error would have said, in JSON."""
         super().__init__(response.status)
         self.response = response
         self.whole = whole
+        self.early = early
+        self.status = response.status  # as it is told; what a stream begins with has its own
         self.speech: Speech | None = None
-
-    @property
-    def status(self) -> int:
-        return self.response.status
 
 
 async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Receive, send: Send) -> None:
@@ -74,7 +72,7 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
     call.sent = True
     response: Response | None = None
     try:
-        method, path, head, body, speech, again, elsewhere = outgoing
+        method, path, head, body, speech, again, early = outgoing
         try:
             response = await worker.pool.request(deployment.target, method, path, head, body, on_send=call.goes_out)
         except ValueError as error:  # it would change the shape of the message
@@ -93,16 +91,27 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
             )
         if call.demand is not None and call.demand.heard is not None:
             call.demand.heard(response.headers)
+        if speech is not None:
+            speech.head(response.headers)
         if response.status in again:
             raise Turned(response, await read_whole(response))
         answer = to_client(response.headers, call.call_id.encode(), own_account=call.own_credential)
         call.upstream_request_id = answer.request_id
         call.laps.lap(RELAY)
         streams = answer.streams if speech is None else speech.streams_as(answer)
-        if streams and response.status < 400 and call.metered and peek is not None:
-            if elsewhere:
-                await _begun(response, call.snapshot.config.server.ping_interval_s)
+        told = response.status < 400 and call.metered and peek is not None
+        if early and told:
+            patience_s = call.snapshot.config.server.ping_interval_s
+            failure = await (failure_at_first(response, answer, patience_s) if streams else failure_instead(response, answer))
+            if failure is not None:
+                raise Turned(response, Whole(failure, False), early=True)
+        if streams and told:
             await _stream(worker, call, response, answer, speech, send).relay(answer)
+        elif response.complete:  # as small ones are: `relay_whole`, with nothing to wait for
+            whole = tell(worker, call, response.status, answer, response.read_nowait() or b"", speech)
+            if whole is not None:
+                await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
+                await send({"type": "http.response.body", "body": whole, "more_body": False})
         else:
             await relay_whole(worker, call, response, answer, send, speech)
     finally:
@@ -137,18 +146,3 @@ def _stream(  # noqa: PLR0917 - by position: every stream asks
     if TIMING in call.values:
         headers.append((TIMING, timing_text(call.laps)))
     return Stream(worker, call, response, tap, send, between)
-
-
-async def _begun(response: Response, patience_s: float) -> None:
-    """Until the stream has something to say, for a failure at its very beginning can still be mended elsewhere; but no longer
-    than until the client wants a ping. Raises UpstreamError, Turned."""
-    if not response.chunks and not response.complete and response.error is None:
-        await response.wait(patience_s)
-    if response.chunks:
-        first = response.chunks[0][:64].lstrip()
-        if first.startswith(FAILURES):
-            raise Turned(response, await read_whole(response))
-    elif response.error is not None:
-        raise response.error
-    elif response.complete:
-        raise UpstreamError("reset", "its stream ended before it began", sent=True, received=True)

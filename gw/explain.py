@@ -34,11 +34,12 @@ class Explained(NamedTuple):
 
 
 def explain(router: Router, account: Account, asked: Asked) -> Explained:
-    rules, stopped = [], False
+    rules, stopped, denied = [], False, False
     for compiled in router.rules:
-        one = _judged(compiled, asked, account, stopped=stopped)
+        one = _judged(compiled, asked, account, stopped=denied or (stopped and not compiled.rule.always))
         rules.append(one)
-        stopped = stopped or one.verdict == "denies" or (one.verdict == "applies" and compiled.rule.stops)
+        denied = denied or one.verdict == "denies"
+        stopped = stopped or denied or (one.verdict == "applies" and compiled.rule.stops)
     decision, refusal = None, None
     try:
         decision = router.decide(account, asked)

@@ -1,11 +1,15 @@
 # Compiled, the governor's parts are C structs.
 
-from gw.admit.estimate cimport Estimator
-from gw.admit.gate cimport CompiledPath, Gate, Half
+cimport cython
+
+from gw.admit.card cimport Estimate
+from gw.admit.estimate cimport Estimator, nusd
+from gw.admit.gate cimport CompiledPath, Gate, Half, charge_debts, shadowed
 from gw.admit.hold cimport Hold
 from gw.domain.settled cimport Settled
 from gw.ops.state cimport Block
-from gw.settle cimport Call
+from gw.settle cimport Call, columns_of
+from gw._fast.usage cimport Found as Found_
 
 
 cdef class Governor:
@@ -16,11 +20,15 @@ cdef class Governor:
     cdef public dict _queues
 
     cpdef admit(self, Call call, bytes plain)
+    @cython.locals(path=CompiledPath, half=Half)
     cpdef list headers(self, Call call)
+    @cython.locals(path=CompiledPath)
     cpdef before_record(self, Call call, Hold hold)
+    @cython.locals(who=tuple, found=Found_, inputs=cython.longlong, path=CompiledPath)
     cpdef settle(self, Call call, Hold hold, Settled record)
-    cpdef Hold _try(self, Call call, rules, estimate)
-    cpdef _estimate(self, Call call, bytes plain, rules)
+    @cython.locals(path=CompiledPath, hold=Hold, slot=cython.int, second=cython.int, two=cython.bint)
+    cpdef Hold _try(self, Call call, rules, Estimate estimate)
+    cpdef Estimate _estimate(self, Call call, bytes plain, rules)
 
 
 cpdef path_of(Call call)

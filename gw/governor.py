@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gw import clock
 from gw._fast import weigh
-from gw.admit.estimate import SLICE_TOKENS, Estimate, Estimator
+from gw.admit.card import SLICE_TOKENS, Estimate
+from gw.admit.estimate import Estimator, nusd
 from gw.admit.gate import Blocked, CompiledPath, Gate, NotFree, Stale, charge_debts, shadowed
 from gw.admit.hold import NOTHING, Hold, shrink, wanted_of
 from gw.domain.budget_book import PathRules
 from gw.domain.call import WHO
 from gw.domain.estimate import complete
-from gw.domain.limit import LimitKind, usd_units
-from gw.domain.money import PUSD_PER_NUSD
 from gw.domain.scope import CallPath
 from gw.domain.settled import Settled
 from gw.domain.standing import Standing
@@ -35,7 +34,7 @@ log = logging.getLogger("gw.governor")
 
 POLL_S = 0.005  # how often the first of those that wait for a budget looks whether it has room
 MORE_WAIT_NS = 2_000_000_000  # how long a stream waits for more before it is ended
-SLOTS_TRIED_MAX = 8
+SLOTS_TRIED = range(8)
 NEVER_BYTES = 1 << 60
 SESSION, AGENT, MODEL = (WHO.index(name) for name in ("session_id", "agent_id", "requested_model"))
 LAST_PARTS = 32  # a stream that can get no more is ended when less than this part of a slice is left of what it holds
@@ -189,31 +188,31 @@ class Governor:
     def _try(self, call: Call, rules: PathRules, estimate: Estimate) -> Hold:
         """Raises Blocked, or Refusal if this worker has no slot left."""
         block = self._block
-        for attempt in range(SLOTS_TRIED_MAX):
+        for attempt in SLOTS_TRIED:
             path = self.gate.compile(rules, call.charged_us) if attempt else self.gate.compiled(rules, call.charged_us)
-            slots = [block.take_slot(call.call_id)]
-            if len(path.halves) > 1:
-                slots.append(block.take_slot(call.call_id))
+            two = len(path.halves) > 1
+            slot, second = block.take_slot(call.call_id), block.take_slot(call.call_id) if two else -1
             try:
-                if -1 in slots:
+                if slot < 0 or (two and second < 0):
                     raise say.busy_refusal(call.call_id)
-                hold = self.gate.hold(
-                    path, estimate.typical_nusd, estimate.worst_nusd, [block.ordinal(slot) for slot in slots], call.charged_us
-                )
+                ordinals = [block.ordinal(slot)]
+                if two:
+                    ordinals.append(block.ordinal(second))
+                hold = self.gate.hold(path, estimate.typical_nusd, estimate.worst_nusd, ordinals, call.charged_us)
             except Stale:
-                self._give(slots)
+                self._give(slot, second)
             except NotFree:
                 continue  # not given back: the keeper has yet to settle what is in it; a restarted worker has others
             except BaseException:
-                self._give(slots)
+                self._give(slot, second)
                 raise
             else:
-                call.slot, call.second_slot = (*slots, -1, -1)[:2]
+                call.slot, call.second_slot = slot, second
                 hold.estimate = estimate
                 return hold
         raise say.busy_refusal(call.call_id)
 
-    def _give(self, slots: list[int]) -> None:
+    def _give(self, *slots: int) -> None:
         for slot in slots:
             self._block.give_slot(slot)
 
@@ -319,7 +318,8 @@ class Governor:
         if hold is None or not hold.path.halves:
             return []
         path, native = hold.path, not call.own_credential
-        seen = path.halves[0].path.glance() if len(path.halves) == 1 else None
+        half = path.halves[0]
+        seen = half.path.glance() if len(path.halves) == 1 else None
         if seen is None:
             return say.success_headers(self.gate.standings(path), native=native)
         tightest, remaining, fullest, percent = seen
@@ -328,7 +328,6 @@ class Governor:
         words = ((tightest << 8 | fullest) << 8 | percent) << 1 | native
         steady = path.said.get(words)
         if steady is None:
-            half = path.halves[0]
             least, most = self.gate.standing(half, tightest), self.gate.standing(half, fullest)
             steady = path.said[words] = say.steady_headers(least, most, percent, native=native)
         return [say.remaining_header(remaining), *steady]
@@ -340,7 +339,7 @@ class Governor:
         if hold is not None:
             hold.void()
             self.gate.give_rates(hold.path)
-        self._give([slot for slot in (call.slot, call.second_slot) if slot >= 0])
+        self._give(call.slot, call.second_slot)
         call.slot = call.second_slot = -1
         call.who = call.who_columns = None
         call.weight = call.tap = None
@@ -348,33 +347,31 @@ class Governor:
     # --- at its end -------------------------------------------------------------------------------------------------------
 
     def before_record(self, call: Call, hold: Hold) -> None:
-        call.shadowed = shadowed(hold)
+        path = hold.path
+        if path.shades:
+            call.shadowed = shadowed(hold)
 
     def settle(self, call: Call, hold: Hold, record: Settled) -> None:
         """After the record is in the journal: whoever dies before this line is settled from there."""
         cost = nusd(record.billed_pusd)
-        if record.usage_source != "none":
-            hold.post(cost, sure=record.usage_source == "exact")
-        else:
-            hold.void()
         if record.usage_source == "none":
+            hold.void()
             return
-        inputs = record.input_tokens + record.cache_read_tokens + record.cache_write_5m_tokens + record.cache_write_1h_tokens
-        if hold.path.debts:
-            units: dict[LimitKind, int] = {
-                "input_tokens": inputs,
-                "output_tokens": record.output_tokens,
-                "tokens": inputs + record.output_tokens,
-                "usd": usd_units(cost),
-            }
-            charge_debts(hold.path, units, clock.mono_ns())
+        hold.post(cost, record.usage_source == "exact")
+        path = hold.path
+        if path.debts:
+            inputs = (
+                record.input_tokens + record.cache_read_tokens + record.cache_write_5m_tokens + record.cache_write_1h_tokens
+            )
+            charge_debts(path, inputs, record.output_tokens, cost, clock.mono_ns())
         if record.usage_source == "exact" and call.weight is not None:
             who = columns_of(call)
+            model, key, session, agent = who[MODEL], call.account.key_id, who[SESSION], who[AGENT]
             found = call.last_word()
-            usage = found if found is not None and not found.iterations else call.read().usage
-            self._estimator.learn(
-                call.weight, usage, who[MODEL], call.account.key_id, who[SESSION], who[AGENT], call.charged_us
-            )
+            if found is not None and not found.iterations:
+                self._estimator.learn_found(call.weight, found, model, key, session, agent, call.charged_us)
+            else:
+                self._estimator.learn(call.weight, call.read().usage, model, key, session, agent, call.charged_us)
 
 
 def path_of(call: Call) -> CallPath:
@@ -386,8 +383,3 @@ def path_of(call: Call) -> CallPath:
 def _hard(rules: PathRules) -> str:
     """Id of the outermost hard budget; "" if there is none."""
     return next((one.id for one, _ in rules.budgets if one.mode == "hard"), "")
-
-
-def nusd(pusd: int) -> int:
-    """What a charge counts in budgets: rounded up, once per call."""
-    return -(-pusd // PUSD_PER_NUSD)

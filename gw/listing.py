@@ -1,8 +1,5 @@
-"""What clients ask beside conversations: which models there are, and how many tokens a request has.
-
-With a route, an alias or an upstream of another dialect no upstream alone knows the answer: then gw gives its own. The list has
-what the configuration names; a count that the upstream cannot make is estimated as calls are, and says so in `x-gw-estimated`.
-"""
+"""Which models there are. With a route, an alias or an upstream of another dialect no upstream alone knows: then gw says what its
+configuration names."""
 
 from __future__ import annotations
 
@@ -11,16 +8,11 @@ from typing import Any
 
 import orjson
 
-from gw._fast import weigh
 from gw.demand import Demand
-from gw.domain.estimate import tokens_of
 from gw.settle import Call
 from gw.translate import model_lists
-from gw.translate.gemini_count import write_count
 from gw.wire.asgi import Send
 from gw.worker import Worker
-
-IMAGE_TOKENS, DOCUMENT_TOKENS = 1600, 4600
 
 
 def names_of(call: Call) -> list[str]:
@@ -38,14 +30,6 @@ def names_of(call: Call) -> list[str]:
 async def tell_models(worker: Worker, call: Call, demand: Demand, send: Send) -> None:
     shape, _ = model_lists.SHAPES[demand.door.dialect or "anthropic"]
     await reply(worker, call, shape(model_lists.Model(name) for name in names_of(call)), send)
-
-
-async def tell_count(worker: Worker, call: Call, demand: Demand, send: Send) -> None:
-    """An estimate."""
-    weight = weigh(demand.weighed)
-    total = tokens_of(weight.text_bytes, demand.model) + IMAGE_TOKENS * weight.images + DOCUMENT_TOKENS * weight.documents
-    body = write_count(total) if demand.door.dialect == "gemini" else {"input_tokens": total}
-    await reply(worker, call, body, send, [(b"x-gw-estimated", b"true")])
 
 
 async def reply(

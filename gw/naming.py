@@ -38,6 +38,10 @@ class Named:
     def charge_pusd(self) -> int | None:
         return self._inner.charge_pusd if self._inner is not None else None
 
+    @property
+    def garbled(self) -> bool:
+        return self._inner is not None and self._inner.garbled
+
     def hear(self, chunk: bytes) -> Told:
         told, story = self._inner.hear(chunk) if self._inner is not None else (chunk, chunk)
         return self._named(told), story

@@ -1,69 +1,113 @@
 """Requests that pass to an upstream as they are: files, batches, images, audio, whatever a provider has beside conversations.
 
 Only paths that gw.providers.passages names, to an upstream of the family that the client speaks; admitted like every call, as far
-as that can be known before: rate limits, and no hard budget on the path that is spent. Where the answer tells what was used it is
-priced; results of a batch are priced line by line, at the batch price, each once however often they are read (a row's id is made
-of the result's).
+as that can be known before: the models that it names, rate limits, and no hard budget on the path that is spent. Where the answer
+tells what was used it is priced (gw.passing_usage).
 """
 
 from __future__ import annotations
 
 import re
-from hashlib import blake2b
-from typing import Any
+from typing import NamedTuple
 
-import orjson
-
-from gw.answer import decoded
-from gw.attempts import authorised
+from gw import clock
+from gw.attempts import authorised, no_credential
+from gw.credentials.credential import CredentialError
 from gw.demand import Demand
-from gw.deployment import Deployment
-from gw.domain.usage import Reading, Usage
+from gw.deployment import Deployment, Keyed
 from gw.errors import Refusal
-from gw.exchange import Outgoing, forward
+from gw.exchange import NEVER, Outgoing, Turned, forward
+from gw.passing_models import model_of
+from gw.passing_usage import UsageReader
+from gw.preparing import OWN_AT, straight
 from gw.providers.passages import Passage
-from gw.providers.usage_dialects import usage_from
 from gw.settle import Call
 from gw.wire.asgi import Message, Receive, Send
 from gw.worker import Worker
 
-METERED_MAX = 64 * 1024 * 1024  # an answer larger than this is passed on unread
+NOT_THERE = frozenset({404})
+ASKED_MAX = 8  # accounts that are asked for one thing
+
+
+class Place(NamedTuple):
+    """`path`: as it goes upstream."""
+
+    passage: Passage
+    path: bytes
+    deployment: Deployment
+    keyed: Keyed
 
 
 async def passage(worker: Worker, call: Call, demand: Demand, receive: Receive, send: Send) -> None:
-    """Raises Refusal, UpstreamError."""
-    found, path, deployment = _place(call, demand)
+    """What asks for something that was made before (a batch, a file) asks each account in turn until one knows it: who has made
+    it is not written down anywhere. Raises Refusal, UpstreamError."""
+    places = _places(call, demand)
+    asked = model_of(demand, call.account, call.snapshot.body_bytes_max, needed=places[0].passage.usage == "body")
+    while True:
+        place = places.pop(0)
+        began_us = clock.wall_us()
+        try:
+            return await _ask(worker, call, demand, place, asked, NOT_THERE if places else NEVER, receive, send)
+        except Turned:
+            name, ms = place.deployment.name, (clock.wall_us() - began_us) // 1000
+            call.attempts = [*(call.attempts or ()), (name, 404, "upstream_not_found_error", ms)]
+
+
+async def _ask(  # noqa: PLR0917 - one attempt's whole surroundings
+    worker: Worker,
+    call: Call,
+    demand: Demand,
+    place: Place,
+    asked: str,
+    again: frozenset[int],
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Raises Refusal, UpstreamError, Turned."""
+    found, path, deployment, keyed = place
     door = demand.door
-    call.deployment = deployment
-    if call.snapshot.governed:
-        worker.governor.admit_unweighed(call)
-    head = demand.sent.head + deployment.lines(door.dialect or "anthropic", demand.sent.head)
-    made = Outgoing(demand.method, path, head, demand.body)
+    if call.deployment is not deployment:
+        call.deployment, call.who, call.who_columns = deployment, None, None
+        if call.snapshot.governed:
+            worker.governor.admit_unweighed(call)
+    head = straight(demand.sent.head)
+    head += deployment.lines(door.dialect or "anthropic", head)
+    made = Outgoing(demand.method, path, head, demand.body, again=again)
     if call.own_credential:
         made = made._replace(head=head + deployment.own_login(demand.sent.credentials))
     else:
-        made = made._replace(head=head + await authorised(deployment.accounts[0].credential, deployment, made, head))
+        try:
+            made = made._replace(head=head + await authorised(keyed.credential, deployment, made, head))
+        except CredentialError as error:
+            raise no_credential(error) from error
     if found.usage:
-        send = _Reader(worker, call, found, deployment, send).send
+        send = UsageReader(worker, call, found, deployment, asked, send).send
     elif door.family == "anthropic":
         send = _Homeward(send).send
     await forward(worker, call, made, receive, send)
 
 
-def _place(call: Call, demand: Demand) -> tuple[Passage, bytes, Deployment]:
-    """A client's own login is for the provider whose words it speaks, and not for whoever else has such paths. Raises Refusal
-    (unknown_path, upstream_not_allowed, virtual_key_required)."""
+def _places(call: Call, demand: Demand) -> list[Place]:
+    """One at least, and only one for what makes something. A client's own login is for the provider whose words it speaks, and
+    only where no upstream is that for whoever says to be like it. Raises Refusal (unknown_path, upstream_not_allowed,
+    virtual_key_required)."""
     door, refused, foreign = demand.door, False, ""
+    places: list[Place] = []
     for one in call.snapshot.deployments:
         found = one.rules.passed(one.place, demand.method, door.path.encode(), demand.query)
         if found is None or found[0].family != door.family:
             continue
-        if call.own_credential and one.provider != door.family:
+        if call.own_credential and one.provider not in (door.family, *OWN_AT.get(door.family, ())):
             foreign = foreign or one.name
-            continue
-        if call.account.may_use_upstream(one.name):
-            return *found, one
-        refused = True
+        elif call.account.may_use_upstream(one.name):
+            places += [Place(*found, one, keyed) for keyed in one.accounts]
+        else:
+            refused = True
+    if places:
+        if call.own_credential:
+            return [next((one for one in places if one.deployment.provider == door.family), places[0])]
+        makes = demand.body or demand.method not in (b"GET", b"HEAD", b"POST", b"DELETE")
+        return places[: 1 if makes else ASKED_MAX]
     if foreign:
         raise Refusal(
             "virtual_key_required",
@@ -100,80 +144,3 @@ class _Homeward:
                 message = {**message, "body": body}
             await self._send({**start, "headers": headers})
         await self._send(message)
-
-
-class _Reader:
-    """Reads what an answer has used on its way to the client, and records it before the last byte goes out."""
-
-    def __init__(self, worker: Worker, call: Call, found: Passage, deployment: Deployment, send: Send) -> None:
-        self._worker = worker
-        self._call = call
-        self._found = found
-        self._deployment = deployment
-        self._send = send
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._encoding = b""
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._encoding = dict(message["headers"]).get(b"content-encoding", b"")
-            if message["status"] >= 300:
-                self._size = METERED_MAX + 1
-        elif self._size <= METERED_MAX:
-            part = message.get("body", b"")
-            self._parts.append(part)
-            self._size += len(part)
-            if not message.get("more_body", False):
-                self._record(decoded(b"".join(self._parts), self._encoding) or b"")
-        await self._send(message)
-
-    def _record(self, body: bytes) -> None:
-        found = self._found
-        documents = body.splitlines() if found.usage == "lines" else [body]
-        for line in documents:
-            try:
-                read = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                continue
-            usage = _at(read, found.at)
-            if isinstance(usage, dict) and usage:
-                model = _at(read, found.model_at)
-                self._charge(line, usage, model if isinstance(model, str) and model else self._call.sent_model)
-
-    def _charge(self, line: bytes, usage: dict[str, Any], model: str) -> None:
-        """A row of its own; the keeper charges its budgets."""
-        call, deployment = self._call, self._deployment
-        digest = blake2b(deployment.name.encode() + b"\0" + line, digest_size=12).hexdigest()
-        one = Call(f"gw_b{digest}" if self._found.batch else self._worker.call_id(), "messages", call.snapshot, call.worker)
-        one.account, one.deployment, one.values = call.account, deployment, call.values
-        one.session_id, one.own_credential, one.dialect = call.session_id, call.own_credential, call.dialect
-        one.status = one.upstream_status = 200
-        one.served_model = one.sent_model = model
-        one.batch = self._found.batch
-        one.attempt_of = call.call_id
-        one.sent = one.billed = True
-        provider, _ = deployment.rules.usage(self._found.api or "chat")
-        counted, one.charge_pusd = usage_from(provider, self._found.api, usage)
-        one.terms = call.snapshot.book.terms(
-            deployment.provider,
-            deployment.name,
-            deployment.region,
-            deployment.place.model_behind(model),
-            call.account.key_name,
-            call.account.team,
-            call.started_us,
-        )
-        one.reading = _whole(counted, model)
-        self._worker.settle(one, "completed", "")
-
-
-def _whole(usage: Usage, model: str) -> Reading:
-    return Reading(usage=usage, started=True, finished=True, final_usage=True, model=model, content_empty=False)
-
-
-def _at(value: Any, keys: tuple[str, ...]) -> Any:
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-

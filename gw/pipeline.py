@@ -13,6 +13,7 @@ import logging
 from gw._fast import peek
 from gw.admit.auth import EndedKey
 from gw.attempts import attempt
+from gw.beside import must_be_allowed
 from gw.demand import Demand
 from gw.deployment import Deployment
 from gw.domain.call import Outcome
@@ -101,7 +102,7 @@ async def _serve(  # noqa: PLR0917 - by position: every call asks
         call.body_bytes = len(body)
         call.laps.skip()
         if call.endpoint != "other":
-            plain = readable(body, sent.content_encoding, snapshot.body_bytes_max)
+            call.body_bytes = len(plain := readable(body, sent.content_encoding, snapshot.body_bytes_max))
     demand = None
     if door.dialect or door.operation == "other" or snapshot.routed:
         demand = Demand(door, sent, scope, body, plain)
@@ -117,6 +118,7 @@ async def _serve(  # noqa: PLR0917 - by position: every call asks
         return
     # 4 plan
     deployment = plan(call.account, model, snapshot.deployments)
+    must_be_allowed(call.account, plain)
     call.deployment = deployment
     call.laps.lap(PLAN)
     # 5 admit, by the rules and prices that are in force now: the body may have been long in coming

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gw import __version__
 from gw._fast import peek
+from gw.counting import Counting, passes, question
 from gw.demand import Demand
 from gw.deployment import Deployment
 from gw.errors import Refusal
@@ -23,10 +24,13 @@ from gw.translate import embeddings
 from gw.translate.amend import EFFORTS, amended
 from gw.translate.chat_usage import UsageHidden, with_usage
 from gw.translate.dialects import DIALECTS
+from gw.translate.fitting import fitted
 from gw.translate.form import Effort, Request
 from gw.translate.invoke import from_bedrock, to_bedrock, to_vertex
 from gw.translate.responses_items import without_foreign_thoughts
 from gw.translate.seal import may_hold_sealed
+from gw.translate.splice import spliced
+from gw.translation import parsed
 
 # Where a client's own credential is valid, by the family of the API that it asks: never at another provider's, even if it speaks
 # the same.
@@ -42,6 +46,12 @@ BETA = b"anthropic-beta"
 ANTHROPIC, BEDROCK, VERTEX = "anthropic", "invoke", "vertex_anthropic"
 ANTHROPICS = frozenset({ANTHROPIC, BEDROCK, VERTEX})
 _ENCODING = re.compile(rb"(?m)^content-encoding: .*\r\n")
+# With these an upstream would answer another request than the one that is priced, leave usage out of its answer, or refuse gw's
+# signature, which is taken for a credential that is wrong.
+_CUNNING = re.compile(
+    rb"(?mi)^(?:x-goog-fieldmask|x-http-method(?:-override)?|x-method-override|range|if-range"
+    rb"|x-amz-(?:date|security-token|content-sha256|target)): .*\r\n"
+)
 
 
 def prepare(demand: Demand, deployment: Deployment, model: str, *, own_credential: bool) -> Outgoing:
@@ -64,9 +74,16 @@ def prepare(demand: Demand, deployment: Deployment, model: str, *, own_credentia
             f'The upstream "{deployment.name}" speaks another API than the one that your credential is for. '
             "Use a virtual key of this gateway (gwk_...).",
         )
+    if client == "responses" and not own_credential and "background" in demand.asked.foreign:
+        raise Refusal(
+            "cannot_carry",
+            "background: what such a response costs is not known here when it is made. Ask for it with stream=true instead.",
+        )
     speech: Speech | None
     if door.endpoint == "embeddings":
         head, body, speech = _embeddings(demand, deployment, upstream, model)
+    elif door.endpoint == "count_tokens":
+        head, body, speech = _counted(demand, deployment, client, upstream, model)
     elif client in ANTHROPICS and upstream in ANTHROPICS and may_hold_sealed(demand.plain):
         # Thoughts and tool calls of another upstream's, earlier in the conversation: Anthropic knows neither.
         head, body, speech = _written(demand, deployment, client, upstream, model)
@@ -90,14 +107,13 @@ def prepare(demand: Demand, deployment: Deployment, model: str, *, own_credentia
         )
     except ValueError as error:
         raise Refusal("invalid_field", f"The model cannot be asked for: {error}.") from error
+    head = straight(head)
     return Outgoing(method, path, head + deployment.lines(upstream, head), body, speech)
 
 
-def counts(demand: Demand, deployment: Deployment, model: str) -> bool:
-    """The upstream counts tokens in the client's own words: else gw estimates."""
-    client = demand.door.dialect or ANTHROPIC
-    found = deployment.rules.dialect(deployment.place, model, "count_tokens", client)
-    return found == client or (found in ANTHROPICS and client in ANTHROPICS and BEDROCK not in (found, client))
+def straight(head: bytes) -> bytes:
+    """A client's header lines without those that make an upstream answer otherwise than its path and body say."""
+    return _CUNNING.sub(b"", head)
 
 
 Made = tuple[bytes, bytes, Speech | None]
@@ -111,6 +127,9 @@ def _same(demand: Demand, deployment: Deployment, client: str, model: str) -> Ma
         body = orjson.dumps(without_foreign_thoughts(orjson.loads(body)))
     if client in ("chat", "responses", "completions"):
         body = _renamed(demand, body, model)
+    if client == "chat":
+        demand.lost = []
+        body = fitted(body, deployment.quirks(client, model), demand.lost)
     hidden = None
     if client in ("chat", "completions") and asked.stream and deployment.quirks(client, model).stream_usage:
         body, added = with_usage(body)
@@ -141,9 +160,7 @@ def _enveloped(demand: Demand, deployment: Deployment, client: str, upstream: st
 
 def _written(demand: Demand, deployment: Deployment, client: str, upstream: str, model: str) -> Made:
     """In another dialect."""
-    asked = replace(demand.asked, model=model, lost=[])
-    if asked.held:
-        raise Refusal("cannot_carry", asked.held)
+    asked = demand.asked_as(model)
     _cap(asked, demand)
     dialect = upstream if upstream in DIALECTS else ANTHROPIC
     body = DIALECTS[dialect].write_request(asked, deployment.quirks(upstream, model))
@@ -159,6 +176,21 @@ def _written(demand: Demand, deployment: Deployment, client: str, upstream: str,
         written, _ = to_vertex(written, (), model, asked.lost)
     demand.lost = asked.lost
     return OWN_HEAD, written, _speech(client, upstream, deployment, demand.asked)
+
+
+def _counted(demand: Demand, deployment: Deployment, client: str, upstream: str, model: str) -> Made:
+    sealed = upstream in ANTHROPICS and may_hold_sealed(demand.plain)
+    if client == upstream == ANTHROPIC and not sealed:
+        return demand.sent.head, _renamed(demand, demand.plain, model), None
+    speech = Counting(client, upstream, demand)
+    if not sealed and passes(demand, deployment, upstream):
+        head, body, _ = _same(demand, deployment, client, model)
+    elif not sealed and (client, upstream) == (ANTHROPIC, VERTEX):  # which has the model in the body, here alone
+        head, body, _ = _enveloped(demand, deployment, client, upstream, model)
+        body = spliced(body, (), {"model": model})
+    else:
+        head, body = OWN_HEAD, orjson.dumps(question(demand, deployment, upstream, model))
+    return head, body, speech
 
 
 def _embeddings(demand: Demand, deployment: Deployment, upstream: str, model: str) -> tuple[bytes, bytes, EmbeddingSpeech]:
@@ -191,14 +223,16 @@ def _renamed(demand: Demand, body: bytes, model: str) -> bytes:
     if model == demand.model:
         return body
     found = peek(body)
-    if found.error or found.model_start < 0:
+    if found.error:  # as `"max_tokens": null` is to it, and to others is not
+        return orjson.dumps((parsed(body) or {}) | {"model": model})
+    if found.model_start < 0:
         return body
     return b"%b%b%b" % (body[: found.model_start], orjson.dumps(model), body[found.model_end :])
 
 
 def _capped(demand: Demand, client: str) -> bytes:
     """The readable body, under the caps of the rules."""
-    if not (demand.max_tokens or demand.effort):
+    if not (demand.max_tokens or demand.effort) or demand.door.endpoint == "count_tokens":
         return demand.plain
     return amended(demand.plain, client, demand.max_tokens, demand.effort)
 

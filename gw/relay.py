@@ -241,6 +241,8 @@ class Stream:
 
     @property
     def _unreadable(self) -> bool:
+        if self._between is not None and self._between.garbled:
+            return not self._tap.found().started  # else what was understood before is billed
         return self._decoded is not None and self._decoded.failed
 
     def _admit_unreadable(self) -> None:

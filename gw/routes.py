@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+from gw.config.budget_model import Budget
 from gw.config.model import Config
 from gw.config.routing_model import Conditions, RouteCandidate
 from gw.config.routing_model import Route as ConfiguredRoute
 from gw.config.routing_model import Rule as ConfiguredRule
 from gw.config.routing_model import TierNames as ConfiguredTiers
 from gw.domain.condition import parse_range, parse_times
+from gw.ops.places import Places
 from gw.routing.affinity import Affinity
 from gw.routing.asked import Candidate
 from gw.routing.breaker import Settings
@@ -30,9 +32,16 @@ def router_of(config: Config, deployments: Sequence[Place], rates: RatesOf = no_
         deployments,
         [_route(one) for one in config.route],
         [one for one in tiers if any(one.targets)],
-        [_rule(one) for one in config.rule if one.active],
+        [*(_rule(one) for one in config.rule if one.active), *(_at_limit(one) for one in config.budget if one.reroutes)],
         rates=rates,
     )
+
+
+def _at_limit(one: Budget) -> Rule:
+    """What its calls would be refused for if it were hard."""
+    when = Condition(budget=one.name, budget_used_percent=(parse_range(">= 100"),))
+    action = Action(model=one.on_exceed_model, wait_s=one.on_exceed_wait_s)
+    return Rule(f"budget {one.name}", when, action, stops=False, always=True)
 
 
 def credentials_of(config: Config) -> Credentials:
@@ -40,7 +49,7 @@ def credentials_of(config: Config) -> Credentials:
     return {one.name: tuple((each.name, each.weight) for each in one.credential) for one in config.upstream if one.credential}
 
 
-def health_of(config: Config) -> Health:
+def health_of(config: Config, places: Places | None = None) -> Health:
     said = config.routing
     settings = Settings(
         failures=said.breaker_failures,
@@ -50,7 +59,8 @@ def health_of(config: Config) -> Health:
         cooldown_ns=int(said.cooldown_s * NS),
         cooldown_max_ns=int(said.cooldown_max_s * NS),
     )
-    return Health(settings, Affinity(said.affinity_sessions), int(said.latency_half_life_s * NS), said.avoid_below_percent * 10)
+    affinity = Affinity(said.affinity_sessions)
+    return Health(settings, affinity, int(said.latency_half_life_s * NS), said.avoid_below_percent * 10, places)
 
 
 def patience_of(config: Config) -> Patience:

@@ -3,6 +3,7 @@
 cimport cython
 
 from gw._fast.frame cimport Frame as Frame_
+from gw._fast.heads cimport shown, text_of
 from gw._fast.jsonpeek cimport Peek as Peek_
 from gw._fast.laps cimport Laps as Laps_
 from gw._fast.usage cimport Found as Found_
@@ -31,9 +32,9 @@ cdef class Call:
     cdef public Settled record
     cdef public long long started_us, first_byte_us, first_token_us, body_bytes, response_bytes, charged_us
     cdef public int slot, second_slot, status, upstream_status, retries
-    cdef public bint own_credential, sent, billed, client_gone, stopping, ticked, metered, batch
+    cdef public bint own_credential, sent, billed, client_gone, stopping, ticked, metered
 
-    @cython.locals(found=Found_)
+    @cython.locals(found=Found_, last=Found_)
     cpdef Found_ last_word(self)
 
 
@@ -50,6 +51,6 @@ cpdef tuple columns_of(Call call)
 cpdef tuple way_of(Call call)
 @cython.locals(start=cython.Py_ssize_t)
 cdef _who(Call call, Frame_ frame)
-cdef str _value(values, bytes name)
+cdef str _value(dict values, bytes name)
 cdef _usage(Settled done, Frame_ frame, usage)
 cdef _price(Settled done, Frame_ frame, priced)

@@ -54,7 +54,7 @@ class Call:
     """Everything known of one client request so far."""
 
     __slots__ = (
-        "account", "attempt_of", "attempts", "batch", "billed", "body_bytes", "budget", "call_id", "charge_pusd",
+        "account", "attempt_of", "attempts", "billed", "body_bytes", "budget", "call_id", "charge_pusd",
         "charged_us", "client_gone", "demand", "deployment", "device", "dialect", "endpoint", "first_byte_us",
         "first_token_us", "found", "hold", "laps", "metered", "own_credential", "peek", "reading", "receive", "record",
         "response_bytes", "retries", "route", "second_slot", "sent", "sent_model", "served_model", "session_id",
@@ -66,7 +66,6 @@ class Call:
         self.call_id = call_id
         self.endpoint = endpoint
         self.metered = endpoint in METERED
-        self.batch = False  # billed at the batch price
         self.dialect = ""  # the client's, if not Anthropic's
         self.snapshot = snapshot
         self.worker = worker
@@ -141,9 +140,11 @@ class Call:
             found = self.tap.found()
             found.cap(COUNT_MAX)
             self.found = found if found.final_usage else None
-        if self.reading is not None or self.found is None or not self.found.final_usage or self.found.garbled:
+        last = self.found
+        if self.reading is not None or last is None or not last.final_usage or last.garbled:
             return None
-        return self.found
+        prompt = last.input_tokens | last.cache_read_tokens | last.cache_write_5m_tokens | last.cache_write_1h_tokens
+        return last if prompt or last.iterations else None  # no answer is without one
 
 
 def opened(call: Call, frame: Frame) -> None:
@@ -190,7 +191,7 @@ def settled(call: Call, frame: Frame, outcome: Outcome, error: str) -> Settled:
     model = call.peek.model if call.peek is not None and call.peek.model else ""
     reading, source = complete(reading, model=model, request_bytes=call.body_bytes)
     assert call.terms is not None, "no call is billed that was not admitted"
-    priced = call.snapshot.book.charge(call.terms, reading, call.started_us, batch=call.batch, exact_pusd=call.charge_pusd)
+    priced = call.snapshot.book.charge(call.terms, reading, call.started_us, exact_pusd=call.charge_pusd)
     return closed(call, frame, reading, source, priced, outcome, error)
 
 

@@ -77,6 +77,7 @@ class Snapshot:
             or config.route
             or config.rule
             or config.tiers != Tiers()
+            or any(one.reroutes for one in config.budget)
         )
         opened = accounts(file, config, published.stored, published.left_out, pepper)
         self.authenticator = Authenticator(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 
 from gw._fast import Answer
+from gw.domain.usage import Usage
 from gw.envelope import ENVELOPES, Enveloped
 from gw.naming import named
 from gw.translate import embeddings
@@ -41,6 +42,9 @@ class Speech:
         """The upstream's answer is a stream of its kind."""
         kind = _dialect(self.upstream).content_type.partition(b";")[0]
         return answer.streams or (self.streams and answer.content_type.startswith(kind))
+
+    def head(self, headers: Headers) -> None:
+        """What the head of the answer says of usage."""
 
     @property
     def same(self) -> bool:
@@ -93,19 +97,28 @@ class Speech:
 class EmbeddingSpeech(Speech):
     """Texts in, vectors out. `wanted` None: both sides speak alike, and the bytes pass."""
 
-    __slots__ = ("model", "wanted")
+    __slots__ = ("model", "tokens", "wanted")
 
     def __init__(self, client: str, upstream: str, model: str) -> None:
         super().__init__(client, upstream, "", Request(client))
         self.model = model
+        self.tokens = 0  # as the answer's head says
         self.wanted: Wanted | None = None
+
+    @property
+    def same(self) -> bool:
+        return self.wanted is None
+
+    def head(self, headers: Headers) -> None:
+        counted = dict(headers).get(b"x-amzn-bedrock-input-token-count", b"")
+        self.tokens = int(counted) if counted.isdigit() else 0
 
     def whole(self, body: bytes) -> Heard:
         read = parsed(body)
         if read is None:
             return Heard(body, b"", Failure("api_error", "The upstream's answer cannot be read.", code="garbled"))
         family = self.upstream.removesuffix("_embeddings").replace("embeddings", "openai")
-        usage = embeddings.usage_of(family, read)
+        tokens = embeddings.usage_of(family, read).input_tokens or self.tokens
         told: Json = {
             "type": "message",
             "id": "embedding",
@@ -113,10 +126,10 @@ class EmbeddingSpeech(Speech):
             "model": self.model,
             "content": [{"type": "text", "text": "."}],
             "stop_reason": "end_turn",
-            "usage": {"input_tokens": usage.input_tokens, "output_tokens": 0},
+            "usage": {"input_tokens": tokens, "output_tokens": 0},
         }
         if self.wanted is not None:
-            found = embeddings.UPSTREAMS[self.upstream].read(read)
+            found = embeddings.UPSTREAMS[self.upstream].read(read)._replace(usage=Usage(input_tokens=tokens))
             written = (
                 embeddings.write_openai_answer(found, self.wanted, self.model)
                 if self.client == "embeddings"
@@ -126,8 +139,7 @@ class EmbeddingSpeech(Speech):
         return Heard(body, orjson.dumps(told), None)
 
     def failure(self, status: int, body: bytes) -> Failure:
-        family = "gemini" if self.upstream.startswith("gemini") else "chat"
-        failure = DIALECTS[family].read_error(status, body)
+        failure = DIALECTS[embeddings.ERRORS_LIKE.get(self.upstream, "chat")].read_error(status, body)
         return failure if failure.kind else Failure(kind_of(status), failure.message, status)
 
     def error(self, failure: Failure, call_id: str, headers: Headers) -> tuple[Headers, bytes]:

@@ -22,6 +22,7 @@ from gw.translate.dialects import DIALECTS
 from gw.translate.form import Answer, End, Event, Failure, Json, Request, Start
 from gw.translate.gemini_meter import GeminiMeter
 from gw.translate.invoke import FramesToEvents, sse_error
+from gw.translate.loose import loaded
 from gw.translate.responses_meter import ResponsesMeter
 
 ANY_WINDOW = 47  # gzip or zlib, whichever it is
@@ -34,13 +35,16 @@ GARBLED = Failure("api_error", "The upstream's answer cannot be read.", code="ga
 
 
 class Interpreter(Protocol):
-    """Of one stream. `served_model` and `charge_pusd`: as the upstream has said so far."""
+    """Of one stream. `served_model` and `charge_pusd`: as the upstream has said so far. `garbled`: it cannot be understood."""
 
     @property
     def served_model(self) -> str: ...
 
     @property
     def charge_pusd(self) -> int | None: ...
+
+    @property
+    def garbled(self) -> bool: ...
 
     def hear(self, chunk: bytes) -> Told: ...
 
@@ -58,7 +62,7 @@ class Interpreter(Protocol):
 class Translated:
     """Another dialect than the client's."""
 
-    __slots__ = ("_client", "_inflater", "_own", "_reader", "_tap", "charge_pusd", "served_model")
+    __slots__ = ("_client", "_inflater", "_own", "_reader", "_tap", "charge_pusd", "garbled", "served_model")
 
     def __init__(self, reader: EventReader, client: EventWriter, tap: AnthropicWriter | None, encoding: bytes) -> None:
         """`tap` None: the client's own writer is Anthropic's. `encoding`: the content coding of the upstream's bytes."""
@@ -66,6 +70,7 @@ class Translated:
         self._client = client
         self._tap = tap
         self._inflater = Inflater(encoding) if encoding else None
+        self.garbled = False
         self.served_model = ""
         self.charge_pusd: int | None = None
 
@@ -97,6 +102,9 @@ class Translated:
 class Meter(Protocol):
     """Hears an upstream's bytes and tells the tap."""
 
+    @property
+    def garbled(self) -> bool: ...
+
     def feed(self, chunk: bytes) -> bytes: ...
 
     def close(self) -> bytes: ...
@@ -115,7 +123,7 @@ METERS: dict[str, Callable[[str], Meter]] = {
 class Beside:
     """The client's own dialect: its bytes pass as they come, and are read beside."""
 
-    __slots__ = ("_boundary", "_client", "_hidden", "_inflater", "_meter")
+    __slots__ = ("_boundary", "_client", "_deaf", "_hidden", "_inflater", "_meter")
 
     def __init__(self, meter: Meter, client: EventWriter, hidden: "Filter | None", encoding: bytes) -> None:
         """`client` says what gw itself adds. `hidden` takes out of the bytes what the client has not asked for."""
@@ -124,6 +132,11 @@ class Beside:
         self._hidden = hidden
         self._inflater = Inflater(encoding) if encoding else None
         self._boundary = True
+        self._deaf = False
+
+    @property
+    def garbled(self) -> bool:
+        return self._deaf or self._meter.garbled
 
     @property
     def served_model(self) -> str:
@@ -138,6 +151,7 @@ class Beside:
         if self._inflater is not None:
             plain = self._inflater.inflate(chunk)
             if plain is None:
+                self._deaf = True
                 return chunk, sse_error(GARBLED)
         told = self._meter.feed(plain) if plain else b""
         if self._hidden is not None and plain is not None:
@@ -176,7 +190,11 @@ class Inflater:
         if self._decoder is None:
             return None
         try:
-            return self._decoder.decompress(chunk, DECODED_MAX)
+            plain = self._decoder.decompress(chunk, DECODED_MAX)
+            while self._decoder.eof and (rest := self._decoder.unused_data):  # another member of a gzip stream
+                self._decoder = zlib.decompressobj(ANY_WINDOW)
+                plain += self._decoder.decompress(rest, DECODED_MAX)
+            return plain
         except zlib.error:
             self._decoder = None
             return None
@@ -189,6 +207,8 @@ def note(of: Translated, events: list[Event]) -> None:
         of.served_model = first.model
     if type(last) is End:
         of.charge_pusd = last.charge_pusd
+    elif type(last) is Failure:
+        of.garbled = last.code == "garbled"
 
 
 class Heard:
@@ -222,10 +242,8 @@ def hear_whole(body: bytes, upstream: str, provider: str, client: str, asked: Re
 
 
 def parsed(body: bytes) -> Json | None:
-    try:
-        read = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
+    """None: it is no JSON object, or nested so deeply that nothing of it could be written again."""
+    read = loaded(body)
     return read if isinstance(read, dict) else None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +25,7 @@ from gw.routes import credentials_of, health_of, patience_of, queue_of, router_o
 from gw.routing.affinity import TTL_1H_NS, TTL_5M_NS
 from gw.routing.asked import Asked, Candidate, Decision, Warm, kind_of, with_credentials
 from gw.routing.features import words_of
-from gw.routing.health import key_of
+from gw.routing.health import Turn, key_of
 from gw.routing.queue import FairQueue, Ticket
 from gw.routing.ratelimit import Seen
 from gw.routing.retry import Purse
@@ -73,7 +74,7 @@ class Ways:
         self._queues: dict[str, FairQueue] = {}
         self._waiting: dict[Ticket, asyncio.Future[None]] = {}
         snapshot = worker.snapshot
-        self.health = health_of(snapshot.config)
+        self.health = health_of(snapshot.config, worker.state.places)
         self._set(snapshot)
         self.purse = Purse(self.patience, clock.mono_ns())
 
@@ -82,7 +83,7 @@ class Ways:
         snapshot = self._worker.snapshot
         if snapshot.config.routing != before.config.routing:
             affinity = self.health.affinity
-            self.health = health_of(snapshot.config)
+            self.health = health_of(snapshot.config, self._worker.state.places)
             self.health.affinity = affinity
             self.purse = Purse(patience_of(snapshot.config), clock.mono_ns())
         self._set(snapshot)
@@ -91,7 +92,7 @@ class Ways:
         config = snapshot.config
         self.patience = patience_of(config)
         self._credentials = credentials_of(config)
-        self._deployments = {one.name: one for one in snapshot.deployments}
+        self.deployments = {one.name: one for one in snapshot.deployments}
         self._router: Router = router_of(config, snapshot.deployments, snapshot.rates)
         self._limits = {
             (one.name, keyed.name): limits
@@ -154,8 +155,10 @@ class Ways:
             if units:
                 limit.debt(units, clock.mono_ns())
 
-    def way(self, candidate: Candidate) -> Way:
-        deployment = self._deployments[candidate.deployment]
+    @staticmethod
+    def way(candidate: Candidate, deployments: Mapping[str, Deployment]) -> Way:
+        """`deployments`: those of when the call's candidates were chosen; meanwhile they may be gone from the configuration."""
+        deployment = deployments[candidate.deployment]
         keyed = next((one for one in deployment.accounts if one.name == candidate.credential), deployment.accounts[0])
         return Way(candidate, deployment, keyed, deployment.model_sent(candidate.model))
 
@@ -255,8 +258,10 @@ class Ways:
             return Verdict("pass", "answered_badly", failed=call.status >= 500 or call.status == 200)
         return PASS if 200 <= call.status < 300 else NOT_FAILED
 
-    def told(self, way: Way, seen: Seen) -> None:
-        """What an answer's head says of limits."""
+    def heard(self, way: Way, turn: Turn, status: int, seen: Seen) -> None:
+        """An answer has begun, and says something of limits."""
+        if status < 400:
+            self.health.answers(turn, clock.mono_ns())
         if seen.left is not None:
             self.health.told(way.candidate.id, seen, clock.mono_ns(), clock.wall_us())
 
@@ -269,7 +274,7 @@ class Ways:
             self._taken[name] = self._taken.get(name, 0) + 1
             return
         queue = self._queues.get(name)
-        if queue is None:
+        if queue is None or not len(queue):  # by the settings of now; one that nobody waits in remembers nothing
             queue = self._queues[name] = queue_of(self._worker.snapshot.config)
         weights = self._worker.snapshot.config.routing.team_weights
         entered = queue.enter(call.account.team, weights.get(call.account.team, 1), clock.mono_ns())
@@ -279,16 +284,18 @@ class Ways:
             raise _saturated(name)
         waiting = self._waiting[entered.ticket] = asyncio.get_running_loop().create_future()
         call.receive = receive  # the worker's next tick watches the client
+        came = False
         try:
             async with asyncio.timeout(self._worker.snapshot.config.routing.queue_s or 0.001):
                 await waiting
+                came = True
         except TimeoutError:
             raise _saturated(name) from None
         finally:
             call.laps.skip()
             self._waiting.pop(entered.ticket, None)
             if entered.ticket.state == "called":
-                if not waiting.done() or waiting.cancelled() or waiting.exception() is not None:
+                if not came:
                     self.leave(deployment)  # its turn came as it left
             else:
                 queue.leave(entered.ticket)

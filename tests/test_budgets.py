@@ -132,7 +132,7 @@ def test_check_shows_budgets_and_limits_in_words(tmp_path, monkeypatch):
     (tmp_path / "config.toml").write_text(TEXT)
     result = CliRunner().invoke(check, [], env={"ANTHROPIC_API_KEY": None, "GW_CONFIG": None}, catch_exceptions=False)
     assert result.exit_code == 0
-    assert result.stderr.splitlines()[1:] == [
+    assert result.stderr.splitlines()[2:] == [
         'budget b: team "platform", $5.000000001 weekly, soft, reserves worst, resets Nov 1 00:00 CET',
         'budget c: each key "c*", $25 monthly, hard, reserves typical, resets Nov 1 00:00 UTC',
         'budget ci#session: each session of key "ci", $0.5 lifetime, hard, reserves typical',

@@ -6,6 +6,8 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from gw.cli_check import check
+from gw.demo import answers
+from gw.demo.exchange import Reply, Request
 from gw.demo.scripts import by_prompt
 from gw.demo.upstream import UpstreamThread
 
@@ -84,3 +86,20 @@ def test_programs_get_the_same(tmp_path: Path) -> None:
     groq = next(one for one in upstreams if one["name"] == "groq")
     assert groq["unpriced"] == ["llama-9"] and groq["routes"] == ["fast"]
     assert [(one["name"], one["state"]) for one in groq["credentials"]] == [("a", "set"), ("b", "missing")]
+
+
+def test_a_probe_is_shown_and_with_reach_it_is_made(tmp_path: Path) -> None:
+    def refused(request: Request) -> Reply:
+        return answers.error(401 if request.path == "/v1/models" else 404, "authentication_error", "of the test")
+
+    path = tmp_path / "config.toml"
+    with UpstreamThread(refused) as upstream:
+        path.write_text(
+            '[server]\nstate_dir = "state"\n[[upstream]]\nname = "main"\napi_key = "env:GW_TEST_MAIN"\nprobe_s = 30\n'
+            f'base_url = "{upstream.base_url}"\n'
+        )
+        environ = {"GW_TEST_MAIN": "sk-main-hidden"}
+        lines = CliRunner().invoke(check, ["--config", str(path)], env=environ).stderr.splitlines()
+        assert any("; probed by GET /v1/models every 30 s" in line for line in lines), lines
+        lines = CliRunner().invoke(check, ["--config", str(path), "--reach"], env=environ).stderr.splitlines()
+        assert "  env:GW_TEST_MAIN: its probe fails: it answers 401" in lines, lines

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gw.budgets import budgets_of
+from gw.budgets import accounts_of, budgets_of
 from gw.cli import main
-from gw.cli_standings import ACCOUNTS_SHOWN, accounts_of, standings_of
+from gw.cli_standings import ACCOUNTS_SHOWN, standings_of
 from gw.config.load import load
 from gw.control.service import Actor, Service
 from gw.domain.budget import cell_key

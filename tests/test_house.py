@@ -22,7 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "credentials": {"domain"},  # of clouds: where they come from, and what is signed with them
     "admit": {"_fast", "domain"},
     "routing": {"domain"},
-    "upstream": {"domain"},
+    "upstream": {"_fast", "domain"},
     "ledger": {"_fast", "domain"},
     "pricing": {"_fast", "domain"},
     "config": {"domain", "providers"},  # what a provider needs to be told

@@ -26,7 +26,7 @@ if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
     )
     from gw._fast.counters import Counters, Slots
     from gw._fast.frame import Frame
-    from gw._fast.heads import Answer, Headers, Sent, amount_text, read_request, shown, text_of, to_client
+    from gw._fast.heads import Answer, Headers, Sent, amount_text, is_clean_head, read_request, shown, text_of, to_client
     from gw._fast.jsonpeek import Peek, peek
     from gw._fast.laps import Laps
     from gw._fast.usage import DONE, ERROR, FIRST_TOKEN, OBSERVED_BYTES, USAGE, Found, Tap, found_in, observed_from, read_message
@@ -55,7 +55,7 @@ else:
     )
     from gw._fast.ref.counters import Counters, Slots
     from gw._fast.ref.frame import Frame
-    from gw._fast.ref.heads import Answer, Headers, Sent, amount_text, read_request, shown, text_of, to_client
+    from gw._fast.ref.heads import Answer, Headers, Sent, amount_text, is_clean_head, read_request, shown, text_of, to_client
     from gw._fast.ref.jsonpeek import Peek, peek
     from gw._fast.ref.laps import Laps
     from gw._fast.ref.usage import (
@@ -113,6 +113,7 @@ __all__ = [
     "buckets_bytes",
     "cells_bytes",
     "found_in",
+    "is_clean_head",
     "observed_from",
     "peek",
     "read_message",

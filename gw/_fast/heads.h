@@ -114,4 +114,14 @@ static inline char *gw_amount_before(char *end, uint64_t amount, int decimals) {
     return at;
 }
 
+/* Whether the beginning of a virtual key stands anywhere in a value. */
+static inline int gw_has_key(const char *text, size_t size) {
+    const char *at = text, *const end = text + size;
+    while ((at = memchr(at, 'g', (size_t)(end - at))) != NULL) {
+        if (gw_begins(at, (size_t)(end - at), "gwk_", 4)) return 1;
+        at++;
+    }
+    return 0;
+}
+
 #endif

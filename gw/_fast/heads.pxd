@@ -12,3 +12,7 @@ cdef class Answer:
     cdef readonly str request_id
     cdef readonly bytes content_type, encoding
     cdef readonly bint streams
+
+
+cpdef str text_of(bytes value, Py_ssize_t limit=*)
+cpdef str shown(str text, Py_ssize_t limit)

@@ -64,5 +64,9 @@ def text_of(value: bytes, limit: int = 128) -> str:
 def shown(text: str, limit: int) -> str:
     """As gw.domain.text.printable makes it."""
 
+def is_clean_head(head: bytes) -> bool:
+    """Whether a block is header lines and nothing else, each ended by CRLF, and none of them Host or one of those by which
+    HTTP/1.1 finds the end of a message."""
+
 def amount_text(amount: int, decimals: int) -> bytes:
     """43094 with 6 decimals -> `0.043094`, without trailing zeros. `amount` is 0 .. 2**63 - 1 (OverflowError, ValueError)."""

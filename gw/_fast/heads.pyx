@@ -3,7 +3,7 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memchr, memcpy
 
 
 cdef extern from "heads.h" nogil:
@@ -14,6 +14,7 @@ cdef extern from "heads.h" nogil:
     bint gw_is_space(char c) noexcept
     int64_t gw_length_of(const char *value, size_t size) noexcept
     bint gw_is_plain(const char *text, size_t size) noexcept
+    bint gw_has_key(const char *text, size_t size) noexcept
     char *gw_amount_before(char *end, uint64_t amount, int decimals) noexcept
 
 
@@ -24,7 +25,6 @@ cdef extern from "Python.h":
 
 Headers = list[tuple[bytes, bytes]]
 
-cdef bytes KEY_MARK = b"gwk_"
 cdef tuple PLAIN_CONNECTION = (b"keep-alive", b"close")
 cdef bytes LAST_LINE = b"accept-encoding: identity\r\n"
 
@@ -101,7 +101,7 @@ def read_request(list headers not None):
         elif role == GW_H_GW_KEY:
             sent.gw_key = stripped(value)
         elif role == GW_H_API_KEY or role == GW_H_AUTHORIZATION:
-            if KEY_MARK not in value:  # a virtual key never goes upstream, whichever of its headers identified the caller
+            if not gw_has_key(PyBytes_AS_STRING(value), <size_t>PyBytes_GET_SIZE(value)):  # a virtual key never goes upstream, whichever of its headers identified the caller
                 credentials.append(name)
                 credentials.append(value)
             if role == GW_H_API_KEY:
@@ -164,6 +164,58 @@ cpdef str shown(str text, Py_ssize_t limit):
     if PyUnicode_IS_ASCII(text) and gw_is_plain(<const char *>PyUnicode_1BYTE_DATA(text), <size_t>PyUnicode_GET_LENGTH(text)):
         return text
     return "".join([char if char.isprintable() else "?" for char in text])
+
+
+cdef inline bint is_token(unsigned char c) noexcept nogil:
+    """RFC 9110 5.6.2."""
+    if c >= b"a" and c <= b"z" or c >= b"0" and c <= b"9" or c >= b"A" and c <= b"Z" or c == b"-":
+        return True
+    return c > 0x20 and c < 0x7F and memchr(b"\"(),/:;<=>?@[\\]{}", c, 17) == NULL
+
+
+cdef inline bint is_named(const char *name, Py_ssize_t size, const char *lower) noexcept nogil:
+    """Of a token: whatever the case, and the locale."""
+    cdef Py_ssize_t i
+    for i in range(size):
+        if (name[i] | 0x20) != lower[i]:
+            return False
+    return True
+
+
+cdef inline bint frames(const char *name, Py_ssize_t size) noexcept nogil:
+    """Host, or one of the headers by which HTTP/1.1 finds the end of a message."""
+    if size == 4:
+        return is_named(name, size, b"host")
+    if size == 10:
+        return is_named(name, size, b"connection")
+    if size == 14:
+        return is_named(name, size, b"content-length")
+    return size == 17 and is_named(name, size, b"transfer-encoding")
+
+
+def is_clean_head(bytes head not None):
+    cdef const char *at = PyBytes_AS_STRING(head)
+    cdef const char *end = at + PyBytes_GET_SIZE(head)
+    cdef const char *start
+    cdef const char *stop
+    cdef unsigned char c
+    cdef bint odd = False
+    while at < end:
+        start = at
+        while at < end and is_token(<unsigned char>at[0]):
+            at += 1
+        if at == start or at == end or at[0] != b":" or frames(start, at - start):
+            return False
+        at += 1
+        stop = <const char *>memchr(at, b"\r", <size_t>(end - at))
+        if stop == NULL or end - stop < 2 or stop[1] != b"\n":
+            return False
+        while at < stop:
+            c = <unsigned char>at[0]
+            odd |= (c < 0x20 and c != 0x09) or c == 0x7F
+            at += 1
+        at += 2
+    return not odd
 
 
 def amount_text(int64_t amount, int decimals):

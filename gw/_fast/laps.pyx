@@ -11,15 +11,30 @@ cdef inline int64_t now_ns() noexcept:
     return <int64_t>time.tv_sec * 1000000000 + time.tv_nsec
 
 
-cdef inline int observe(Counters counters, int at, tuple bounds_ns, int64_t ns) except -1:
-    cdef int bucket = 0
-    cdef int64_t bound
-    for bound in bounds_ns:
-        if ns <= bound:
-            break
+cdef enum:
+    BOUNDS_MAX = 64
+
+cdef tuple known = ()
+cdef int64_t known_ns[BOUNDS_MAX]  # the same in C: there are but one histogram's bounds in a process
+
+
+cdef int know(tuple bounds_ns) except -1:
+    global known
+    if len(bounds_ns) > BOUNDS_MAX:
+        raise ValueError(f"more than {BOUNDS_MAX} bounds")
+    known = ()
+    for i in range(len(bounds_ns)):
+        known_ns[i] = bounds_ns[i]
+    known = bounds_ns
+    return 0
+
+
+cdef inline int observe(Counters counters, int at, int64_t ns) except -1:
+    cdef int bucket = 0, size = <int>len(known)
+    while bucket < size and ns > known_ns[bucket]:
         bucket += 1
     counters.add(at + bucket, 1)
-    counters.add(at + len(bounds_ns) + 1, ns)
+    counters.add(at + size + 1, ns)
     return 0
 
 
@@ -45,11 +60,13 @@ cdef class Laps:
     cpdef record(self, Counters counters, int at, tuple bounds_ns, int governed):
         cdef int part
         cdef int64_t whole = 0, governing = 0
+        if bounds_ns is not known:
+            know(bounds_ns)
         cdef int size = <int>len(bounds_ns) + 2
         for part in range(PARTS_MAX):
             whole += self.ns[part]
             if part < governed:
                 governing += self.ns[part]
             counters.add(at + 2 * size + part, self.ns[part])
-        observe(counters, at, bounds_ns, whole)
-        observe(counters, at + size, bounds_ns, governing)
+        observe(counters, at, whole)
+        observe(counters, at + size, governing)

@@ -2,7 +2,9 @@
 
 cimport cython
 
+from gw._fast.usage cimport Found as Found_
 from gw._fast.weigh cimport Weight as Weight_
+from gw.admit.card cimport Card, Estimate, most_tokens, plain_estimate
 
 
 cdef class Seen:
@@ -16,26 +18,39 @@ cdef class Habit:
 
 cdef class Estimator:
     cdef public object _seen
-    cdef public dict _ratios, _habits
+    cdef public dict _ratios, _habits, _cards
+
+    @cython.locals(card=Card)
+    cdef Card _card(self, tariff, str model)
 
     @cython.locals(
         text=cython.longlong, tools=cython.longlong, cap=cython.longlong, ttl=cython.longlong, geo=cython.longlong,
         window=cython.longlong, bytes_per_token=cython.longlong, rest=cython.longlong, ratio=cython.longlong,
         prompt=cython.longlong, warm=cython.longlong, output=cython.longlong, habit=Habit, seen=Seen,
+        card=Card,
     )
-    cpdef estimate(self, tariff, Weight_ weight, str model, str key, str session, str agent, long long at_us)
-    @cython.locals(seen=Seen, prompt=cython.longlong, cached=cython.longlong, rest=cython.longlong, known=cython.bint)
+    cpdef Estimate estimate(self, tariff, Weight_ weight, str model, str key, str session, str agent, long long at_us)
+    @cython.locals(seen=Seen, prompt=cython.longlong, cached=cython.longlong, reads=cython.longlong, whole=cython.longlong)
     cpdef learn(self, Weight_ weight, usage, str model, str key, str session, str agent, long long at_us)
-    @cython.locals(habit=Habit, output=cython.longlong, prompt=cython.longlong, reads=cython.longlong)
-    cdef _learn_habit(self, str key, str model, usage, bint unknown)
+    @cython.locals(seen=Seen, cached=cython.longlong, reads=cython.longlong, whole=cython.longlong)
+    cpdef learn_found(self, Weight_ weight, Found_ found, str model, str key, str session, str agent, long long at_us)
+    cdef Seen _recall(self, Weight_ weight, str key, str model, str session, str agent)
+    @cython.locals(rest=cython.longlong, known=cython.bint, plain=cython.bint)
+    cdef _learn_prompt(
+        self, Weight_ weight, Seen seen, long long prompt, long long cached, str model, str key, str session, str agent,
+        long long at_us,
+    )
+    @cython.locals(habit=Habit)
+    cdef _learn_habit(
+        self, str key, str model, long long prompt, long long reads, long long output, bint geo_us, bint unknown
+    )
     cdef _learn_ratio(self, str model, long long sample)
     cdef _forget_some(self, long long at_us)
 
 
 @cython.locals(
-    most=cython.longlong, images=cython.longlong, documents=cython.longlong, tools=cython.longlong, cap=cython.longlong,
-    ttl=cython.longlong, window=cython.longlong, image_max=cython.longlong, page_max=cython.longlong, prompt=cython.longlong,
-    output=cython.longlong,
+    most=cython.longlong, cap=cython.longlong, ttl=cython.longlong, window=cython.longlong, image_max=cython.longlong,
+    page_max=cython.longlong, prompt=cython.longlong, output=cython.longlong,
 )
 cpdef most_pusd(tariff, Weight_ weight, scale)
 @cython.locals(prompt=cython.longlong, cached=cython.longlong, more=cython.longlong, kept=cython.bint)
@@ -46,3 +61,4 @@ cdef long long _media_tokens(Weight_ weight) except -1
 cdef tuple _last_prompt(usage)
 @cython.locals(small=cython.longlong)
 cpdef nusd(pusd)
+cdef _bounded(pusd)

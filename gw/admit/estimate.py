@@ -13,24 +13,14 @@ where it knows less it guesses higher. Nothing here is ever billed.
 """
 
 from collections import OrderedDict
-from typing import NamedTuple
 
 from gw._fast import Found, Weight
+from gw.admit.card import OUTPUT_MAX, SLICE_TOKENS, Card, Estimate, most_tokens, plain_estimate
 from gw.domain.estimate import Scale, scale_of
 from gw.domain.money import PUSD_PER_NUSD
 from gw.domain.tariff import Rung, Tariff, rung_at
 from gw.domain.usage import Usage
 
-SLICE_TOKENS = 1_000  # what a stream that outgrows what was expected takes at a time
-
-# The bound. What a body does not show of its prompt: the provider's framing, its instructions for tools (806 tokens at most
-# where they are published), and the text of the tools that it defines itself (7,490 for the largest set).
-BLOCK_TOKENS_MAX = 16
-TOOL_TOKENS_MAX = 64
-TOOLS_TOKENS_MAX = 1_000
-DEFINED_TOOL_TOKENS_MAX = 8_000
-PAGES_MAX = 600  # of one PDF
-OUTPUT_MAX = 128_000  # of one generation whose request does not cap it
 # How often the provider prompts the model for one request with server tools: documented as 10, seen to be 11.
 GENERATIONS_MAX = 12
 OTHERS_WINDOW = 1_000_000  # of a Claude model that answers beside the requested one
@@ -61,23 +51,13 @@ PAIRS_MAX = 4_096  # of key and model
 SESSION_US = 24 * 3_600_000_000
 MINUTE_US = 60_000_000
 SMALL_PUSD = 1 << 62
+NUSD_MAX = 1 << 62  # nobody has more
+CARDS_MAX = 256
 
 
 Number = int  # compiled, a C integer: estimate.pxd
 Flag = bool
 Amount = int  # of any size
-_new = tuple.__new__  # past the keyword handling of a NamedTuple's class: a tenth of a microsecond
-
-
-class Estimate(NamedTuple):
-    """Costs in nano-USD, rounded up; typical_nusd <= worst_nusd."""
-
-    typical_nusd: int
-    worst_nusd: int
-    prompt_tokens: int  # as probably counted, the cached ones included
-    output_tokens: int  # as expected, within the body's cap
-    slice_nusd: int  # of SLICE_TOKENS more output tokens
-    bytes_per_token: int  # of output text: how a stream is counted while it runs
 
 
 class Seen:
@@ -117,15 +97,23 @@ class Estimator:
         self._seen: OrderedDict[Prefix, Seen] = OrderedDict()  # the one that was used last is the last
         self._ratios: dict[str, int] = {}  # model -> tokens per byte
         self._habits: dict[tuple[str, str], Habit] = {}  # by key and model
+        self._cards: dict[int, Card] = {}  # by the tariff's id, which lives as long as its card
+
+    def _card(self, tariff: Tariff, model: str) -> Card:
+        card = self._cards.get(id(tariff))
+        if card is None or card.tariff is not tariff or card.model != model:
+            if len(self._cards) >= CARDS_MAX:
+                self._cards.clear()
+            card = self._cards[id(tariff)] = Card(tariff, model)
+        return card
 
     def estimate(  # noqa: PLR0917 - by position: every call pays for each keyword
         self, tariff: Tariff, weight: Weight, model: str, key: str, session: str, agent: str, at_us: Number
     ) -> Estimate:
         """`model` is the id sent upstream; `session` and `agent` "" where there is none. Call it once, when admitting."""
         text, tools, cap, ttl, geo = weight.text_bytes, weight.tools, weight.output_cap, weight.ttl, weight.geo
-        scale = scale_of(model)
-        window, _, _, bytes_per_token = scale
-        worst_pusd = most_pusd(tariff, weight, scale)
+        card = self._card(tariff, model)
+        window, bytes_per_token = card.window, card.bytes_per_token
         rest = _rest_tokens(weight)
         habit = self._habits.get((key, model))
         if habit is None:
@@ -141,12 +129,15 @@ class Estimator:
         output = habit.output >> OUTPUT_SHIFT
         if 0 <= cap < output:
             output = cap
+        warm = warm if warm < prompt else prompt
+        if card.few and not (weight.fast or weight.server_tools or weight.fallbacks or weight.compaction or weight.searches_cap):
+            return plain_estimate(card, weight, prompt, warm, output, habit.geo_us)
+        worst_pusd = most_pusd(tariff, weight, card.scale)
         rungs = tariff.usual_fast if weight.fast else tariff.usual
         # A prompt just below a step may turn out to be above it.
         rung = rungs[0] if len(rungs) == 1 else rung_at(rungs, prompt + prompt // 10)
         _, input_rate, output_rate, read_rate, write_5m_rate, write_1h_rate = rung
         rate = input_rate if not ttl else write_5m_rate if ttl == 5 else write_1h_rate
-        warm = warm if warm < prompt else prompt
         pusd = warm * read_rate + (prompt - warm) * rate + output * output_rate
         slice_pusd = SLICE_TOKENS * output_rate
         if weight.server_tools:
@@ -158,26 +149,47 @@ class Estimator:
         if weight.searches_cap:
             pusd += tariff.search_pusd
         pusd = pusd if pusd < worst_pusd else worst_pusd
-        return _new(
-            Estimate,
-            (
-                nusd(pusd),
-                nusd(worst_pusd),
-                prompt,
-                output,
-                nusd(slice_pusd),
-                bytes_per_token,
-            ),
-        )
+        return Estimate(_bounded(pusd), _bounded(worst_pusd), prompt, output, _bounded(slice_pusd), bytes_per_token)
 
     def learn(  # noqa: PLR0917 - as above
-        self, weight: Weight, usage: Usage | Found, model: str, key: str, session: str, agent: str, at_us: Number
+        self, weight: Weight, usage: Usage, model: str, key: str, session: str, agent: str, at_us: Number
     ) -> None:
         """After a call whose usage is exact. `weight` is that of its body."""
         prompt, cached = _last_prompt(usage)
-        prefix = (key, model, session, agent, weight.tools)
-        seen = self._seen.get(prefix) if session else None
-        self._learn_habit(key, model, usage, seen is None)
+        reads = usage.cache_read_tokens
+        whole = usage.input_tokens + reads + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+        seen = self._recall(weight, key, model, session, agent)
+        self._learn_habit(key, model, whole, reads, usage.output_tokens, usage.inference_geo == "us", seen is None)
+        self._learn_prompt(weight, seen, prompt, cached, model, key, session, agent, at_us)
+
+    def learn_found(  # noqa: PLR0917 - as above
+        self, weight: Weight, found: Found, model: str, key: str, session: str, agent: str, at_us: Number
+    ) -> None:
+        """As `learn`, where the answer names no iterations."""
+        reads = found.cache_read_tokens
+        cached = reads + found.cache_write_5m_tokens + found.cache_write_1h_tokens
+        whole = found.input_tokens + cached
+        seen = self._recall(weight, key, model, session, agent)
+        self._learn_habit(key, model, whole, reads, found.output_tokens, found.inference_geo == "us", seen is None)
+        self._learn_prompt(weight, seen, whole, cached, model, key, session, agent, at_us)
+
+    def _recall(
+        self, weight: Weight, key: str, model: str, session: str, agent: str
+    ) -> Seen | None:
+        return self._seen.get((key, model, session, agent, weight.tools)) if session else None
+
+    def _learn_prompt(  # noqa: PLR0917 - as above
+        self,
+        weight: Weight,
+        seen: Seen | None,
+        prompt: Number,
+        cached: Number,
+        model: str,
+        key: str,
+        session: str,
+        agent: str,
+        at_us: Number,
+    ) -> None:
         if not prompt:
             return
         rest = _rest_tokens(weight)
@@ -188,7 +200,7 @@ class Estimator:
             return
         known = seen is not None
         if seen is None:
-            seen = self._seen[prefix] = Seen()
+            seen = self._seen[key, model, session, agent, weight.tools] = Seen()
             seen.moved_us = at_us
         # What is cached without a mark in the body (other providers do) lives for minutes.
         seen.prompt, seen.cached, seen.text, seen.rest = prompt, cached, weight.text_bytes or 1, rest
@@ -198,21 +210,21 @@ class Estimator:
             self._forget_some(at_us)
         elif at_us - seen.moved_us >= MINUTE_US:
             seen.moved_us = at_us
-            self._seen.move_to_end(prefix)
+            self._seen.move_to_end((key, model, session, agent, weight.tools))
 
-    def _learn_habit(self, key: str, model: str, usage: Usage | Found, unknown: Flag) -> None:
+    def _learn_habit(  # noqa: PLR0917 - as above
+        self, key: str, model: str, prompt: Number, reads: Number, output: Number, geo_us: Flag, unknown: Flag
+    ) -> None:
         pair = (key, model)
         habit = self._habits.get(pair)
         if habit is None:
             habit = self._habits[pair] = Habit()
             if len(self._habits) > PAIRS_MAX:
                 del self._habits[next(iter(self._habits))]
-        output, reads = usage.output_tokens, usage.cache_read_tokens
         habit.output += (output if output < OUTPUT_MAX else OUTPUT_MAX) - (habit.output >> OUTPUT_SHIFT)
-        prompt = usage.input_tokens + reads + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
         if unknown and prompt:
             habit.cached += (reads * CACHED_WHOLE // prompt - habit.cached) // CACHED_NEWS
-        habit.geo_us = usage.inference_geo == "us"
+        habit.geo_us = geo_us
 
     def _learn_ratio(self, model: str, sample: Number) -> None:
         sample = min(max(sample, RATIO_MIN), RATIO_MAX)
@@ -232,14 +244,9 @@ class Estimator:
 
 def most_pusd(tariff: Tariff, weight: Weight, scale: Scale) -> int:
     """The most that a call with this body can be billed, pico-USD."""
-    most, images, documents, tools = weight.bound_bytes, weight.images, weight.documents, weight.tools
     cap, ttl = weight.output_cap, weight.ttl
     window, image_max, page_max, _ = scale
-    most += BLOCK_TOKENS_MAX * weight.blocks
-    if tools:
-        most += TOOLS_TOKENS_MAX + TOOL_TOKENS_MAX * tools + DEFINED_TOOL_TOKENS_MAX * weight.defined_tools
-    if images or documents:
-        most += image_max * images + PAGES_MAX * page_max * documents
+    most = most_tokens(weight, image_max, page_max)
     prompt = window if weight.references or most > window else most
     output = OUTPUT_MAX if cap < 0 else cap if cap < window else window
     if weight.server_tools or weight.fallbacks or weight.compaction:
@@ -323,10 +330,10 @@ def _media_tokens(weight: Weight) -> int:
     return IMAGE_TOKENS * weight.images + PAGE_TOKENS * pages
 
 
-def _last_prompt(usage: Usage | Found) -> tuple[int, int]:
+def _last_prompt(usage: Usage) -> tuple[int, int]:
     """(tokens, of these now in the cache) of the last prompt: where the provider prompted more than once, the sums of the
     usage are none."""
-    for entry in reversed(usage.iterations if isinstance(usage, Usage) else ()):
+    for entry in reversed(usage.iterations):
         if entry.type in ("message", "fallback_message"):
             cached = entry.cache_read_tokens + max(
                 entry.cache_write_tokens, entry.cache_write_5m_tokens + entry.cache_write_1h_tokens
@@ -334,6 +341,11 @@ def _last_prompt(usage: Usage | Found) -> tuple[int, int]:
             return entry.input_tokens + cached, cached
     cached = usage.cache_read_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
     return usage.input_tokens + cached, cached
+
+
+def _bounded(pusd: Amount) -> int:
+    """As nusd; what no budget can hold is as much as fits."""
+    return min(nusd(pusd), NUSD_MAX)
 
 
 def nusd(pusd: Amount) -> int:

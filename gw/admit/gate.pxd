@@ -18,6 +18,7 @@ cdef class CompiledPath:
     cdef public Half typical, worst
     cdef public Limits_ requests
     cdef public long long since_us, until_us
+    cdef public bint shades
 
 
 cdef class Gate:
@@ -33,5 +34,5 @@ cdef class Gate:
     cpdef _hold(self, Slot_ slot, Half half, long long amount, long long at_us)
 
 
-cpdef charge_debts(CompiledPath path, units, long long now_ns)
+cpdef charge_debts(CompiledPath path, long long inputs, long long outputs, cost_nusd, long long now_ns)
 cpdef str shadowed(Hold_ hold)

@@ -4,7 +4,7 @@ The shared state decides, so any number of workers agree; nothing here waits, an
 buckets a path has is compiled once per set of rules and window, and found again by one lookup in a dict.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from gw._fast.bucket import Buckets, Limits
@@ -13,16 +13,17 @@ from gw._fast.cells import HARD, NOT_FREE, SHADOW, SOFT, STALE, TAKEN, UNITS, Ce
 from gw.admit.hold import Hold
 from gw.domain.budget import BASIS, Budget, cell_key, effective_limit_nusd, limit_changes_us
 from gw.domain.budget_book import PathRules
-from gw.domain.limit import Limit, LimitKind, bucket_key
+from gw.domain.limit import Limit, bucket_key, usd_units
 from gw.domain.standing import Standing
 from gw.domain.window import bounds
 
 COMPILED_MAX = 16_384
 FOR_EVER_US = 1 << 62
-TRIES_MAX = 8  # of one hold, while other calls change what is left
+TRIES = range(8)  # of one hold, while other calls change what is left
 PART = 10  # a tenth of a budget: what must be left of it for a call to be let in that may need more
 
 Number = int  # compiled, a C integer: gate.pxd
+Amount = int  # of any size
 
 KIND_OF = {"hard": HARD, "soft": SOFT, "shadow": SHADOW}
 Entry = tuple[int, int, int, int]  # key, limit and kind of a cell, and what may be settled there before there is more to say
@@ -96,7 +97,7 @@ class Half:
 class CompiledPath:
     """What one set of rules means from `since_us` until `until_us`."""
 
-    __slots__ = ("debts", "halves", "request_rates", "requests", "said", "since_us", "typical", "until_us", "worst")
+    __slots__ = ("debts", "halves", "request_rates", "requests", "said", "shades", "since_us", "typical", "until_us", "worst")
 
     def __init__(self, rules: PathRules, cells: Cells, buckets: Buckets, at_us: int) -> None:
         charges = [_charge(budget, account, at_us) for budget, account in rules.budgets]
@@ -118,6 +119,9 @@ class CompiledPath:
         self.typical = typical
         self.worst = worst
         self.halves = tuple(half for half in (typical, worst) if half is not None)
+        self.shades = any(
+            isinstance(item, Charge) and item.budget.mode == "shadow" for half in self.halves for item in half.items
+        )
         self.said: dict[int, Headers] = {}  # what answers have said of it before (gw.governor)
 
     def with_halves(self, typical: Half | None, worst: Half | None) -> "CompiledPath":
@@ -126,6 +130,7 @@ class CompiledPath:
         other.debts, other.request_rates, other.requests = self.debts, self.request_rates, self.requests
         other.since_us, other.until_us = self.since_us, self.until_us
         other._split(typical, worst)
+        other.shades = self.shades or other.shades
         return other
 
 
@@ -203,7 +208,7 @@ class Gate:
 
     def _hold(self, slot: Slot, half: Half, amount: Number, at_us: Number) -> None:
         wanted = amount
-        for _ in range(TRIES_MAX):
+        for _ in TRIES:
             refused = slot.hold(half.path, wanted)
             if refused == TAKEN:
                 return
@@ -314,12 +319,18 @@ class NotFree(Exception):
     """What a dead process left in this slot is not yet settled: take another."""
 
 
-def charge_debts(path: CompiledPath, units: Mapping[LimitKind, int], now_ns: Number) -> None:
-    """What is known only after the call."""
-    for rate in path.debts:
-        amount = units[rate.limit.kind]
+def charge_debts(
+    path: CompiledPath, inputs: Number, outputs: Number, cost_nusd: Amount, now_ns: Number
+) -> None:
+    """What is known only after the call: tokens and money."""
+    for limit, _, bucket in path.debts:
+        kind = limit.kind
+        if kind == "usd":
+            amount = usd_units(cost_nusd)
+        else:
+            amount = inputs + outputs if kind == "tokens" else inputs if kind == "input_tokens" else outputs
         if amount:
-            rate.bucket.debt(amount, now_ns)
+            bucket.debt(amount, now_ns)
 
 
 def shadowed(hold: Hold) -> str:

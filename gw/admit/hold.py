@@ -4,11 +4,13 @@ those that reserve the most that it can."""
 from typing import TYPE_CHECKING
 
 from gw._fast.cells import Slot
-from gw.admit.estimate import SLICE_TOKENS, Estimate
+from gw.admit.card import SLICE_TOKENS, Estimate
 
 if TYPE_CHECKING:
     from gw.admit.gate import CompiledPath
 
+Amount = int  # of any size: what a provider says may be garbage
+Flag = bool  # compiled, a C integer: hold.pxd
 NOTHING = Estimate(0, 0, 0, 0, 0, 0)
 
 
@@ -23,7 +25,11 @@ class Hold:
         self.worst = worst
         self.at_most_nusd = worst.held if worst is not None else 0
         self.estimate = NOTHING
-        self.slots = tuple(slot for slot in (typical, worst) if slot is not None)
+        if typical is None or worst is None:
+            only = typical or worst
+            self.slots: tuple[Slot, ...] = () if only is None else (only,)
+        else:
+            self.slots = (typical, worst)
         self.held_nusd = typical.held if typical is not None else 0
         self.look_at = 0  # bytes of text in the stream at which it is to be looked at again
 
@@ -32,7 +38,7 @@ class Hold:
         for slot in self.slots:
             slot.observe(nusd)
 
-    def post(self, nusd: int, *, sure: bool = True) -> None:
+    def post(self, nusd: Amount, sure: Flag = True) -> None:
         """The call has cost this much; the rest goes back. Not `sure`: the provider may charge more than was read, so budgets
         that reserve the worst count all that it can be."""
         if self.typical is not None:

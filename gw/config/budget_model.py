@@ -85,6 +85,20 @@ class Budget(Scoped, frozen=True, kw_only=True):
         Literal["hard", "soft", "shadow"],
         about("At the limit: hard refuses, soft warns, shadow only records what hard would have refused."),
     ] = "hard"
+    on_exceed_model: Annotated[
+        str,
+        about(
+            "Soft: at the limit its calls go there instead, as if this model had been asked for: a cheaper one, upstream/model, "
+            "or the name of a route. Empty: they go on as before."
+        ),
+    ] = ""
+    on_exceed_wait_s: Annotated[
+        float, about("Soft: at the limit each of its calls is sent after this wait. 0: none.", unit="s", low=0, high=60)
+    ] = 0
+    on_exceed_elsewhere: Annotated[
+        bool,
+        about("Hard, of an upstream: at the limit calls go to the next candidate of their route; without one they are refused."),
+    ] = False
     reserve: Annotated[
         Literal["typical", "worst"],
         about(
@@ -99,6 +113,11 @@ class Budget(Scoped, frozen=True, kw_only=True):
     )
     contact: Annotated[str, about("Whom a refusal tells to ask for more. Empty: the contact of [budgets].")] = ""
     increase: tuple[Increase, ...] = ()
+
+    @property
+    def reroutes(self) -> bool:
+        """At its limit something is done with calls, by a rule (gw.routes)."""
+        return self.mode == "soft" and bool(self.on_exceed_model or self.on_exceed_wait_s)
 
 
 class Limit(Scoped, frozen=True, kw_only=True):

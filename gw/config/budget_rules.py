@@ -89,6 +89,7 @@ def _budget(budget: Budget, path: Path, broken: Collection[Path]) -> Iterator[Fi
             parse_window(budget.window, budget.time_zone, budget.anchor)
         except ValueError as error:
             yield (*path, "anchor"), str(error)
+    yield from _on_exceed(budget, path)
     for position, increase in enumerate(budget.increase):
         here = (*path, "increase", position)
         if increase.until is None:
@@ -97,6 +98,21 @@ def _budget(budget: Budget, path: Path, broken: Collection[Path]) -> Iterator[Fi
             yield (*here, "reason"), "must say why"
         if (*here, "limit_usd") not in broken and not Decimal(increase.limit_usd):
             yield (*here, "limit_usd"), "must be more than 0"
+
+
+def _on_exceed(budget: Budget, path: Path) -> Iterator[Finding]:
+    """What happens at the limit must be something that the mode lets happen, and the scope lets be known in time."""
+    for key in ("on_exceed_model", "on_exceed_wait_s"):
+        if not getattr(budget, key):
+            continue
+        if budget.mode != "soft":
+            yield (*path, key), f'has a meaning only with mode = "soft": a {budget.mode} budget does something else at its limit'
+        elif budget.upstream:
+            yield (*path, key), "comes before it is known which upstream a call goes to; on_exceed_elsewhere comes after"
+    if is_pattern(budget.on_exceed_model):
+        yield (*path, "on_exceed_model"), f'"{budget.on_exceed_model}" must be the name of one model'
+    if budget.on_exceed_elsewhere and (budget.mode != "hard" or not budget.upstream):
+        yield (*path, "on_exceed_elsewhere"), 'has a meaning only for a budget of an upstream with mode = "hard"'
 
 
 def _limit(limit: Limit, path: Path) -> Iterator[Finding]:

@@ -106,6 +106,16 @@ class Storage(Table, frozen=True):
             high=1200,
         ),
     ] = 0
+    hourly_months: Annotated[
+        int,
+        about(
+            "How many whole months of sums per hour are kept besides the running one (UTC). Sums per day stay for good: what is "
+            "older is known by whole days of UTC. 0 keeps all.",
+            unit="months",
+            low=0,
+            high=1200,
+        ),
+    ] = 0
 
     @property
     def address(self) -> str:

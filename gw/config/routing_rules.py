@@ -1,6 +1,6 @@
 """What the tables about routing say about each other, and about upstreams; part of `rules.py`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from gw.config.locate import Path
@@ -27,6 +27,10 @@ def problems(config: Config) -> Iterator[Finding]:
         yield from _rule(rule, ("rule", position), upstreams, routes, budgets)
         if rule.do.model and not is_pattern(rule.do.model) and not _leads_somewhere(config, rule.do.model):
             yield ("rule", position, "do", "model"), NOWHERE.format(rule.do.model)
+    for position, budget in enumerate(config.budget):
+        target = budget.on_exceed_model
+        if target and not is_pattern(target) and not _leads_somewhere(config, target):
+            yield ("budget", position, "on_exceed_model"), NOWHERE.format(target)
     if config.routing.cooldown_s > config.routing.cooldown_max_s:
         yield ("routing", "cooldown_s"), "is longer than cooldown_max_s"
 
@@ -40,6 +44,7 @@ def warnings(config: Config) -> Iterator[Finding]:
                 break
         if route.by == "complexity" and not any(one.tier for one in route.candidates):
             yield ("route", position, "by"), "chooses nothing: no candidate has a tier"
+    of_upstreams = {one.name for one in config.budget if one.upstream}
     ended = ""
     for position, rule in enumerate(config.rule):
         path: Path = ("rule", position)
@@ -49,6 +54,9 @@ def warnings(config: Config) -> Iterator[Finding]:
             ended = rule.name
         if rule.do == Do(shadow=rule.do.shadow) and rule.then == "go on":
             yield (*path, "do"), f'"{rule.name}" does nothing'
+        for inner, each in _parts(rule):
+            if each.budget in of_upstreams:
+                yield (*path, "when", *inner, "budget"), "never holds: rules are asked before it is known where a call goes"
         for nth, one in enumerate(rule.when.any):
             if one == NOTHING:
                 yield (*path, "when", "any", nth), "says nothing, and so holds for every call"
@@ -132,17 +140,19 @@ def _rule(rule: Rule, path: Path, upstreams: Names, routes: Names, budgets: Name
     if do.shadow and do == Do(shadow=True):
         yield here, f'"{rule.name}" does nothing, so there is nothing to do in the shadow'
     yield from _candidates(do.candidates, (*here, "candidates"), upstreams, 1)
-    parts: Iterable[tuple[Path, Conditions]] = (
-        ((), rule.when),
-        *((("any", nth), one) for nth, one in enumerate(rule.when.any)),
-        (("not",), rule.when.not_),
-    )
-    for inner, one in parts:
+    for inner, one in _parts(rule):
         at = (*path, "when", *inner)
         if one.budget and not one.budget_used_percent:
             yield (*at, "budget"), "says nothing by itself; write budget_used_percent beside it"
         if one.budget and one.budget not in budgets:
             yield (*at, "budget"), f'there is no budget "{one.budget}"{budgets.nearest(one.budget)}'
+
+
+def _parts(rule: Rule) -> Iterator[tuple[Path, Conditions]]:
+    """Its conditions, and where they stand below `when`."""
+    yield (), rule.when
+    yield from ((("any", nth), one) for nth, one in enumerate(rule.when.any))
+    yield ("not",), rule.when.not_
 
 
 def _covers(wide: str, narrow: str) -> bool:

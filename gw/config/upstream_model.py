@@ -124,6 +124,23 @@ class Upstream(Table, frozen=True):
             high=10,
         ),
     ] = 0
+    probe_s: Annotated[
+        float,
+        about(
+            "So often, give or take a tenth, gw asks it something that costs nothing; after two failures in a row its credential "
+            "is left alone until it answers again. 0: never, what becomes of calls is enough.",
+            unit="s",
+            low=0,
+            high=3600,
+        ),
+    ] = 0
+    probe_path: Annotated[
+        str,
+        about(
+            "What is asked for, by GET, below base_url. Empty: the list of models, or if there is none whether anybody is there.",
+            example="/health",
+        ),
+    ] = ""
     headers: Annotated[
         dict[str, Secret], about("Static headers added to every request; each value may be env:NAME or file:PATH.")
     ] = field(default_factory=dict)

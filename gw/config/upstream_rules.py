@@ -1,5 +1,6 @@
 """What keys of [[upstream]] say about each other, and about their provider. Part of `rules.py`."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path as File
 
@@ -9,6 +10,8 @@ from gw.config.upstream_model import Credential, Upstream
 from gw.providers.registry import provider_of
 
 Finding = tuple[Path, str]
+PROBE_LEAST_S = 0.5  # more often it would be load, not a question
+_PATH = re.compile(r"/[!-~]*")
 CUSTOM = ("custom", "openai_compatible")
 # Fields of a credential by the cloud they are of.
 CLOUDS = {
@@ -33,6 +36,10 @@ def problems(upstreams: tuple[Upstream, ...]) -> Iterator[Finding]:
         path: Path = ("upstream", position)
         for key, message in _of_provider(upstream):
             yield (*path, key), message
+        if upstream.probe_path and not _PATH.fullmatch(upstream.probe_path):
+            yield (*path, "probe_path"), 'is a path from "/" on, such as "/health", in ASCII and without spaces'
+        if 0 < upstream.probe_s < PROBE_LEAST_S:
+            yield (*path, "probe_s"), f"is 0 or at least {PROBE_LEAST_S} s"
         if upstream.proxy.missing:
             yield (*path, "proxy"), upstream.proxy.reason
         if upstream.ca_file and not File(upstream.ca_file).is_file():

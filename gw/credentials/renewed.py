@@ -1,7 +1,8 @@
 """A value that ends and is fetched anew before that, by code that blocks: in a thread, once for all who wait.
 
 While a value holds, nobody waits: what is due is fetched beside the calls. A failure then is kept silent, and tried again
-after RETRY_S; only when nothing holds any more do calls fail, all of them with the last failure for RETRY_S.
+after RETRY_S; only when nothing holds any more do calls fail, all of them with the last failure for RETRY_S,
+and nobody waits longer than WAIT_S for a fetch that hangs.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from gw.credentials.credential import CredentialError
 T = TypeVar("T")
 S = 1_000_000_000
 RETRY_S = 2
+WAIT_S = 30  # for a fetch that nobody can go on without; what is fetched later serves later calls
 
 
 class Fetched(NamedTuple, Generic[T]):
@@ -28,7 +30,7 @@ class Renewed(Generic[T]):
     def __init__(self, fetch: Callable[[], Fetched[T]]) -> None:
         self._fetch = fetch
         self._value: T | None = None
-        self._due_ns = self._ends_ns = 0
+        self._due_ns = self._ends_ns = self._began_ns = 0
         self._failure: CredentialError | None = None
         self._running: asyncio.Future[None] | None = None
 
@@ -50,7 +52,11 @@ class Renewed(Generic[T]):
         if self._value is not None and now_ns < self._ends_ns:
             return
         if self._running is not None:
-            await asyncio.shield(self._running)
+            try:
+                async with asyncio.timeout(max(WAIT_S - (now_ns - self._began_ns) / S, WAIT_S / 30)):
+                    await asyncio.shield(self._running)
+            except TimeoutError:
+                raise CredentialError(f"fetching the credential takes longer than {WAIT_S} s") from None
         self.value  # noqa: B018 - raises what the fetch failed with
 
     def _start(self) -> None:
@@ -59,6 +65,7 @@ class Renewed(Generic[T]):
             return
         future: asyncio.Future[Fetched[T] | CredentialError] = loop.run_in_executor(None, self._fetched)
         done: asyncio.Future[None] = loop.create_future()
+        self._began_ns = clock.mono_ns()
         future.add_done_callback(lambda found: self._take(found, done))
         self._running = done
 

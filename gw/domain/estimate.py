@@ -13,6 +13,8 @@ from msgspec.structs import replace
 from gw.domain.usage import Reading, Usage, UsageSource
 
 _FAMILY_FIRST = re.compile(r"claude-(?:opus|sonnet|haiku|fable|mythos|instant)-(\d{1,2})(?:-(\d{1,2}))?(?!\d)")
+COUNT_MOST = (1 << 27) - 1  # no answer has so many tokens: readers cut off there what is beyond any sense
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
 _VERSION_FIRST = re.compile(r"claude-(?:instant-)?(\d)(?:[-.](\d))?(?!\d)")
 
 
@@ -56,21 +58,26 @@ def _prompt(usage: Usage) -> int:
     return usage.input_tokens + usage.cache_read_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
 
 
+def _sane(usage: Usage) -> Usage:
+    wild = {name: 0 for name in _TOKENS if getattr(usage, name) >= COUNT_MOST}
+    return replace(usage, **wild) if wild else usage
+
+
 def complete(reading: Reading, *, model: str, request_bytes: int) -> tuple[Reading, UsageSource]:
     """The reading to bill for a response that the provider charges for, and how well it is known.
 
-    final usage read: exact. Started: the start's figures, output no less than the text that was seen. Nothing read, or a start
-    without figures, as of providers that say them at their end only: the prompt from the size of the request, at the input rate
-    (it lies between a warm cache read and a cold cache write).
+    final usage read: exact, if it has a prompt: no answer is without one. Started: the start's figures, output no less than the
+    text that was seen. Nothing read, or a start without a prompt, as of providers that say it at their end only: the prompt from
+    the size of the request, at the input rate (it lies between a warm cache read and a cold cache write). A count from COUNT_MOST
+    on is taken for not told.
     """
-    usage = reading.usage
-    if reading.final_usage:
+    usage = _sane(reading.usage)
+    if reading.final_usage and (_prompt(usage) or usage.iterations):
         return reading, "exact"
     output = tokens_of(reading.text_bytes, model)
     if reading.started:
-        told = usage.output_tokens or _prompt(usage)
         usage = replace(usage, output_tokens=max(usage.output_tokens, output))
-        if told:
+        if _prompt(usage):
             return replace(reading, usage=usage), "observed"
         return replace(reading, usage=replace(usage, input_tokens=tokens_of(request_bytes, model))), "estimated"
     guess = Usage(input_tokens=tokens_of(request_bytes, model), output_tokens=output)

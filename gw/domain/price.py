@@ -68,6 +68,8 @@ class PriceCard(Struct, frozen=True):
     geo_us: Ratio = ONE  # factor on tokens when the response says inference_geo "us"
     factor: Ratio = ONE  # negotiated, on all tokens
     web_search_pusd: int = 0  # each; no factor touches it
+    file_search_pusd: int = 0  # likewise
+    modes: dict[str, Rates] = {}  # of tokens that are no text; a class of 0 has the price of text
     flags: tuple[str, ...] = ()  # what every call priced by this card must be marked with
 
 

@@ -13,8 +13,13 @@ UsageSource = Literal["exact", "observed", "estimated", "none"]
 # from the text that was relayed. estimated: no figures were seen at all. none: nothing was billed (refusals, count_tokens).
 
 
+MODES = ("audio", "image")
+BESIDE = ("file_search", "container", "image_generation")
+
+
 class Iteration(Struct, frozen=True, array_like=True):
-    """One entry of `usage.iterations` (message, compaction, advisor_message, fallback_message or one yet unknown)."""
+    """One entry of `usage.iterations` (message, compaction, advisor_message, fallback_message or one yet unknown). gw's own are
+    MODES, tokens of the top level that are no text, and BESIDE, whose `input_tokens` is how often it was used."""
 
     type: str
     model: str = ""  # empty: the request's model

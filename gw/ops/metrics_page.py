@@ -28,6 +28,7 @@ KEEPER_FILE = "keeper.json"
 PAUSE_S = 0.0001
 NUSD_PER_USD = 10**9
 US_PER_S = 1_000_000
+NS_PER_S = 1_000_000_000
 OPENMETRICS = "application/openmetrics-text"
 OPENMETRICS_VERSION = "1.0.0"
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4.encode()
@@ -139,6 +140,7 @@ def collected(state: StateFile, state_dir: Path) -> Iterator[Metric]:
     status = read_status(state_dir / KEEPER_FILE)
     yield from StateCollector(state).collect()
     yield from _processes(state)
+    yield from _places(state)
     yield from _keeper(status)
 
 
@@ -154,6 +156,25 @@ def _processes(state: StateFile) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "gw_start_time_seconds", "When the gateway began, since 1970", value=state.words[Word.STARTED_US] / US_PER_S
     )
+
+
+def _places(state: StateFile) -> Iterator[Metric]:
+    """Where calls go by choice, or probes by configuration: nothing of a gateway that has neither."""
+    labels = ["upstream", "credential"]
+    text = "For how long it still is, after failures or at its wish"
+    alone = GaugeMetricFamily("gw_upstream_left_alone_seconds", text, labels=labels)
+    short = GaugeMetricFamily("gw_upstream_limit_short", "1 while it says that little of its rate limit is left", labels=labels)
+    up = GaugeMetricFamily("gw_upstream_probe_up", "1 while it answers its probes", labels=labels)
+    took = GaugeMetricFamily("gw_upstream_probe_seconds", "How long the last probe took", labels=labels)
+    now_ns = clock.mono_ns()
+    for upstream, credential, entry in state.places.all():
+        one, names = entry.standing(now_ns), [upstream, credential]
+        alone.add_metric(names, one.open_ns / NS_PER_S)
+        short.add_metric(names, one.short_ns > 0)
+        if one.probed_us:
+            up.add_metric(names, one.probes_failed == 0)
+            took.add_metric(names, one.probe_us / US_PER_S)
+    yield from (family for family in (alone, short, up, took) if family.samples)
 
 
 def _keeper(status: Mapping[str, object]) -> Iterator[Metric]:

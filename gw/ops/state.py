@@ -6,6 +6,7 @@ Layout, all int64 little-endian words of 8 bytes:
     after all blocks       SLOTS_PER_WORKER observation slots of SLOT_BYTES per worker
     after these            cells of budgets with the slots of open holds, as many as observation slots (gw._fast.Cells)
     after these            buckets of rate limits (gw._fast.Buckets)
+    after these            places where calls go (gw.ops.places)
 A block belongs to the worker whose process id stands in it; the supervisor, who sees every worker's end, negates the id
 then (`bury`), and the keeper sets it to 0 once the dead worker's calls are settled. So no lock has to outlive a fork, and
 no process id is mistaken for another's that was given the same number later. Counters only grow and stay when a worker
@@ -25,6 +26,7 @@ from pathlib import Path
 
 from gw import clock
 from gw._fast import Buckets, Cells, Counters, Slots, buckets_bytes, cells_bytes
+from gw.ops.places import Places, places_bytes
 
 STATE_FILE = "state.mm"  # in the state directory
 MAGIC = 0x67775F7374617465  # "gw_state"
@@ -41,7 +43,8 @@ HOLD_SLOTS = WORKERS_MAX * SLOTS_PER_WORKER
 SLOTS_AT = PAGE + WORKERS_MAX * BLOCK_BYTES
 CELLS_AT = SLOTS_AT + WORKERS_MAX * SLOTS_PER_WORKER * SLOT_BYTES  # here and below: multiples of a cache line
 BUCKETS_AT = CELLS_AT + cells_bytes(CELLS_CAPACITY, HOLD_SLOTS)
-FILE_BYTES = BUCKETS_AT + buckets_bytes(BUCKETS_CAPACITY)
+PLACES_AT = BUCKETS_AT + buckets_bytes(BUCKETS_CAPACITY)
+FILE_BYTES = PLACES_AT + places_bytes()
 COUNTER_BASE = 16  # first counter word inside a block
 
 Number = int  # compiled, a C integer: state.pxd
@@ -78,6 +81,7 @@ class StateFile:
 
     _cells: Cells | None = None
     _buckets: Buckets | None = None
+    _places: Places | None = None
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
@@ -107,8 +111,15 @@ class StateFile:
     def buckets(self) -> Buckets:
         """Of rate limits; the same object each time."""
         if self._buckets is None:
-            self._buckets = Buckets(memoryview(self.map)[BUCKETS_AT:FILE_BYTES], BUCKETS_CAPACITY)
+            self._buckets = Buckets(memoryview(self.map)[BUCKETS_AT:PLACES_AT], BUCKETS_CAPACITY)
         return self._buckets
+
+    @property
+    def places(self) -> Places:
+        """Where calls go; the same object each time."""
+        if self._places is None:
+            self._places = Places(memoryview(self.map)[PLACES_AT:FILE_BYTES], self.fd, PLACES_AT)
+        return self._places
 
     def claim_block(self) -> "Block":
         """A block for this process, which must have opened the file itself (a lock on an inherited one excludes nobody).
@@ -210,7 +221,7 @@ class StateFile:
 
     def close(self) -> None:
         """The memory goes with the last of the objects that were made of it: blocks, slots, paths, limits."""
-        self._cells = self._buckets = None
+        self._cells = self._buckets = self._places = None
         self.words.release()
         with suppress(BufferError):
             self.map.close()
@@ -218,7 +229,7 @@ class StateFile:
 
 
 def _allocate(fd: int) -> None:
-    """All pages at once (FILE_BYTES, 94 MiB): a hole touched on a full disk would kill the process by SIGBUS. Raises OSError."""
+    """All pages at once (FILE_BYTES, 95 MiB): a hole touched on a full disk would kill the process by SIGBUS. Raises OSError."""
     if sys.platform == "linux":
         os.posix_fallocate(fd, 0, FILE_BYTES)
     else:

@@ -273,7 +273,7 @@ class PriceBook:
             return Priced(0, 0, price_version=plan.version, flags=(*flags, "refusal_free"))
 
         listed = bill(reading, plan.listed, partial(_listed, plan_of), batch=batch)
-        tools_pusd = listed.searches * plan.search_pusd
+        tools_pusd = listed.searches * plan.search_pusd + listed.beside_pusd
         list_split = cost(listed.lines, tools_pusd=tools_pusd)
         billed, split = listed, list_split
         if self._overrides:  # an advisor's model may have one where the request's has none

@@ -13,9 +13,11 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import astuple
 
 from gw.domain.money import rate_from_usd_per_mtok
 from gw.domain.price import Ladder, PriceCard, Rates, Step
+from gw.domain.usage import MODES
 
 DAY_US = 86_400_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -215,18 +217,30 @@ def card_at(name: str, model: Model, at: datetime, *, weekdays_only: bool = Fals
             fast = ladder
         elif when.keys() == {"service_tier"}:
             tiers[when["service_tier"]] = ladder
-    search = standard.get("web_searches_kcount")
-    if isinstance(search, Tiered):
-        search = search.base
     return PriceCard(
         name=name,
         standard=_ladder(standard),
         fast=fast,
         batch=batch,
         tiers=tiers,
-        web_search_pusd=0 if search is None else rate_from_usd_per_mtok(_whole_pico(search * 1000)),
+        web_search_pusd=_each(standard.get("web_searches_kcount")),
+        file_search_pusd=_each(standard.get("storage_searches_kcount")),
+        modes={mode: rates for mode in MODES if any(astuple(rates := _mode(mode, standard)))},
         flags=("partial_card",) if any(standard.get(key) for key in PARTIAL_KEYS) else (),
     )
+
+
+def _each(price: Price) -> int:
+    """pico-USD for one of what is sold by the thousand."""
+    if isinstance(price, Tiered):
+        price = price.base
+    return 0 if price is None else rate_from_usd_per_mtok(_whole_pico(price * 1000))
+
+
+def _mode(mode: str, prices: Prices) -> Rates:
+    """No such tokens are written to caches."""
+    heard, said, kept = (prices.get(f"{name}_mtok") for name in (f"input_{mode}", f"output_{mode}", f"cache_{mode}_read"))
+    return Rates(_rate(heard, -1), _rate(said, -1), _rate(kept, -1), 0, 0)
 
 
 def _standard_at(model: Model, at: datetime, weekdays_only: bool) -> Prices:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gw.domain.price import Ladder, Line, PriceCard, Ratio
-from gw.domain.usage import Iteration, Reading, Usage
+from gw.domain.usage import BESIDE, MODES, Iteration, Reading, Usage
 
 CardOf = Callable[[str], PriceCard | None]  # of the model that an iteration names
 
@@ -43,6 +43,7 @@ class Bill(Struct, frozen=True):
     flags: tuple[str, ...]
     models: tuple[str, ...]
     searches: int
+    beside_pusd: int = 0  # other tools
 
 
 def is_free(reading: Reading) -> bool:
@@ -66,7 +67,7 @@ def bill(reading: Reading, card: PriceCard, card_of: CardOf, *, batch: bool) -> 
             maker.add(entry, entry.model, extra=entry.type != "message", executor=entry.type != "advisor_message")
     else:
         own = [entry for entry in usage.iterations if entry.type == "message"]
-        others = [entry for entry in usage.iterations if entry.type != "message"]
+        others = [entry for entry in usage.iterations if entry.type not in ("message", *MODES, *BESIDE)]
         if any(entry.type not in EXTRA_KINDS for entry in others):
             maker.flag("unknown_iteration")
             if own and _same_sums([*own, *others], usage) and not _same_sums(own, usage):
@@ -75,17 +76,19 @@ def bill(reading: Reading, card: PriceCard, card_of: CardOf, *, batch: bool) -> 
             for entry in _with_split(own, usage):
                 maker.add(entry, "", extra=False, executor=True)
         else:
-            maker.add(_top_level(usage), "", extra=False, executor=True)
+            maker.add_top(_top_level(usage), [entry for entry in usage.iterations if entry.type in MODES])
         for entry in others:
             model = "" if entry.type == "compaction" else entry.model
             maker.add(entry, model, extra=True, executor=entry.type != "advisor_message")
     if usage.code_execution_requests and not (usage.web_search_requests or usage.web_fetch_requests):
         maker.flag("code_execution_unpriced")  # billed by container time, which usage does not tell
+    beside_pusd = sum(map(maker.beside, usage.iterations))
     return Bill(
         tuple(maker.lines),
         tuple(dict.fromkeys((*flags, *maker.flags))),
         tuple(dict.fromkeys(maker.models)),
         usage.web_search_requests,
+        beside_pusd,
     )
 
 
@@ -109,8 +112,9 @@ class _Maker:
         ladders = (card.standard, card.fast, card.batch, *card.tiers.values())
         return any(ladder.steps for ladder in ladders if ladder is not None)
 
-    def add(self, entry: Iteration, model: str, *, extra: bool, executor: bool) -> None:
-        """`model` prices the entry; "" = the request's. `executor`: it ran as the request itself, at its speed and tier."""
+    def add(self, entry: Iteration, model: str, *, extra: bool, executor: bool, size: int = 0) -> None:
+        """`model` prices the entry; "" = the request's. `executor`: it ran as the request itself, at its speed and tier. `size`:
+        of the whole prompt, if the entry is less."""
         card = self.card_of(model) if model else self.card
         if card is None:
             self.flag("unpriced_iteration")
@@ -119,7 +123,7 @@ class _Maker:
             self.models.append(card.name)
             self.flags.extend(card.flags)
         write_5m, write_1h = self._split(entry)
-        prompt = entry.input_tokens + entry.cache_read_tokens + write_5m + write_1h
+        prompt = size or entry.input_tokens + entry.cache_read_tokens + write_5m + write_1h
         ladder, factor = self._ladder(card, prompt, executor)
         self.lines.append(
             Line(
@@ -133,6 +137,45 @@ class _Maker:
                 extra,
             )
         )
+
+    def add_top(self, top: Iteration, modes: Sequence[Iteration]) -> None:
+        """The top level, with the tokens among it that are no text at rates of their own, where those are published; what they
+        cost in other tiers is bounded by the standard rates."""
+        size = top.input_tokens + top.cache_read_tokens + _writes(top)
+        for entry in modes:
+            rates = self.card.modes.get(entry.type)
+            if rates is None:
+                self.flag(f"{entry.type}_at_text_rates")
+                continue
+            part = Iteration(
+                entry.type,
+                "",
+                min(entry.input_tokens, top.input_tokens) if rates.input else 0,
+                min(entry.output_tokens, top.output_tokens) if rates.output else 0,
+                min(entry.cache_read_tokens, top.cache_read_tokens) if rates.cache_read else 0,
+            )
+            if not any(_counts(part)):
+                continue
+            if self.batch or self.usage.service_tier not in PLAIN_TIERS:
+                self.flag("upper_bound")
+            factor = _times(self._geo(self.card), self.card.factor)
+            self.lines.append(Line(rates, part.input_tokens, part.output_tokens, part.cache_read_tokens, factor=factor))
+            top = replace(
+                top,
+                input_tokens=top.input_tokens - part.input_tokens,
+                output_tokens=top.output_tokens - part.output_tokens,
+                cache_read_tokens=top.cache_read_tokens - part.cache_read_tokens,
+            )
+        self.add(top, "", extra=False, executor=True, size=size)
+
+    def beside(self, entry: Iteration) -> int:
+        """pico-USD of what was used beside tokens; marked, if there is no price for it or usage does not tell it."""
+        if entry.type not in BESIDE:
+            return 0
+        if entry.type == "file_search" and self.card.file_search_pusd:
+            return entry.input_tokens * self.card.file_search_pusd
+        self.flag(f"{entry.type}_unpriced")
+        return 0
 
     def _ladder(self, card: PriceCard, prompt: int, executor: bool) -> tuple[Ladder, Ratio]:
         usage = self.usage

@@ -4,6 +4,7 @@ Claude is spoken to by InvokeModel, whose body is Anthropic's own; all else by C
 host: an upstream has one. Ids are percent-encoded whole: an ARN has slashes and colons.
 """
 
+import re
 from collections.abc import Iterator
 
 from gw.providers import passages
@@ -13,6 +14,9 @@ from gw.providers.passages import Passage
 from gw.providers.place import Place
 from gw.providers.provider import Common, CredentialKind, Lines, Operation, below, line, segment
 
+# What an inference profile's id has before the model's own: tokens are counted for models alone.
+PROFILE = re.compile(r"^(?:global|us|us-gov|eu|apac|jp|au|ca|sa)\.")
+EMBEDDINGS = (("titan-embed", "titan_embeddings"), ("cohere.embed", "bedrock_cohere_embeddings"))
 MANTLE = ("anthropic", "chat", "responses")
 VERBS = {
     ("converse", False): "converse",
@@ -33,7 +37,10 @@ class Bedrock(Common):
                 return "anthropic" if operation in ("messages", "responses", "count_tokens") else ""
             return place.api if operation in ("messages", "responses") else ""
         if operation == "embeddings":
-            return "titan_embeddings" if "titan-embed" in place.model_behind(model).lower() else ""
+            name = place.model_behind(model).lower()
+            return next((dialect for mark, dialect in EMBEDDINGS if mark in name), "")
+        if operation == "count_tokens":
+            return "converse"
         if operation not in ("messages", "responses"):
             return ""
         if place.api in ("converse", "invoke"):
@@ -49,7 +56,9 @@ class Bedrock(Common):
             return line("POST", below(place, "/anthropic" + OPERATIONS[operation][1]), query)
         if dialect in ("chat", "responses"):
             return openai_line(place, "/openai/v1", dialect, operation)
-        verb = "invoke" if dialect == "titan_embeddings" else VERBS[dialect, stream]
+        if operation == "count_tokens":
+            return line("POST", below(place, f"/model/{segment(PROFILE.sub('', place.model_behind(model)))}/count-tokens"))
+        verb = "invoke" if operation == "embeddings" else VERBS[dialect, stream]
         return line("POST", below(place, f"/model/{segment(model)}/{verb}"))
 
     def default_base_url(self, place: Place) -> str:

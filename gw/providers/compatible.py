@@ -64,6 +64,7 @@ COMPATIBLE: Final[dict[str, Compatible]] = {
             documents=False,
             efforts=("none", "high"),
             thoughts_back="thinking",
+            max_tokens_field="max_tokens",
             tool_id_size=9,
             seed_field="random_seed",
             fields_dropped=("user", *_SCORES, "service_tier", *_OPENAI_ONLY, *_OPENAI_ONLY_TOO),
@@ -76,6 +77,7 @@ COMPATIBLE: Final[dict[str, Compatible]] = {
         "/v1",
         "DEEPSEEK_API_KEY",
         quirks=Quirks(
+            max_tokens_field="max_tokens",
             json_schema=False,
             tools_strict=False,
             parallel_tools=False,

@@ -8,7 +8,8 @@ from gw.providers.provider import CREDENTIALS, Common, Operation, below, line, s
 
 VERSION = "v1beta"
 VERBS = {"count_tokens": "countTokens", "embeddings": "batchEmbedContents"}
-OWN_QUERY = (*CREDENTIALS, b"alt", b"$alt")  # the last two gw says itself
+# `alt` gw says itself; a mask of fields would leave out what the answer says of its usage.
+OWN_QUERY = (*CREDENTIALS, b"alt", b"$alt", b"fields", b"$fields")
 
 
 def gemini_line(  # noqa: PLR0917 - as request_line

@@ -4,6 +4,7 @@ A passage says which paths, and where an answer tells what was used. Whose clien
 bytes are in the provider's own words, so only clients that speak them can read the answer.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 from urllib.parse import unquote
@@ -11,6 +12,7 @@ from urllib.parse import unquote
 from msgspec import Struct
 from msgspec.structs import replace
 
+_CUNNING = re.compile(r"[\\?#\x00-\x20\x7f]")  # the path is decoded when it comes: what was no end of it must not become one
 Family = Literal["openai", "anthropic", "gemini", "bedrock", "cohere"]
 
 
@@ -21,7 +23,7 @@ class Passage(Struct, frozen=True):
     path: str
     family: Family
     methods: tuple[bytes, ...] = (b"GET", b"POST", b"DELETE")
-    usage: Literal["", "body", "lines"] = ""  # nowhere; in the JSON answer; in each line of a JSONL answer
+    usage: Literal["", "body", "lines", "inlined"] = ""  # nowhere; in the JSON answer; in each line of a JSONL answer; in lists
     at: tuple[str, ...] = ("usage",)  # keys from the answer's (or line's) top to the usage object
     model_at: tuple[str, ...] = ("model",)  # and to the name of the model; what leads nowhere: as the request has it
     api: str = ""  # for gw.providers.usage_dialects.usage_from
@@ -44,18 +46,25 @@ class Passage(Struct, frozen=True):
 
 def passage_of(passages: Iterable[Passage], method: bytes, path: bytes) -> Passage | None:
     """The first that fits; None for anything else, and for a path that could mean another one behind the upstream's door."""
-    text = path.decode("latin-1")
-    plain = unquote(text)
-    if not text.startswith("/") or "//" in plain or "\\" in plain or any(part in {".", ".."} for part in plain.split("/")):
+    text = plain = path.decode("latin-1")
+    while (read := unquote(plain)) != plain:  # however often the upstream's doors decode it
+        plain = read
+    if not text.startswith("/") or "//" in plain or _CUNNING.search(plain) or any(map(_leads_up, plain.split("/"))):
         return None
-    segments = text.strip("/").split("/")
+    segments = plain.strip("/").split("/")
     return next((one for one in passages if method in one.methods and one.fits(segments)), None)
 
 
+def _leads_up(segment: str) -> bool:
+    """Some servers take what stands behind a semicolon for no part of it."""
+    return segment.partition(";")[0] in {".", ".."}
+
+
 def _same(wanted: str, segment: str) -> bool:
+    """In any case: an upstream that does not care for it must not be reached past what reads its answers."""
     if wanted.startswith("*:"):
-        return segment.endswith(wanted[1:])
-    return wanted == segment or (wanted == "*" and segment != "")
+        return segment.lower().endswith(wanted[1:].lower())
+    return wanted.lower() == segment.lower() or (wanted == "*" and segment != "")
 
 
 ANTHROPIC = (
@@ -98,6 +107,7 @@ OPENAI = (
     Passage("/v1/vector_stores/**", "openai"),
 )
 
+_AT, _MODEL_AT = ("response", "usageMetadata"), ("response", "modelVersion")  # of a batch's results
 _GEMINI = (
     Passage("/v1beta/models/*", "gemini", methods=(b"GET",)),
     Passage("/v1beta/models/*:batchGenerateContent", "gemini", methods=(b"POST",)),
@@ -107,15 +117,18 @@ _GEMINI = (
     Passage("/v1beta/files/**", "gemini"),
     Passage("/v1beta/files:register", "gemini", methods=(b"POST",)),
     Passage("/upload/v1beta/files", "gemini"),
-    Passage("/download/v1beta/files/**", "gemini", methods=(b"GET",)),
+    Passage(
+        "/download/v1beta/files/**", "gemini", (b"GET",), usage="lines", at=_AT, model_at=_MODEL_AT, api="gemini", batch=True
+    ),
     Passage("/v1beta/cachedContents/**", "gemini", methods=(b"GET", b"POST", b"PATCH", b"DELETE")),
-    Passage("/v1beta/batches/**", "gemini"),
+    Passage("/v1beta/batches/**", "gemini", usage="inlined", at=_AT, model_at=_MODEL_AT, api="gemini", batch=True),
 )
 # SDKs of 2026 ask for v1, the ones before for v1beta.
 GEMINI = (*_GEMINI, *(replace(one, path=one.path.replace("/v1beta/", "/v1/")) for one in _GEMINI))
 
 COHERE = (
     Passage("/v2/rerank", "cohere", methods=(b"POST",), usage="body", at=("meta", "billed_units")),
+    Passage("/v2/embed", "cohere", methods=(b"POST",), usage="body", at=("meta", "billed_units")),
     Passage("/v1/tokenize", "cohere", methods=(b"POST",)),
     Passage("/v1/detokenize", "cohere", methods=(b"POST",)),
     Passage("/v1/models/**", "cohere", methods=(b"GET",)),

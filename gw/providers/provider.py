@@ -6,7 +6,7 @@ file says only what is its own.
 
 from collections.abc import Iterator
 from typing import Literal, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from gw.domain.quirks import Quirks
 from gw.providers.passages import Passage, passage_of
@@ -22,8 +22,9 @@ CREDENTIALS = (b"key", b"access_token", b"oauth_token", b"api-key")  # fields of
 
 
 class Provider(Protocol):
-    """`dialect` as gw.translate.dialects names them, or "embeddings", "completions", "gemini_embeddings", "cohere_embeddings",
-    "titan_embeddings". `model` is always the id as it is sent upstream. An operation "other" has no line of its own: `passed`."""
+    """`dialect` as gw.translate.dialects names them, or "embeddings", "completions", and those of embeddings in
+    gw.translate.embeddings.UPSTREAMS. `model` is always the id as it is sent upstream. An operation "other" has no line of its
+    own: `passed`."""
 
     name: str
     key_env: str  # the variable that its own tools read an API key from; "" none
@@ -154,5 +155,5 @@ def line(method: str, path: str, query: bytes = b"") -> tuple[bytes, bytes]:
 
 
 def without(query: bytes, *names: bytes) -> bytes:
-    """A query string without these fields."""
-    return b"&".join(one for one in query.split(b"&") if one and one.partition(b"=")[0].lower() not in names)
+    """A query string without these fields, however they are written."""
+    return b"&".join(one for one in query.split(b"&") if one and unquote_to_bytes(one.partition(b"=")[0]).lower() not in names)

@@ -1,8 +1,8 @@
 """Provider usage objects -> Usage. Pure; one small reader per dialect.
 
 The classes never overlap in Usage: `input_tokens` is the uncached tail, `output_tokens` everything that is billed as
-output. Dialects differ in what they count inside what; each reader says so. A count that is missing, null, of another
-type or negative is 0: a reader never raises on what a provider sent.
+output. Dialects differ in what they count inside what; each reader says so. A count that is missing, null, no number or
+negative is 0 (JavaScript's 12.0 and "12" are numbers): a reader never raises on what a provider sent.
 
 Sources: Anthropic Messages, OpenAI Chat Completions and Responses, Gemini generateContent, Bedrock Converse, DeepSeek,
 xAI, Groq, Mistral and OpenRouter API references, as read in November 2026.
@@ -11,12 +11,13 @@ xAI, Groq, Mistral and OpenRouter API references, as read in November 2026.
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from gw.domain.usage import Iteration, Usage
+from gw.domain.usage import MODES, Iteration, Usage
 
 Json = Mapping[str, object]
 PUSD_PER_TICK = 100  # xAI: 1e10 ticks are one USD
 PUSD_PER_USD = 10**12
 USD_MOST = 4_000  # of one call: what is above is no price of a call
+DIGITS_MOST = 16  # of a count that is told as a text
 NOTHING: Json = {}
 
 
@@ -97,7 +98,19 @@ def _openai_chat(usage: Json) -> Usage:
         cache_write_1h_tokens=long,
         thinking_tokens=_count(_object(usage, "completion_tokens_details"), "reasoning_tokens"),
         service_tier=_text(usage, "service_tier"),
+        iterations=_modes(details, _object(usage, "completion_tokens_details")),
     )
+
+
+def _modes(read: Json, written: Json) -> tuple[Iteration, ...]:
+    """Of OpenAI's, what of a prompt and of an answer is no text."""
+    cached = _object(read, "cached_tokens_details")
+    found = []
+    for mode in MODES:
+        name = f"{mode}_tokens"
+        kept = min(_count(cached, name), _count(read, name))
+        found.append(Iteration(mode, "", _count(read, name) - kept, _count(written, name), kept))
+    return tuple(one for one in found if one.input_tokens or one.output_tokens or one.cache_read_tokens)
 
 
 def _kept_long(details: Json, write: int) -> int:
@@ -106,8 +119,8 @@ def _kept_long(details: Json, write: int) -> int:
 
 
 def _openai_responses(usage: Json) -> Usage:
-    """As chat, under other names."""
-    details = _object(usage, "input_tokens_details")
+    """As chat, under other names; transcriptions spell one of them otherwise."""
+    details = _object(usage, "input_tokens_details") or _object(usage, "input_token_details")
     read, write = _count(details, "cached_tokens"), _count(details, "cache_write_tokens")
     long = _kept_long(details, write)
     return Usage(
@@ -118,6 +131,7 @@ def _openai_responses(usage: Json) -> Usage:
         cache_write_1h_tokens=long,
         thinking_tokens=_count(_object(usage, "output_tokens_details"), "reasoning_tokens"),
         service_tier=_text(usage, "service_tier"),
+        iterations=_modes(details, _object(usage, "output_tokens_details") or _object(usage, "output_token_details")),
     )
 
 
@@ -136,7 +150,21 @@ def _gemini(usage: Json) -> Usage:
         cache_read_tokens=read,
         thinking_tokens=thoughts,
         service_tier=_gemini_tier(usage),
+        iterations=_gemini_modes(usage),
     )
+
+
+def _gemini_modes(usage: Json) -> tuple[Iteration, ...]:
+    """Heard and said sound, and painted pictures; those that were seen cost as text does."""
+    heard = _modality(usage, "promptTokensDetails", "AUDIO") + _modality(usage, "toolUsePromptTokensDetails", "AUDIO")
+    kept = min(_modality(usage, "cacheTokensDetails", "AUDIO"), heard)
+    audio = Iteration("audio", "", heard - kept, _modality(usage, "candidatesTokensDetails", "AUDIO"), kept)
+    image = Iteration("image", "", 0, _modality(usage, "candidatesTokensDetails", "IMAGE"))
+    return tuple(one for one in (audio, image) if one.input_tokens or one.output_tokens or one.cache_read_tokens)
+
+
+def _modality(usage: Json, name: str, modality: str) -> int:
+    return sum(_count(one, "tokenCount") for one in _objects(usage, name) if one.get("modality") == modality)
 
 
 def _gemini_tier(usage: Json) -> str:
@@ -156,10 +184,11 @@ _TRAFFIC = {
 
 
 def _deepseek(usage: Json) -> Usage:
-    """Hits and misses stand beside each other; completion includes reasoning. Whoever serves its models and tells neither counts
-    as OpenAI does."""
-    if "prompt_cache_miss_tokens" not in usage and "prompt_cache_hit_tokens" not in usage:
-        return _openai_chat(usage)
+    """Hits and misses stand beside each other; completion includes reasoning. Whoever serves its models and does not tell both
+    counts as OpenAI does."""
+    if _absent(usage, "prompt_cache_miss_tokens"):
+        hits = _count(usage, "prompt_cache_hit_tokens")
+        return _openai_chat({**usage, "prompt_tokens_details": {"cached_tokens": hits}} if hits else usage)
     return Usage(
         input_tokens=_count(usage, "prompt_cache_miss_tokens"),
         output_tokens=_count(usage, "completion_tokens"),
@@ -237,7 +266,13 @@ def _pusd(usd: object) -> int | None:
 
 def _count(usage: Json, name: str) -> int:
     value = usage.get(name)
+    if isinstance(value, float) or (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < DIGITS_MOST):
+        value = _whole(float(value))
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _absent(usage: Json, name: str) -> bool:
+    return usage.get(name) is None
 
 
 def _whole(value: object) -> int:

@@ -20,6 +20,8 @@ class Vertex(Common):
         name = place.model_behind(model).lower()
         if "claude" in name:
             return "vertex_anthropic" if operation in ("messages", "responses", "count_tokens") else ""
+        if operation == "embeddings":
+            return _embeddings(name.rpartition("/")[2])
         publisher = name.removeprefix("publishers/").rpartition("/")[0].partition("/")[0]
         if place.api == "chat" or publisher not in ("", "google"):
             return "chat" if operation in ("messages", "responses") else ""
@@ -37,6 +39,8 @@ class Vertex(Common):
             if operation == "count_tokens":
                 verb = "count-tokens:rawPredict"  # the model stands in the body
             return line("POST", below(place, f"{home}/publishers/anthropic/models/{verb}"))
+        if dialect == "predict_embeddings":
+            return line("POST", below(place, f"{home}/publishers/google/models/{segment(name)}:predict"))
         return gemini_line(place, f"{home}/publishers/google/models", operation, name, stream, query)
 
     def default_base_url(self, place: Place) -> str:
@@ -56,3 +60,10 @@ class Vertex(Common):
 
     def auth(self, place: Place) -> str:
         return place.auth or "x-goog-api-key"
+
+
+def _embeddings(model: str) -> str:
+    """Gemini's models are asked as generateContent is, the older ones by :predict."""
+    if "embedding" not in model:
+        return ""
+    return "vertex_embeddings" if model.startswith("gemini") else "predict_embeddings"

@@ -2,8 +2,9 @@
 
 Closed: calls go through. It opens when so many in a row have failed, or when a part of those in the last window has. Open: left
 alone for the cool-down. Half-open, when that is over: one call tries; if it succeeds the breaker closes and forgets, if it fails
-the breaker opens for twice as long, up to the bound. A trial that never ends (its worker's call hangs) counts for nothing after
-TRIAL_NS, so that nothing stays half-open for ever.
+the breaker opens for twice as long, up to the bound. A trial may be a stream of minutes: once its answer has begun another call
+tries after each further cool-down, and the first to end decides. One that hangs counts for nothing after TRIAL_NS, so that
+nothing stays half-open for ever.
 """
 
 from typing import Literal, NamedTuple
@@ -29,13 +30,13 @@ class Settings(NamedTuple):
 class Breaker:
     """Of one credential of one deployment. `until_ns`: open before then."""
 
-    __slots__ = ("_counts", "_part", "_settings", "in_a_row", "opened", "state", "trial_ns", "until_ns")
+    __slots__ = ("_counts", "_part", "_settings", "in_a_row", "opened", "state", "trial_until_ns", "until_ns")
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.state: State = "closed"
         self.until_ns = 0
-        self.trial_ns = -1  # when the trial began; -1: none
+        self.trial_until_ns = -1  # nobody else tries before; -1: there is no trial
         self.in_a_row = 0  # failures
         self.opened = 0  # times in a row, without having closed between
         self._part = 0  # number of the newest part
@@ -48,20 +49,25 @@ class Breaker:
         if self.state == "open":
             if now_ns < self.until_ns:
                 return False
-            self.state, self.trial_ns = "half_open", -1
-        return self.trial_ns < 0 or now_ns - self.trial_ns >= TRIAL_NS
+            self.state, self.trial_until_ns = "half_open", -1
+        return now_ns >= self.trial_until_ns
 
     def begin(self, now_ns: int) -> bool:
         """A call begins. Whether it is the trial of a half-open breaker: `end` wants to know."""
         if self.state == "closed" or not self.allows(now_ns):
             return False
-        self.trial_ns = now_ns
+        self.trial_until_ns = now_ns + TRIAL_NS
         return True
+
+    def answers(self, now_ns: int) -> None:
+        """The trial's answer has begun, which may take long."""
+        if self.trial_until_ns >= 0:
+            self.trial_until_ns = now_ns + self._settings.cooldown_ns
 
     def end(self, now_ns: int, *, failed: bool, trial: bool, cooldown_ns: int = 0) -> None:
         """What became of a call. `cooldown_ns`: what the upstream asked for (retry-after), 0 for nothing."""
         if self.state == "half_open" and trial:
-            self.trial_ns = -1
+            self.trial_until_ns = -1
             if failed:
                 self._open(now_ns, cooldown_ns)
             else:
@@ -77,22 +83,29 @@ class Breaker:
     def abandon(self, *, trial: bool) -> None:
         """The call said nothing of its upstream: its client left. The next one tries."""
         if trial:
-            self.trial_ns = -1
+            self.trial_until_ns = -1
+
+    def hear(self, now_ns: int, until_ns: int) -> None:
+        """What another worker has found out: it is open until then, or closed (0). A trial of its own goes on."""
+        if not until_ns and self.state != "closed":
+            self._close()
+        elif until_ns > now_ns and (self.state != "open" or until_ns > self.until_ns):
+            self.state, self.until_ns, self.trial_until_ns = "open", until_ns, -1
 
     def rest(self, now_ns: int, for_ns: int) -> None:
         """Leave it alone for so long, an hour at most: it has said so itself, and need not have failed."""
         until_ns = now_ns + min(for_ns, REST_MAX_NS)
         if for_ns > 0 and (self.state != "open" or until_ns > self.until_ns):
-            self.state, self.until_ns, self.trial_ns = "open", until_ns, -1
+            self.state, self.until_ns, self.trial_until_ns = "open", until_ns, -1
 
     def _open(self, now_ns: int, cooldown_ns: int) -> None:
         own_ns = self._settings.cooldown_ns << min(self.opened, 20)
         self.opened += 1
-        self.state, self.trial_ns = "open", -1
+        self.state, self.trial_until_ns = "open", -1
         self.until_ns = now_ns + min(max(own_ns, cooldown_ns), self._settings.cooldown_max_ns)
 
     def _close(self) -> None:
-        self.state, self.until_ns, self.trial_ns = "closed", 0, -1
+        self.state, self.until_ns, self.trial_until_ns = "closed", 0, -1
         self.in_a_row = self.opened = 0
         self._counts = [(0, 0)] * PARTS
 

@@ -1,9 +1,13 @@
-"""How each place to send to is doing, and in which order a call tries them. Pure; one per worker; times are arguments.
+"""How each place to send to is doing, and in which order a call tries them. One per worker; times are arguments.
 
-A place is one credential of one deployment. What is known of it are the ends of calls: nobody is asked how he is. Each has a
-breaker (gw.routing.breaker), its calls in flight, the time it takes to a first byte, and what it has said of its limits. The time
-is a peak EWMA: a slow answer counts at once and whole, and is forgotten by halves; so a place that gets slow is left before its
-average says so.
+A place is one credential of one deployment. What is known of it are the ends of calls, and of probes where they are
+configured. Each has a breaker (gw.routing.breaker), its calls in flight, the time it takes to a first byte, and what it has
+said of its limits. The time is a peak EWMA: a slow answer counts at once and whole, and is forgotten by halves; so a place that
+gets slow is left before its average says so.
+
+Workers tell each other when a breaker opens and closes, and when little of a limit is left, through the places of the state file
+(gw.ops.places): what one has learned the others need not learn from failures of their own. Who tries a place that has rested
+says so as well, by an opening that lasts for one more cool-down. Latencies and calls in flight are each worker's own.
 
 The order: by priority; within one, those that say that their limits are nearly used up come last; a session goes to where its
 cache is warm, a new one by weighted rendezvous hash, or with by = "latency" to whoever answers soonest. A place that is to be
@@ -17,6 +21,7 @@ from math import exp, inf, log
 from operator import attrgetter
 from typing import NamedTuple
 
+from gw.domain.place_entry import DOWN, OPEN, SHORT, PlaceEntries, PlaceEntry
 from gw.routing.affinity import TTL_5M_NS, Affinity, Id, ranked
 from gw.routing.asked import Candidate
 from gw.routing.breaker import Breaker, Settings, State
@@ -50,10 +55,12 @@ class Standing(NamedTuple):
 
 
 class _Place:
-    __slots__ = ("breaker", "in_flight", "latency_at_ns", "latency_ns", "left_permille", "left_until_ns")
+    __slots__ = ("breaker", "heard_ns", "in_flight", "latency_at_ns", "latency_ns", "left_permille", "left_until_ns", "shared")
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, shared: PlaceEntry | None) -> None:
         self.breaker = Breaker(settings)
+        self.shared = shared
+        self.heard_ns = 0  # what the entry said when it was last looked at
         self.in_flight = 0
         self.latency_ns = 0  # 0: not known
         self.latency_at_ns = 0
@@ -68,11 +75,14 @@ class Health:
         affinity: Affinity | None = None,
         half_life_ns: int = HALF_LIFE_NS,
         avoid_below_permille: int = 50,
+        places: PlaceEntries | None = None,
     ) -> None:
+        """`places`: what the workers of this host tell each other."""
         self.affinity = Affinity() if affinity is None else affinity
         self._settings = settings
         self._decay = log(2) / half_life_ns
         self._avoid = avoid_below_permille
+        self._shared = places
         self._places: dict[Id, _Place] = {}
         self._serial = 0
 
@@ -80,9 +90,9 @@ class Health:
         """In the order in which to try them. `session`: `key_of`, or "" for a call without one."""
         if len(candidates) < 2:
             return candidates
-        ready = [one for one in candidates if self._place(one.id).breaker.allows(now_ns)]
+        ready = [one for one in candidates if self._due_ns(self._place(one.id), now_ns) <= now_ns]
         if not ready:
-            return tuple(sorted(candidates, key=lambda one: (self._place(one.id).breaker.until_ns, one.priority)))
+            return tuple(sorted(candidates, key=lambda one: (self._due_ns(self._place(one.id), now_ns), one.priority)))
         warm = self.affinity.preferred(session, now_ns) if session else ()
         order: list[Candidate] = []
         for _, group in groupby(sorted(ready, key=attrgetter("priority")), key=attrgetter("priority")):
@@ -92,7 +102,10 @@ class Health:
     def begin(self, place: Id, now_ns: int) -> Turn:
         known = self._place(place)
         known.in_flight += 1
-        return Turn(place, known.breaker.begin(now_ns), now_ns)
+        trial = known.breaker.begin(now_ns)
+        if trial:
+            _tell(known, now_ns + self._settings.cooldown_ns)
+        return Turn(place, trial, now_ns)
 
     def end(
         self,
@@ -111,16 +124,25 @@ class Health:
         place.in_flight = max(place.in_flight - 1, 0)
         if first_byte_ns > 0:
             self._observe(place, first_byte_ns, now_ns)
+        breaker = place.breaker
+        before = breaker.state, breaker.until_ns
         rest_ns = int(max(verdict.rest_s, retry_after_s) * S)
         if verdict.why == "throttled" or verdict.alarm:
-            place.breaker.abandon(trial=turn.trial)
-            place.breaker.rest(now_ns, rest_ns or self._settings.cooldown_ns)
+            breaker.abandon(trial=turn.trial)
+            breaker.rest(now_ns, rest_ns or self._settings.cooldown_ns)
         elif verdict.why == "saturated":
-            place.breaker.abandon(trial=turn.trial)
+            breaker.abandon(trial=turn.trial)
         else:
-            place.breaker.end(now_ns, failed=verdict.failed, trial=turn.trial, cooldown_ns=rest_ns)
+            breaker.end(now_ns, failed=verdict.failed, trial=turn.trial, cooldown_ns=rest_ns)
             if session and verdict.verb == "pass" and verdict.billed:
                 self.affinity.note(session, turn.id, now_ns, ttl_ns)
+        if (breaker.state, breaker.until_ns) != before:
+            _tell(place, breaker.until_ns if breaker.state == "open" else 0)
+
+    def answers(self, turn: Turn, now_ns: int) -> None:
+        """Its answer has begun."""
+        if turn.trial:
+            self._place(turn.id).breaker.answers(now_ns)
 
     def abandon(self, turn: Turn) -> None:
         """It ended without saying anything of its place: the client left, or gw is going down."""
@@ -134,6 +156,9 @@ class Health:
             known = self._place(place)
             known.left_permille = seen.left.permille
             known.left_until_ns = now_ns + (seen.left.until_us - now_us) * 1_000
+            short = known.left_until_ns if known.left_permille < self._avoid else 0
+            if known.shared is not None and (short or known.shared[SHORT]):
+                known.shared[SHORT] = short
 
     def keep(self, places: Iterable[Id]) -> None:
         """A new configuration: what is not in it is forgotten, unless calls are under way there."""
@@ -151,8 +176,22 @@ class Health:
     def _place(self, place: Id) -> _Place:
         known = self._places.get(place)
         if known is None:
-            known = self._places[place] = _Place(self._settings)
+            shared = self._shared.entry(*place) if self._shared is not None else None
+            known = self._places[place] = _Place(self._settings, shared)
         return known
+
+    def _due_ns(self, place: _Place, now_ns: int) -> int:
+        """When it may be sent to: not after now, if it may."""
+        breaker, shared, down_ns = place.breaker, place.shared, 0
+        if shared is not None:
+            down_ns = shared[DOWN]
+            heard_ns = shared[OPEN]
+            if heard_ns != place.heard_ns:
+                place.heard_ns = heard_ns
+                breaker.hear(now_ns, heard_ns)
+        if breaker.allows(now_ns):
+            return down_ns
+        return max(breaker.until_ns, down_ns, now_ns + 1)
 
     def _ordered(self, group: list[Candidate], now_ns: int, session: str, warm: tuple[Id, ...], by: str) -> list[Candidate]:
         if len(group) < 2:
@@ -178,6 +217,8 @@ class Health:
 
     def _is_short(self, one: Candidate, now_ns: int) -> bool:
         place = self._place(one.id)
+        if place.shared is not None:
+            return now_ns < place.shared[SHORT]
         return place.left_permille < self._avoid and now_ns < place.left_until_ns
 
     def _latency(self, place: _Place, now_ns: int) -> int:
@@ -188,6 +229,15 @@ class Health:
         mean = int(place.latency_ns * kept + took_ns * (1 - kept)) if place.latency_ns else took_ns
         place.latency_ns = max(took_ns, mean)
         place.latency_at_ns = now_ns
+
+
+def _tell(place: _Place, until_ns: int) -> None:
+    """The other workers, when its breaker is open until then, or closed again (0): unless one of them knows better."""
+    shared = place.shared
+    if shared is not None:
+        known_ns = shared[OPEN]
+        if until_ns > known_ns or (not until_ns and known_ns == place.heard_ns):
+            shared[OPEN] = place.heard_ns = until_ns
 
 
 BETWEEN = "\0"

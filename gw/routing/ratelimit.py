@@ -19,6 +19,7 @@ SPEAKING = (b"retry-after", b"anthropic-ratelimit-", b"x-ratelimit-", b"ratelimi
 US = 1_000_000
 WHOLE = 1000
 WAIT_MAX_US = 86_400 * US  # more is a mistake, or no wait at all
+TEXT_MAX = 64  # of a span, a date or a moment: what is longer is none, and its digits would take long to read
 EPOCH_MS_FROM, EPOCH_S_FROM = 10**11, 10**9  # a reset of that size is a moment, not a wait
 RESET_DEFAULT_US = 60 * US  # where what is left is said, but not when there will be more
 AWS_THROTTLED = ("throttl", "toomanyrequests", "requestlimitexceeded", "slowdown", "provisionedthroughputexceeded")
@@ -95,6 +96,8 @@ def retry_info_us(body: bytes) -> int:
 
 def span_us(text: str) -> int:
     """`6m0s`, `1.5s`, `120ms`, `2` (seconds) -> microseconds; -1 if it is none of them."""
+    if len(text) > TEXT_MAX:
+        return -1
     if _NUMBER.fullmatch(text):
         return _scaled(text, US)
     at = total = 0
@@ -122,13 +125,13 @@ def _retry(name: bytes, text: str, now_us: int) -> int:
     """`retry-after`: seconds or a date; `retry-after-ms` and `x-ms-retry-after-ms`: milliseconds."""
     if name.endswith(b"-ms"):
         return _bounded(_scaled(text, 1_000)) if _NUMBER.fullmatch(text) else 0
-    if name != b"retry-after":
+    if name != b"retry-after" or len(text) > TEXT_MAX:
         return 0
     if (span := span_us(text)) >= 0:
         return _bounded(span)
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return 0
     return _bounded(_us_of(moment) - now_us)
 
@@ -153,7 +156,7 @@ def _parts(name: bytes) -> tuple[str, str]:
 
 def _left(name: str, limit: dict[str, str], now_us: int) -> Left | None:
     reset = limit.get("reset", "")
-    until_us = _moment(reset, now_us) if reset else now_us + RESET_DEFAULT_US
+    until_us = min(_moment(reset, now_us), now_us + WAIT_MAX_US) if reset else now_us + RESET_DEFAULT_US
     if until_us <= now_us:
         return None  # what was left is full again
     if "utilization" in limit:

@@ -1,8 +1,9 @@
 """Rules: what is done to calls of some kind, in the order of the configuration. Pure; compiled once per snapshot.
 
 Every rule judges the call as it was asked for, not as a rule before it has changed it. Of those that apply, caps add up to the
-lowest, tags to all of them, and of route, model and candidates the last one said stands. A rule with `stop` is the last one; one
-in the shadow changes nothing, and stops nothing.
+lowest, tags to all of them, and of route, model and candidates the last one said stands. A rule with `stop` is the last one,
+but for those that are asked always, behind all others: what budgets say of their limits. One in the shadow changes nothing, and
+stops nothing.
 """
 
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ class Rule(NamedTuple):
     any: tuple[Condition, ...] = ()
     refused: Condition = NOTHING
     stops: bool = True
+    always: bool = False
 
 
 class Compiled(NamedTuple):
@@ -72,9 +74,9 @@ def judge(rules: tuple[Compiled, ...], asked: Asked, account: Account) -> Outcom
     """Raises Refusal (denied_by_rule)."""
     applied: list[str] = []
     shadowed: list[str] = []
-    action, target_by = NO_ACTION, ""
+    action, target_by, stopped = NO_ACTION, "", False
     for one in rules:
-        if not one.holds(asked, account):
+        if (stopped and not one.rule.always) or not one.holds(asked, account):
             continue
         rule = one.rule
         if rule.action.shadow:
@@ -86,8 +88,7 @@ def judge(rules: tuple[Compiled, ...], asked: Asked, account: Account) -> Outcom
         if rule.action.route or rule.action.model or rule.action.candidates:
             target_by = rule.name
         action = merged(action, rule.action)
-        if rule.stops:
-            break
+        stopped = stopped or rule.stops
     if not applied and not shadowed:
         return UNTOUCHED
     return Outcome(action, tuple(applied), target_by, tuple(shadowed))

@@ -80,6 +80,8 @@ def classify(
     unpaid = body_type in UNPAID or status == 402
     if own_credential:  # the client's own limits, and the client's own patience
         return Verdict("pass", f"status_{status}", failed=status >= 500)
+    if status == 403 and not unpaid and _is_of_the_model(message):  # who asks for such a one must not close the place for all
+        return Verdict("failover", "model_refused")
     if status in CREDENTIAL or unpaid:
         rest_s = REST_UNPAID_S if unpaid else REST_CREDENTIAL_S
         return Verdict("failover", "unpaid" if unpaid else "credential_refused", rest_s=rest_s, alarm=True)
@@ -118,6 +120,12 @@ def _broken(kind: str, *, again: bool, own_credential: bool, saturated: bool) ->
     if kind in LATE:
         return Verdict("refuse" if own_credential else "failover", kind, billed=True, failed=True)
     return Verdict("refuse", kind or "unknown", billed=kind == "total_timeout", failed=kind in OVER and kind != "closed")
+
+
+def _is_of_the_model(message: str) -> bool:
+    """In OpenAI's and AWS's words: the account is good, but not for this model."""
+    words = message.lower()
+    return "access to" in words and "model" in words
 
 
 def _throttled(body_type: str) -> bool:

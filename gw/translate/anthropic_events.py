@@ -51,8 +51,8 @@ class EventWriter:
     leaves them out, for a client that has not asked for any and takes the first block for the answer."""
 
     __slots__ = (
-        "_at", "_block", "_head", "_held_bytes", "_left_out", "_model", "_open", "_over", "_signed", "_thoughts", "_waiting",
-        "_written",
+        "_at", "_block", "_head", "_held_bytes", "_left_out", "_model", "_open", "_over", "_signed", "_started", "_thoughts",
+        "_waiting", "_written", "garbled",
     )  # fmt: skip
 
     def __init__(self, model: str = "", *, thoughts: bool = True) -> None:
@@ -67,7 +67,8 @@ class EventWriter:
         self._waiting: dict[int, list[Event]] = {}  # other blocks that have started, in this order
         self._held_bytes = 0
         self._left_out: set[int] = set()
-        self._over = False
+        self._started = self._over = False
+        self.garbled = False  # it was told that the upstream cannot be understood
 
     def write(self, events: list[Event]) -> bytes:
         out: list[bytes] = []
@@ -98,10 +99,17 @@ class EventWriter:
         if failure.kind == "billing_error" and self._open >= 0 and (isinstance(self._block, Text) or self._at == 0):
             self._stop(closing)
         self._over = True
+        self.garbled = failure.code == "garbled"
+        if failure.usage.output_tokens:  # it is billed all the same
+            if not self._started:
+                closing.append(self._start(Start("", "")))
+            usage = usage_json(failure.usage, last=True)
+            closing.append(_event("message_delta", {"type": "message_delta", "delta": {"stop_reason": None}, "usage": usage}))
         closing.append(_event("error", {"type": "error", "error": {"type": failure.kind, "message": failure.message}}))
         return b"".join(closing)
 
     def _start(self, event: Start) -> bytes:
+        self._started = True
         message: Json = {
             "id": message_id(event.id),
             "type": "message",

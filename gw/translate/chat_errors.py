@@ -63,19 +63,21 @@ _OPENAI: Final = {
     "overloaded_error": ("server_error", "overloaded"),
     "timeout_error": ("server_error", "timeout"),
 }
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.I | re.S)
-_LIMIT = re.compile(r"maximum (?:context length|input length|prompt length)[^\d]{0,40}(\d[\d,]*)", re.I)
+# Numbers have an end in all of these: what upstreams say may be anything, and long digits take long to look through.
+_TITLE = re.compile(r"<title[^<>]*>([^<]*)</title>", re.I)
+_LIMIT = re.compile(r"maximum (?:context length|input length|prompt length)[^\d]{0,40}(\d[\d,]{0,14})", re.I)
 # What was asked for: the whole, or the parts of prompt and answer.
-_PARTS = re.compile(r"(\d[\d,]*) (?:tokens )?(?:in|of|from) (?:the |your )?(?:messages|prompt|input)\D{1,60}?(\d[\d,]*) (?:tokens )?(?:in|for|of) (?:the |your )?(?:completion|output)", re.I)  # noqa: E501
-_WHOLE = re.compile(r"(?:resulted in|requested|contains? at least|has|have|is) (?:about )?(\d[\d,]*)(?: input)? tokens", re.I)
+_PARTS = re.compile(r"(\d[\d,]{0,14}) (?:tokens )?(?:in|of|from) (?:the |your )?(?:messages|prompt|input)\D{1,60}?(\d[\d,]{0,14}) (?:tokens )?(?:in|for|of) (?:the |your )?(?:completion|output)", re.I)  # noqa: E501
+_WHOLE = re.compile(r"(?:resulted in|requested|contains? at least|has|have|is) (?:about )?"
+                    r"(\d[\d,]{0,14})(?: input)? tokens", re.I)  # fmt: skip
 
 # More is wanted than the model gives: OpenAI, Groq, DeepSeek, vLLM, Together.
 _ABOUT_CAP = re.compile(r"max(?:_completion|_new)?_tokens.*?(?:too large|at most|less than or equal|valid range|must be <=)|"
                         r"must be <=.*max_new_tokens", re.I | re.S)  # fmt: skip
-_ASKED_CAP = re.compile(r"too large: ?(\d[\d,]*)|and (\d[\d,]*) `?max_new_tokens", re.I)
-_CAP = re.compile(r"(?:at most|less than or equal to|range of \w+ is \[1,|<=)\s*`?(\d[\d,]*)", re.I)
-_CONTEXT = re.compile(r"(?:maximum context length is|must be <=)\s*(\d[\d,]*)", re.I)
-_GIVEN = re.compile(r"(?:has|Given:)\s*(\d[\d,]*)\s*`?inputs?`? tokens", re.I)
+_ASKED_CAP = re.compile(r"too large: ?(\d[\d,]{0,14})|and (\d[\d,]{0,14}) `?max_new_tokens", re.I)
+_CAP = re.compile(r"(?:at most|less than or equal to|range of \w+ is \[1,|<=)\s*`?(\d[\d,]{0,14})", re.I)
+_CONTEXT = re.compile(r"(?:maximum context length is|must be <=)\s*(\d[\d,]{0,14})", re.I)
+_GIVEN = re.compile(r"(?:has|Given:)\s*(\d[\d,]{0,14})\s*`?inputs?`? tokens", re.I)
 
 
 def read_error(status: int, body: bytes) -> Failure:
@@ -112,6 +114,7 @@ def _failure(error: Json, message: str, status: int) -> Failure:
     named = _WORDS.get(text(code)) or _WORDS.get(text_at(error, "type"))
     if named and (status_said in (0, 400, 403, 429) or status_said >= 500):
         kind = named
+    message = message[: MESSAGE_CHARS_MAX + 1]
     if shorter := too_much_wanted(message):
         word, kind, message = TOO_MUCH, "invalid_request_error", shorter
     elif _is_too_long(word, lower):

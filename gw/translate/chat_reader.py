@@ -1,13 +1,12 @@
 """An upstream's Chat Completions: its stream -> events, its whole answer -> Answer. Never raises on what it is fed.
 
-Only choice 0 is read. An answer is over with `[DONE]`, or with the end of a stream that has given a finish_reason: usage comes
-after that, in a chunk of its own, in the last one, or in each (then as a running total). Text and thoughts that take turns are
-blocks of their own; tool calls stay open to the end, since their pieces may alternate.
+Only choice 0 is told; what others say can be counted (`others`). An answer is over with `[DONE]`, or with the end of a stream
+that has given a finish_reason: usage comes after that, in a chunk of its own, in the last one, or in each (then as a running
+total). Text and thoughts that take turns are blocks of their own; tool calls stay open to the end: their pieces may alternate.
 """
 
 from typing import Any, Final
 
-import orjson
 from msgspec.structs import replace
 
 from gw.providers.usage_dialects import merged
@@ -37,7 +36,7 @@ from gw.translate.form import (
     ToolUse,
 )
 from gw.translate.frames import Frames, Overlong
-from gw.translate.loose import count_at, loaded, object_at, objects, text_at
+from gw.translate.loose import count_at, json_text, loaded, object_at, objects, read_json, text_at
 
 GARBLED: Final = Failure("api_error", "the upstream's stream cannot be read: it is no chat completion", code="garbled")
 EMPTY: Final = Failure("api_error", "the upstream ended its stream without an answer", code="empty_answer")
@@ -67,6 +66,7 @@ class EventReader:
         self._usage: Json = {}
         self._tier = ""
         self._sources: list[Citation] = []  # Perplexity's, of the whole answer
+        self.others: list[str] | None = None  # texts of other choices than the first, for who counts them
 
     def feed(self, chunk: bytes) -> list[Event]:
         out: list[Event] = []
@@ -116,7 +116,7 @@ class EventReader:
         if self._over:
             return
         try:
-            body = orjson.loads(data)
+            body = read_json(data)
         except ValueError:
             if data.strip() == b"[DONE]":
                 self._end(out)
@@ -131,11 +131,11 @@ class EventReader:
             self._chunk(body, out)
 
     def _chunk(self, body: Json, out: list[Event]) -> None:
+        if "usage" in body or "x_groq" in body:
+            self._count(body)
         if body.get("error"):
             return self._fail(failure_of(body["error"]), out)
         choices = body.get("choices")
-        if "usage" in body or "x_groq" in body:
-            self._count(body)
         if not choices:
             if body.get("object") == "error":  # vLLM, Mistral
                 self._fail(failure_of(body), out)
@@ -145,6 +145,8 @@ class EventReader:
         for choice in objects(choices):
             if choice.get("index", 0) == 0:
                 self._choice(choice, out)
+            elif self.others is not None:
+                self.others.append(_said(object_at(choice, "delta") or choice))
         if "citations" in body or "search_results" in body:
             self._sources = sources_of(body)
         return None
@@ -320,6 +322,10 @@ class EventReader:
         else:
             self._fail(GARBLED, out)
         return out
+
+
+def _said(delta: Json) -> str:
+    return text_at(delta, "content", "text", "reasoning_content", "reasoning") or json_text(delta.get("tool_calls"))
 
 
 def read_answer(body: Json, provider: str) -> Answer | Failure:

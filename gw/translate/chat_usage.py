@@ -138,11 +138,16 @@ class ChatMeter:
     def __init__(self, provider: str, reader: EventReader | None = None) -> None:
         """`reader`: of completions, instead of the chat's own."""
         self._reader = reader or EventReader(provider)
+        self._others = self._reader.others = []  # they are billed, too
         self._writer = EventWriter()
         self._between = False  # the reader has no event under way
         self._open = False
         self.served_model = ""  # as the upstream names it
         self.charge_pusd: int | None = None  # what the provider says that it charges; known at the end
+
+    @property
+    def garbled(self) -> bool:
+        return self._writer.garbled
 
     def feed(self, chunk: bytes) -> bytes:
         if self._between and self._reader.text_index >= 0 and (text := plain_text(chunk)):
@@ -156,8 +161,8 @@ class ChatMeter:
 
     def _told(self, events: list[Event]) -> bytes:
         told: list[Event] = []
-        pieces: list[str] = []
-        head = b""
+        pieces, head = [*self._others], b""
+        self._others.clear()
         for event in events:
             if isinstance(event, TextDelta | ThinkingDelta | ArgumentsDelta):
                 pieces.append(event.text)
@@ -175,6 +180,9 @@ class ChatMeter:
                 head = _started(event)
                 self.served_model = event.model
         if pieces:
+            if not self._open:
+                self._open = True
+                told.append(BlockStart(0, Text("")))
             told.append(TextDelta(0, "".join(pieces)))
         written = self._writer.write(told) if told else b""
         return head + written[written.index(PING) + len(PING) :] if head else written

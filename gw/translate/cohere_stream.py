@@ -5,8 +5,6 @@ Tokens are what is billed (`billed_units`), not what was counted. The answer doe
 
 from typing import Final
 
-import orjson
-
 from gw.providers.usage_dialects import usage_from
 from gw.translate.cohere_ask import COHERE
 from gw.translate.form import (
@@ -30,7 +28,7 @@ from gw.translate.form import (
     ToolUse,
 )
 from gw.translate.frames import Frames, Overlong
-from gw.translate.loose import count_at, json_text, object_at, objects, text_at
+from gw.translate.loose import count_at, json_text, object_at, objects, read_json, text_at
 from gw.translate.names import original
 
 GARBLED: Final = Failure("api_error", "the upstream's answer cannot be read: it is none of Cohere's chat", code="garbled")
@@ -119,7 +117,7 @@ class EventReader:
         if self._over:
             return
         try:
-            event = orjson.loads(data)
+            event = read_json(data)
         except ValueError:
             if data.strip() != b"[DONE]":
                 self._fail(GARBLED, out)

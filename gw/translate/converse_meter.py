@@ -1,8 +1,7 @@
 """What tells the tap of a ConverseStream that passes unchanged: the same story in Anthropic's events."""
 
-from gw.translate.anthropic import ANTHROPIC_MESSAGES
+from gw.translate.anthropic_events import EventWriter
 from gw.translate.converse_stream import EventReader
-from gw.translate.form import Request
 
 
 class ConverseMeter:
@@ -12,7 +11,11 @@ class ConverseMeter:
 
     def __init__(self, model: str = "") -> None:
         self._reader = EventReader()
-        self._writer = ANTHROPIC_MESSAGES.event_writer(Request("converse", model, model_named=model))
+        self._writer = EventWriter(model)
+
+    @property
+    def garbled(self) -> bool:
+        return self._writer.garbled
 
     def feed(self, chunk: bytes) -> bytes:
         events = self._reader.feed(chunk)

@@ -1,6 +1,6 @@
-"""Embeddings: OpenAI's request and answer <-> those of Gemini, Cohere and Bedrock's Titan; and what any of them says was used.
+"""Embeddings: OpenAI's request and answer <-> those of Gemini, Vertex AI, Cohere and Bedrock; and what any of them says was used.
 
-A client speaks OpenAI or Gemini, an upstream any of the four. Between the two stands `Wanted`: texts in, vectors out.
+A client speaks OpenAI or Gemini, an upstream any of them. Between the two stands `Wanted`: texts in, vectors out.
 Sources: API references of OpenAI, Google, Cohere (v2 embed) and AWS, as read in November 2026.
 """
 
@@ -29,6 +29,7 @@ class Wanted(Struct, frozen=True):
     purpose: str = ""  # Gemini's word: RETRIEVAL_QUERY, ...
     title: str = ""
     single: bool = False
+    own: tuple[Json, ...] = ()  # Gemini's requests as they came, with what only Gemini knows (pictures, new fields)
 
 
 class Vectors(NamedTuple):
@@ -57,35 +58,71 @@ def read_openai(body: Json) -> Wanted:
 def read_gemini(body: Json, model: str) -> Wanted:
     """embedContent, or batchEmbedContents with `requests`; in camelCase or snake_case. Raises Refusal invalid_field."""
     several = body.get("requests")
-    requests = list(objects(several)) if isinstance(several, list) else [body]
-    texts = [_gemini_text(object_at(one, "content")) for one in requests]
-    if not texts or not all(texts):
+    requests = tuple(objects(several)) if isinstance(several, list) else (body,)
+    if not requests or not all(_parts(one) for one in requests):
         _wrong("content: must have a part with a text")
-    first = requests[0]
+    texts = tuple("\n".join(text_at(part, "text") for part in _parts(one)) for one in requests)
+    first = requests[0] | object_at(requests[0], "embedContentConfig")  # Vertex AI's clients have them there
     dimensions = count_at(first, "outputDimensionality") or count_at(first, "output_dimensionality")
     purpose = text_at(first, "taskType", "task_type")
-    return Wanted(model, tuple(texts), dimensions, False, purpose, text_at(first, "title"), not isinstance(several, list))
+    single = not isinstance(several, list)
+    return Wanted(model, texts, dimensions, False, purpose, text_at(first, "title"), single, requests)
 
 
-def _gemini_text(content: Json) -> str:
-    return "\n".join(text_at(part, "text") for part in objects(content.get("parts")))
+def _parts(request: Json) -> list[Json]:
+    return list(objects(object_at(request, "content").get("parts")))
+
+
+def texts_of(wanted: Wanted) -> list[str]:
+    """Raises Refusal cannot_carry for what is no text."""
+    if any(not text_at(part, "text") for one in wanted.own for part in _parts(one)):
+        raise Refusal("cannot_carry", "content: this model takes texts only; for anything else choose a model of Gemini's.")
+    return list(wanted.texts)
 
 
 # --- an upstream's request --------------------------------------------------------------------------------------------
 
 
 def write_openai(wanted: Wanted) -> Json:
-    body: Json = {"model": wanted.model, "input": list(wanted.texts), "encoding_format": "float"}
+    body: Json = {"model": wanted.model, "input": texts_of(wanted), "encoding_format": "float"}
     return body | ({"dimensions": wanted.dimensions} if wanted.dimensions else {})
 
 
 def write_gemini(wanted: Wanted) -> Json:
     """For batchEmbedContents: one vector for each text, whatever their number."""
+    name = wanted.model if wanted.model.startswith("models/") else f"models/{wanted.model}"
+    if wanted.own:
+        return {"requests": [_flat(one) | {"model": name} for one in wanted.own]}
+    extra = _options(wanted)
+    return {"requests": [{"model": name, "content": {"parts": [{"text": text}]}, **extra} for text in wanted.texts]}
+
+
+def _flat(request: Json) -> Json:
+    """As the Gemini API has it: without the object that Vertex AI's clients put the options into."""
+    rest = {key: value for key, value in request.items() if key != "embedContentConfig"}
+    return rest | object_at(request, "embedContentConfig")
+
+
+def _options(wanted: Wanted) -> Json:
     extra: Json = {"outputDimensionality": wanted.dimensions} if wanted.dimensions else {}
     extra |= {"taskType": wanted.purpose} if wanted.purpose else {}
+    return extra | ({"title": wanted.title} if wanted.title else {})
+
+
+def write_vertex(wanted: Wanted) -> Json:
+    """For batchEmbedContents at Vertex AI, whose options stand in an object of their own."""
+    options = _options(wanted)
+    extra: Json = {"embedContentConfig": options} if options else {}
+    contents = [one["content"] for one in wanted.own] or [{"parts": [{"text": text}]} for text in wanted.texts]
+    return {"requests": [{"content": content, **extra} for content in contents]}
+
+
+def write_predict(wanted: Wanted) -> Json:
+    """For :predict of Vertex AI's text-embedding models."""
+    extra: Json = {"task_type": wanted.purpose} if wanted.purpose else {}
     extra |= {"title": wanted.title} if wanted.title else {}
-    name = wanted.model if wanted.model.startswith("models/") else f"models/{wanted.model}"
-    return {"requests": [{"model": name, "content": {"parts": [{"text": text}]}, **extra} for text in wanted.texts]}
+    body: Json = {"instances": [{"content": text, **extra} for text in texts_of(wanted)]}
+    return body | ({"parameters": {"outputDimensionality": wanted.dimensions}} if wanted.dimensions else {})
 
 
 # Gemini's task -> Cohere's input_type.
@@ -97,16 +134,25 @@ def write_cohere(wanted: Wanted) -> Json:
     if len(wanted.texts) > COHERE_TEXTS_MAX:
         raise Refusal("cannot_carry", f"input: Cohere takes at most {COHERE_TEXTS_MAX} texts in one request; send them in parts.")
     purpose = _PURPOSES.get(wanted.purpose, "search_document")
-    body: Json = {"model": wanted.model, "texts": list(wanted.texts), "input_type": purpose, "embedding_types": ["float"]}
+    body: Json = {"model": wanted.model, "texts": texts_of(wanted), "input_type": purpose, "embedding_types": ["float"]}
     return body | ({"output_dimension": wanted.dimensions} if wanted.dimensions else {})
+
+
+def write_bedrock_cohere(wanted: Wanted) -> Json:
+    """As Cohere has it, with the model in the address. Raises Refusal cannot_carry."""
+    return {name: value for name, value in write_cohere(wanted).items() if name != "model"}
 
 
 def write_titan(wanted: Wanted) -> Json:
     """Raises Refusal cannot_carry: one text in one request."""
     if len(wanted.texts) != 1:
         raise Refusal("cannot_carry", "input: this model on Bedrock takes one text in one request; send each by itself.")
-    body: Json = {"inputText": wanted.texts[0], "normalize": True}
-    return body | ({"dimensions": wanted.dimensions} if wanted.dimensions else {})
+    body: Json = {"inputText": texts_of(wanted)[0]}
+    if "titan-embed-image" in wanted.model:
+        return body | ({"embeddingConfig": {"outputEmbeddingLength": wanted.dimensions}} if wanted.dimensions else {})
+    if "titan-embed-text-v1" in wanted.model or "titan-embed-g1" in wanted.model:  # which knows no options
+        return body
+    return body | {"normalize": True} | ({"dimensions": wanted.dimensions} if wanted.dimensions else {})
 
 
 # --- an upstream's answer ---------------------------------------------------------------------------------------------
@@ -121,6 +167,11 @@ def read_gemini_answer(body: Json) -> Vectors:
     one = object_at(body, "embedding")
     rows = [one] if one else list(objects(body.get("embeddings")))
     return Vectors([_floats(row.get("values")) for row in rows], usage_of("gemini", body))
+
+
+def read_predict_answer(body: Json) -> Vectors:
+    rows = [object_at(one, "embeddings") for one in objects(body.get("predictions"))]
+    return Vectors([_floats(row.get("values")) for row in rows], usage_of("predict", body))
 
 
 def read_cohere_answer(body: Json) -> Vectors:
@@ -144,10 +195,16 @@ def _floats(value: Any) -> list[float]:
 
 
 def usage_of(family: str, body: Json) -> Usage:
-    """Embeddings have input only. `family`: "openai" (and all that speak as it does), "gemini", "cohere", "titan"."""
+    """Embeddings have input only. `family`: "openai" (and all that speak as it does), "gemini", "vertex", "predict", "cohere",
+    "titan"."""
     match family:
-        case "gemini":
+        case "gemini" | "vertex":
             tokens = count_at(object_at(body, "usageMetadata"), "promptTokenCount")
+            rows = (object_at(one, "statistics") for one in objects(body.get("embeddings")))
+            tokens = tokens or sum(count_at(row, "tokenCount") for row in rows)
+        case "predict":
+            rows = (object_at(object_at(one, "embeddings"), "statistics") for one in objects(body.get("predictions")))
+            tokens = sum(count_at(row, "token_count") for row in rows)
         case "cohere":
             billed = object_at(object_at(body, "meta"), "billed_units")
             tokens = count_at(billed, "input_tokens") + count_at(billed, "image_tokens")
@@ -195,6 +252,17 @@ class Upstream(NamedTuple):
 UPSTREAMS: Final[dict[str, Upstream]] = {
     "embeddings": Upstream(write_openai, read_openai_answer),
     "gemini_embeddings": Upstream(write_gemini, read_gemini_answer),
+    "vertex_embeddings": Upstream(write_vertex, read_gemini_answer),
+    "predict_embeddings": Upstream(write_predict, read_predict_answer),
     "cohere_embeddings": Upstream(write_cohere, read_cohere_answer),
+    "bedrock_cohere_embeddings": Upstream(write_bedrock_cohere, read_cohere_answer),
     "titan_embeddings": Upstream(write_titan, read_titan_answer),
+}
+# Whose errors an upstream of embeddings says; Chat Completions' are everybody else's.
+ERRORS_LIKE: Final = {
+    "gemini_embeddings": "gemini",
+    "vertex_embeddings": "gemini",
+    "predict_embeddings": "gemini",
+    "titan_embeddings": "converse",
+    "bedrock_cohere_embeddings": "converse",
 }

@@ -16,7 +16,7 @@ from gw.translate.gemini_errors import failure_of
 from gw.translate.gemini_frames import Documents
 from gw.translate.gemini_grounding import searches_in
 from gw.translate.gemini_words import BROKEN, GEMINI, STOPS
-from gw.translate.loose import object_at, text_at
+from gw.translate.loose import object_at, read_json, text_at
 
 _BLOCK: Final = (
     b"event: content_block_start\n"
@@ -36,6 +36,7 @@ class GeminiMeter:
 
     __slots__ = (
         "_called", "_documents", "_model", "_over", "_provider", "_searches", "_started", "_stop", "_usage", "_with_block",
+        "garbled",
     )  # fmt: skip
 
     def __init__(self, provider: str) -> None:
@@ -45,6 +46,7 @@ class GeminiMeter:
         self._started = self._with_block = self._called = self._over = False
         self._model = self._stop = ""
         self._searches = 0
+        self.garbled = False
 
     def feed(self, chunk: bytes) -> bytes:
         if self._over:
@@ -53,6 +55,7 @@ class GeminiMeter:
         try:
             found = self._documents.feed(chunk)
         except Overlong:
+            self.garbled = True
             return self._fail("api_error", "a chunk without an end")
         for data in found:
             self._data(data, out)
@@ -74,10 +77,11 @@ class GeminiMeter:
         if self._over:
             return
         try:
-            body = orjson.loads(data)
+            body = read_json(data)
         except ValueError:
             body = None
         if not isinstance(body, dict):
+            self.garbled = True
             out.append(self._fail("api_error", "a chunk that cannot be read"))
         elif "error" in body:
             failure = failure_of(body, 0)

@@ -40,7 +40,7 @@ from gw.translate.gemini_frames import Documents
 from gw.translate.gemini_grounding import citations_in, searches_in
 from gw.translate.gemini_pieces import Pieces
 from gw.translate.gemini_words import BROKEN, GEMINI, STOPS, media_of
-from gw.translate.loose import loaded, object_at, text_at
+from gw.translate.loose import loaded, object_at, read_json, text_at
 from gw.translate.names import original
 
 _NONE, _TEXT, _THOUGHT = 0, 1, 2
@@ -131,7 +131,7 @@ class EventReader:
 
     def _data(self, data: bytes, out: list[Event]) -> None:
         try:
-            body = orjson.loads(data)
+            body = read_json(data)
         except ValueError:
             body = {} if data.strip() == b"[DONE]" else None
         if body != {}:

@@ -201,6 +201,10 @@ class FramesToEvents:
         event = {"type": "message_delta", "delta": {}, "usage": usage}
         out.append(b"event: message_delta\ndata: %b\n\n" % orjson.dumps(event))
 
+    @property
+    def garbled(self) -> bool:
+        return self.failure is not None and self.failure.code == "garbled"
+
     def _fail(self, failure: Failure, out: list[bytes]) -> None:
         self._over = True
         self.failure = failure

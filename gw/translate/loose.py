@@ -7,6 +7,8 @@ import orjson
 
 from gw.translate.form import Json
 
+SHALLOW_SIZE = 2 * 254  # what is no longer cannot be nested deeper than orjson writes
+
 
 def text(value: Any) -> str:
     return value if isinstance(value, str) else ""
@@ -44,9 +46,21 @@ def json_text(value: Any) -> str:
     return value if isinstance(value, str) else "" if value is None else orjson.dumps(value).decode()
 
 
+def read_json(data: str | bytes) -> Any:
+    """Raises ValueError for what is no JSON, or is nested so deeply that nothing of it could be written again: orjson reads four
+    times as deep as it writes."""
+    read = orjson.loads(data)
+    if len(data) > SHALLOW_SIZE:
+        try:
+            orjson.dumps(read)
+        except TypeError as error:
+            raise ValueError("it is nested too deeply") from error
+    return read
+
+
 def loaded(data: str | bytes) -> Any:
-    """None for what is no JSON."""
+    """None for what `read_json` does not read."""
     try:
-        return orjson.loads(data)
+        return read_json(data)
     except ValueError:
         return None

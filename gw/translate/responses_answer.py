@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from gw.domain.quirks import Quirks
-from gw.domain.usage import Usage
+from gw.domain.usage import BESIDE, Iteration, Usage
 from gw.providers.usage_dialects import usage_from
 from gw.translate.form import Answer, BlockStart, BlockStop, End, Event, Failure, Json, Request, Start, Stop, ToolUse
 from gw.translate.loose import count_at, object_at, objects, text_at
@@ -92,7 +92,21 @@ def usage_of(response: Json, provider: str, searches: int) -> tuple[Usage, int |
     usage, charge = usage_from(provider, RESPONSES, object_at(response, "usage"))
     counted = object_at(object_at(response, "tool_usage"), "web_search")
     searches = count_at(counted, "num_requests") if counted else searches
-    return replace(usage, service_tier=text_at(response, "service_tier"), web_search_requests=searches), charge
+    beside = (*usage.iterations, *_beside(response))
+    return replace(usage, service_tier=text_at(response, "service_tier"), web_search_requests=searches, iterations=beside), charge
+
+
+# Output items of what is charged beside tokens -> how gw calls it.
+_BESIDE = {
+    "file_search_call": "file_search",
+    "code_interpreter_call": "container",
+    "image_generation_call": "image_generation",
+}
+
+
+def _beside(response: Json) -> tuple[Iteration, ...]:
+    kinds = [_BESIDE.get(text_at(item, "type"), "") for item in objects(response.get("output")) if item.get("status") != "failed"]
+    return tuple(Iteration(kind, "", kinds.count(kind)) for kind in BESIDE if kind in kinds)
 
 
 # --- for a client -----------------------------------------------------------------------------------------------------

@@ -43,6 +43,10 @@ class ResponsesMeter:
         self.served_model = ""
         self.charge_pusd: int | None = None
 
+    @property
+    def garbled(self) -> bool:
+        return self._writer.garbled
+
     def feed(self, chunk: bytes) -> bytes:
         if self._over or not chunk:
             return b""

@@ -8,8 +8,6 @@ Nearly all events are deltas: they cost one parse, one look into a table and one
 
 from typing import Any, Final
 
-import orjson
-
 from gw.translate.form import (
     ArgumentsDelta,
     Block,
@@ -29,7 +27,7 @@ from gw.translate.form import (
     ToolUse,
 )
 from gw.translate.frames import Frames, Overlong
-from gw.translate.loose import count_at, loaded, object_at, objects, text, text_at
+from gw.translate.loose import count_at, loaded, object_at, objects, read_json, text, text_at
 from gw.translate.names import original
 from gw.translate.responses_answer import events_of, failure_in, read_answer, refuses, searched, stop_of, usage_of
 from gw.translate.responses_errors import GARBLED, error_of, failure_of
@@ -113,7 +111,7 @@ class EventReader:
         if self._over:
             return
         try:
-            event = orjson.loads(data)
+            event = read_json(data)
         except ValueError:
             if data.strip() != b"[DONE]":
                 self._fail(GARBLED, out)

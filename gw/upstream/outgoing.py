@@ -7,6 +7,7 @@ whole: it must be clean header lines, and none of them may be one of those by wh
 import re
 from collections.abc import Iterable, Iterator
 
+from gw._fast import is_clean_head
 from gw.upstream.target import Target
 
 JOIN_MAX = 16 * 1024  # a body up to this size is copied behind its head: one buffer, one system call
@@ -18,11 +19,6 @@ _WITHOUT_BODY = frozenset({b"GET", b"HEAD"})
 
 # Raw bytes above ASCII cannot end a request line; whether they make a URL is for the upstream to say.
 _path_ok = re.compile(rb"/[\x21-\x7e\x80-\xff]*+").fullmatch
-# One pass without backtracking, 2.3 us for 18 headers of 860 bytes: token, colon, no control but TAB, CRLF; repeated.
-_head_ok = re.compile(
-    rb"(?>(?!(?i:host|content-length|connection|transfer-encoding):)"
-    rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[^\x00-\x08\x0a-\x1f\x7f]*+\r\n)*+"
-).fullmatch
 
 
 def head_block(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -46,7 +42,7 @@ def serialise(
         raise ValueError("unknown method")
     if _path_ok(path) is None:
         raise ValueError("the path holds a space, a control character, or does not begin with '/'")
-    if _head_ok(head) is None:
+    if not is_clean_head(head):
         raise ValueError("the head is not clean header lines, or has Host, Content-Length, Connection or Transfer-Encoding")
     parts = body if isinstance(body, list) else [body]
     length = sum(map(len, parts))

@@ -94,3 +94,39 @@ def test_what_is_no_amount_is_refused(module: Any, amount: int, decimals: int) -
 def test_an_amount_beyond_63_bits_overflows(module: Any) -> None:
     with pytest.raises(OverflowError):
         module.amount_text(2**63, 9)
+
+
+LINES = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [b"a: b\r\n", b"Host: x\r\n", b"hosts: x\r\n", b"Content-Length: 1\r\n", b"content-lengthy: 1\r\n",
+             b"CONNECTION:\r\n",
+             b"transfer-encodinG: chunked\r\n", b"transfer\rencoding: x\r\n", b"a:\tb\x80\xff\r\n", b": b\r\n", b"a b: c\r\n",
+             b"a: b\n", b"a: b\r", b"a: b\r\r\n", b"a: \x00\r\n", b"a: \x7f\r\n", b"\r\n", b"a", b"a:", b"(a: b\r\n"]
+        ),
+        st.binary(max_size=6),
+    ),
+    max_size=4,
+).map(b"".join)  # fmt: skip
+
+
+@given(head=LINES)
+def test_both_find_the_same_heads_clean(head: bytes) -> None:
+    assert compiled.is_clean_head(head) == pure.is_clean_head(head)
+
+
+@TWINS
+def test_every_byte_is_allowed_in_a_name_or_a_value_as_the_rfc_says(module: Any) -> None:
+    tokens = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    for byte in range(256):
+        one = bytes([byte])
+        assert module.is_clean_head(b"x" + one + b": y\r\n") == (one in tokens or one == b":")
+        assert module.is_clean_head(b"x: y" + one + b"\r\n") == (byte == 9 or (byte >= 32 and byte != 127))
+
+
+@TWINS
+@pytest.mark.parametrize("name", [b"host", b"connection", b"content-length", b"transfer-encoding"])
+def test_what_frames_a_message_is_found_in_any_case(module: Any, name: bytes) -> None:
+    for one in (name, name.upper(), name.title()):
+        assert not module.is_clean_head(b"a: b\r\n" + one + b": 1\r\n")
+        assert module.is_clean_head(b"x" + one + b": 1\r\n")

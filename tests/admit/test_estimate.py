@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gw._fast import Weight, weigh
 from gw.admit import estimate
-from gw.admit.estimate import OUTPUT_START, PAIRS_MAX, SESSIONS_MAX, SLICE_TOKENS, Estimate, Estimator
+from gw.admit.card import SLICE_TOKENS, Estimate
+from gw.admit.estimate import OUTPUT_START, PAIRS_MAX, SESSIONS_MAX, Estimator
 from gw.domain.usage import Iteration, Reading, Usage
 from tests.admit.weighing import BOOK, NOW, tariff, weight
 

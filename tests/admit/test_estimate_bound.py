@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gw._fast import Weight, weigh
-from gw.admit.estimate import GENERATIONS_MAX, OUTPUT_MAX, Estimator, most_pusd
+from gw.admit.card import OUTPUT_MAX
+from gw.admit.estimate import GENERATIONS_MAX, Estimator, most_pusd
 from gw.domain.estimate import scale_of
 from gw.domain.usage import Iteration, Reading, Usage
 from gw.pricing.book import PriceBook

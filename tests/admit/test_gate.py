@@ -164,7 +164,7 @@ def test_requests_per_time_are_taken_and_given_back(gate: Gate) -> None:
 def test_tokens_and_money_are_debts_that_refuse_the_next_call(gate: Gate) -> None:
     path = gate.compiled(rules(Limit("t", Scope("key", "ci"), "tokens", 100, 60 * 10**9, 100)), NOW_US)
     gate.take_rates(path, 0)
-    charge_debts(path, {"tokens": 250, "usd": 9, "input_tokens": 200, "output_tokens": 50}, 0)
+    charge_debts(path, 200, 50, 9_000, 0)
     with pytest.raises(Blocked) as caught:
         gate.take_rates(path, 0)
     assert caught.value.wait_ns == 90 * 10**9

@@ -74,6 +74,22 @@ BROKEN = [
         "config.toml:7: rule.when.budget: says nothing by itself; write budget_used_percent beside it",
     ),
     ('[[rule]]\nname = "r"\nwhen.modle = "x"', 'config.toml:7: rule.when.modle: unknown key; did you mean "model"?'),
+    (
+        '[[budget]]\nname = "b"\nkey = "*"\nlimit_usd = 1\non_exceed_model = "claude-haiku-5-5"',
+        'config.toml:9: budget.on_exceed_model: has a meaning only with mode = "soft"',
+    ),
+    (
+        '[[budget]]\nname = "b"\nupstream = "one"\nmode = "soft"\nlimit_usd = 1\non_exceed_wait_s = 1',
+        "config.toml:10: budget.on_exceed_wait_s: comes before it is known which upstream a call goes to",
+    ),
+    (
+        '[[budget]]\nname = "b"\nkey = "*"\nmode = "soft"\nlimit_usd = 1\non_exceed_model = "nowhere/x"',
+        'config.toml:10: budget.on_exceed_model: "nowhere/x" is neither the name of a route',
+    ),
+    (
+        '[[budget]]\nname = "b"\nkey = "*"\nlimit_usd = 1\non_exceed_elsewhere = true',
+        "config.toml:9: budget.on_exceed_elsewhere: has a meaning only for a budget of an upstream",
+    ),
     ("[routing]\ncooldown_s = 100", "config.toml:6: routing.cooldown_s: is longer than cooldown_max_s"),
     (
         '[[rule]]\nname = "r"\n[[rule]]\nname = "r"',
@@ -94,6 +110,11 @@ WARNED = [
     ('[[rule]]\nname = "a"\n[[rule]]\nname = "b"', 'is never asked: the rule "a" before it stops at every call'),
     ('[[rule]]\nname = "a"\nthen = "go on"', '"a" does nothing'),
     ('[[rule]]\nname = "a"\ndo.tag = ["x"]\n[[rule.when.any]]\n', "says nothing, and so holds for every call"),
+    (
+        '[[budget]]\nname = "b"\nupstream = "one"\nlimit_usd = 1\n'
+        '[[rule]]\nname = "a"\nwhen = { budget = "b", budget_used_percent = ">= 9" }\ndo.tag = ["x"]',
+        "never holds: rules are asked before it is known where a call goes",
+    ),
 ]
 
 

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from gw import clock
+from gw.credentials import renewed as module
 from gw.credentials.credential import CredentialError
 from gw.credentials.renewed import RETRY_S, Bearer, Fetched, Renewed, lifetime, scrubbed
 
@@ -148,3 +149,22 @@ async def test_a_bug_in_the_fetch_leaves_nobody_waiting(time: Clock) -> None:
     with pytest.raises(CredentialError, match=r"fetching it failed \(AttributeError\)"):
         await asyncio.wait_for(Renewed(fetch).ready(), 10)
     assert [type(one) for one in seen] == [AttributeError], "it is told, too"
+
+
+async def test_nobody_waits_for_ever_for_a_fetch_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WAIT_S", 0.02)
+    answers = threading.Event()
+
+    def hangs() -> Fetched[str]:
+        answers.wait(10)
+        return Fetched("late", 100, 160)
+
+    renewed = Renewed(hangs)
+    try:
+        for _ in range(2):
+            with pytest.raises(CredentialError, match="longer than"):
+                await renewed.ready()
+    finally:
+        answers.set()
+    await settle(renewed)
+    assert renewed.value == "late", "it serves who comes then"

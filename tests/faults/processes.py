@@ -27,7 +27,7 @@ def family(gateway: GatewayUnderTest) -> Family:
         if entry.name.isdigit() and _parent(int(entry.name)) == supervisor and alive(int(entry.name)):
             if "gw.keeper_main" in command(int(entry.name)):
                 keeper = int(entry.name)
-            else:
+            elif "gw.courier_main" not in command(int(entry.name)):  # it begins when there is something to do
                 workers.append(int(entry.name))
     return Family(supervisor, keeper, tuple(sorted(workers)))
 

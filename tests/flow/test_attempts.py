@@ -206,3 +206,31 @@ async def test_a_place_that_fails_is_left_alone_and_a_session_returns_to_it(tmp_
                 await asyncio.sleep(0.02)
 
 
+async def test_a_long_stream_that_tries_a_place_keeps_the_others_away_for_a_cool_down_only(tmp_path: Path) -> None:
+    bad, streams = [True], asyncio.Event()
+
+    def first(request: Request) -> Reply:
+        if bad[0]:
+            return answers.error(529, "overloaded_error", "of the test")
+        if request.head.stream:
+            streams.set()
+            whole = by_prompt(request)
+            return replace(whole, steps=[*whole.steps[:2], *[Pause(0.1), Chunk(b": still at it\n\n")] * 200])
+        return by_prompt(request)
+
+    more = "[routing]\nbreaker_failures = 1\ncooldown_s = 0.1\n"
+    async with places(tmp_path, first, more=more, first_more="max_retries = 0") as house:
+        await house.ask(session="a")
+        bad[0] = False
+        await asyncio.sleep(0.15)
+        trial = asyncio.create_task(house.ask(session="b", stream=True))
+        await asyncio.wait_for(streams.wait(), 10)
+        async with asyncio.timeout(10):
+            while True:
+                await house.ask(session="c")
+                if house.new_records()[-1].upstream == "first":
+                    break
+                await asyncio.sleep(0.02)
+        assert not trial.done()
+        trial.cancel()
+        await asyncio.gather(trial, return_exceptions=True)

@@ -1,11 +1,15 @@
 """In which order the places are tried: priorities, breakers, weights, latencies, limits, sessions."""
 
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gw.domain.place_entry import DOWN as PROBED_DOWN
+from gw.ops.state import StateFile
 from gw.routing.affinity import TTL_5M_NS, Affinity, ranked
 from gw.routing.asked import Candidate
 from gw.routing.health import Health, key_of
@@ -236,3 +240,81 @@ def test_an_outage_of_one_of_two_costs_each_call_at_most_one_attempt() -> None:
     homes = {f"s{nth}": ranked((A, B), f"s{nth}")[0] for nth in range(40)}
     now += 60 * S
     assert all(health.pick((A, B), now, key_of(session, "m"))[0] is home for session, home in homes.items())
+
+
+# --- several workers ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[tuple[Health, Health]]:
+    """That tell each other."""
+    state = StateFile(tmp_path / "state.mm", create=True)
+    yield Health(places=state.places), Health(places=state.places)
+    state.close()
+
+
+def test_what_a_place_asked_of_one_worker_the_other_heeds(workers: tuple[Health, Health]) -> None:
+    one, other = workers
+    call(one, A, 0, classify(429, retry_after_s=30), retry_after_s=30)
+    assert names(other.pick(ALL, 29 * S, "x")) == names(one.pick(ALL, 29 * S, "x")) == "bc"
+    assert other.standing(A.id, S).open_for_ns == 29 * S
+    assert set(names(other.pick(ALL, 31 * S, "x"))) == set("abc")
+
+
+def test_one_worker_tries_for_all_and_what_it_finds_holds_for_all(workers: tuple[Health, Health]) -> None:
+    one, other = workers
+    broken(one, A, 0)
+    assert names(other.pick(ALL, S, "x")) == "bc"
+    trial = other.begin(A.id, 5 * S) if "a" in names(other.pick(ALL, 5 * S, "x")) else None
+    assert trial is not None and trial.trial
+    assert names(one.pick(ALL, 6 * S, "x")) == "bc", "the other one tries"
+    other.end(trial, PASS, 7 * S)
+    assert set(names(one.pick(ALL, 7 * S, "x"))) == set("abc")
+    assert one.standing(A.id, 7 * S).state == "closed"
+
+
+def test_a_trial_that_fails_keeps_all_away_for_twice_as_long(workers: tuple[Health, Health]) -> None:
+    one, other = workers
+    broken(one, A, 0)
+    one.pick(ALL, 5 * S, "x")
+    call(one, A, 5 * S, DOWN)
+    assert names(other.pick(ALL, 14 * S, "x")) == "bc"
+    assert "a" in names(other.pick(ALL, 15 * S + 1, "x"))
+
+
+def test_a_trial_that_never_ends_holds_the_others_up_for_one_cool_down(workers: tuple[Health, Health]) -> None:
+    one, other = workers
+    broken(one, A, 0)
+    one.pick(ALL, 5 * S, "x")
+    one.begin(A.id, 5 * S)
+    assert names(other.pick(ALL, 9 * S, "x")) == "bc"
+    assert "a" in names(other.pick(ALL, 10 * S + 1, "x"))
+
+
+def test_a_success_does_not_end_a_rest_that_another_worker_was_asked_for_meanwhile(workers: tuple[Health, Health]) -> None:
+    one, other = workers
+    broken(one, A, 0)
+    one.pick(ALL, 5 * S, "x")
+    trial = one.begin(A.id, 5 * S)
+    call(other, A, 6 * S, classify(429, retry_after_s=60), retry_after_s=60)
+    one.end(trial, PASS, 7 * S)
+    assert names(one.pick(ALL, 60 * S, "x")) == names(other.pick(ALL, 60 * S, "x")) == "bc"
+
+
+def test_little_left_of_a_limit_is_known_to_all_until_more_is_told(workers: tuple[Health, Health]) -> None:
+    one, other = workers
+    one.told(A.id, Seen(left=Left(20, 60_000_000, "tokens")), 0, 0)
+    assert all(names(each.pick((A, B), 59 * S, f"s{nth}")) == "ba" for each in workers for nth in range(20))
+    other.told(A.id, Seen(left=Left(500, 60_000_000, "tokens")), 0, 0)
+    assert any(names(one.pick((A, B), 59 * S, f"s{nth}")) == "ab" for nth in range(20))
+
+
+def test_a_place_that_does_not_answer_probes_is_left_alone_until_it_does(workers: tuple[Health, Health], tmp_path: Path) -> None:
+    state = StateFile(tmp_path / "state.mm")
+    entry = state.places.entry(*A.id)
+    assert entry is not None
+    entry[PROBED_DOWN] = 9 * S
+    assert all(names(each.pick(ALL, 8 * S, "x")) == "bc" for each in workers)
+    entry[PROBED_DOWN] = 0
+    assert all("a" in names(each.pick(ALL, 8 * S, "x")) for each in workers)
+    state.close()

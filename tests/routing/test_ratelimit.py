@@ -124,3 +124,26 @@ def test_nothing_that_an_upstream_says_makes_it_raise(headers: list[tuple[bytes,
     found = seen(headers, NOW, body)
     assert 0 <= found.retry_after_us <= 86_400 * US
     assert found.left is None or (0 <= found.left.permille <= 1000 and found.left.until_us > NOW)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ([(b"retry-after", b"9" * 5000 + b"s")], b""),
+        ([(b"retry-after", b"1." + b"1" * 5000 + b"s")], b""),
+        ([(b"retry-after", b"Mon, 01 Jan 2020 00:00:00 +" + b"9" * 20)], b""),
+        ([(b"x-ratelimit-reset-a", b"9" * 5000 + b"s"), (b"x-ratelimit-remaining-a", b"0")], b""),
+        ([], b'{"error":{"details":[{"retryDelay":"' + b"1" * 30_000 + b'"}]}}'),
+    ],
+)
+def test_endless_numbers_say_nothing_and_take_no_time(headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    """The last one took 35 s of a worker's loop."""
+    assert seen(headers, NOW, body) == Seen()
+
+
+@pytest.mark.parametrize("reset", [b"99999999999999", b"9999-12-31T23:59:59Z"])
+def test_no_limit_is_used_up_for_longer_than_a_day(reset: bytes) -> None:
+    """Nothing is sent to a place that is last in the order, so nothing would take it back."""
+    found = seen([(b"x-ratelimit-remaining-a", b"0"), (b"x-ratelimit-reset-a", reset)], NOW)
+    assert found.left is not None
+    assert found.left.until_us == NOW + 86_400 * US

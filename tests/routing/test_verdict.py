@@ -68,6 +68,18 @@ def test_a_credential_that_is_refused_is_left_alone_and_somebody_is_told(status:
     assert found.alarm and found.rest_s >= 60
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "You don't have access to the model with the specified model ID.",
+        "Project `proj_1` does not have access to model `gpt-9`",
+    ],
+)
+def test_who_asks_for_a_model_that_the_account_has_not_closes_the_place_for_nobody_else(message: str) -> None:
+    verdict = classify(403, message=message)
+    assert (verdict.verb, verdict.rest_s, verdict.alarm, verdict.failed) == ("failover", 0, False, False)
+
+
 @pytest.mark.parametrize(("status", "kind"), [(401, ""), (429, ""), (500, ""), (529, ""), (400, ""), (0, "reset"), (0, "tls")])
 def test_the_clients_own_credential_goes_nowhere_else(status: int, kind: str) -> None:
     found = classify(status, kind, "", 1, own_credential=True)

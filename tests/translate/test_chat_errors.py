@@ -101,3 +101,25 @@ def test_the_sdk_shows_the_message(kind: str) -> None:
     with pytest.raises(openai.BadRequestError, match="say so") as raised:
         client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
     assert raised.value.type == body["error"]["type"] and body["request_id"] == "gw_1"
+
+
+ENDLESS = "1" * 5000
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"maximum context length is {ENDLESS}",
+        f"This model's maximum context length is 8192. Your request resulted in {ENDLESS} tokens.",
+        f"max_tokens is too large: {ENDLESS}. At most {ENDLESS}.",
+        "max_tokens" * 20_000,
+        "<title>" * 20_000,
+        ENDLESS * 20,
+    ],
+)
+def test_endless_words_of_an_upstream_are_cut(message: str) -> None:
+    """A reader never raises on what an upstream sent, nor looks through it for seconds."""
+    for body in (orjson.dumps({"error": {"message": message}}), message.encode()):
+        failure = read_error(400, body)
+        assert failure.kind == "invalid_request_error"
+        assert len(failure.message) <= 2_000

@@ -1,5 +1,6 @@
 """The pure twin of heads.pyx."""
 
+import re
 from dataclasses import dataclass, field
 
 Headers = list[tuple[bytes, bytes]]
@@ -23,6 +24,11 @@ OF_THE_ACCOUNT = (b"anthropic-organization-id", b"set-cookie")
 PLAIN_CONNECTION = (b"keep-alive", b"close")
 LENGTH_MAX = 2**63 - 1
 DIGITS_MAX = 18
+# Token, colon, no control but TAB, CRLF; repeated.
+CLEAN = re.compile(
+    rb"(?>(?!(?i:host|content-length|connection|transfer-encoding):)"
+    rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[^\x00-\x08\x0a-\x1f\x7f]*+\r\n)*+"
+)
 
 DROP, TELL, OWN, API_KEY, AUTHORIZATION, GW_KEY, LENGTH, ENCODING, CONNECTION = range(9)
 
@@ -135,6 +141,10 @@ def text_of(value: bytes, limit: int = 128) -> str:
 
 def shown(text: str, limit: int) -> str:
     return "".join(char if char.isprintable() else "?" for char in text[:limit])
+
+
+def is_clean_head(head: bytes) -> bool:
+    return CLEAN.fullmatch(head) is not None
 
 
 def amount_text(amount: int, decimals: int) -> bytes:

@@ -14,6 +14,7 @@ from tests.support.fakes.chat import Chat
 from tests.support.fakes.scenes import MARK
 from tests.support.fakes.speaker import RATES, WHOLE
 from tests.support.fakes.words import Json, Tokens, compact, dumped, must
+from tests.translate.bedrock import faults
 
 COUNT = 4242
 RESULTS = 3
@@ -91,6 +92,19 @@ def _gemini_count(request: Request, model: str) -> Reply:
     return _json({"totalTokens": COUNT})
 
 
+def _responses_count(request: Request) -> Reply:
+    known = {"model", "input", "instructions", "tools", "tool_choice", "reasoning", "text", "parallel_tool_calls"}
+    must(set(request.json) <= known, f"fields are {sorted(request.json)}")
+    return _json({"object": "response.input_tokens", "input_tokens": COUNT})
+
+
+def _bedrock_count(request: Request) -> Reply:
+    found = faults(request.json, "CountTokensRequest")
+    must(not found, "; ".join(found))
+    must(re.search(r"/model/(anthropic|amazon)\.[^/]+/count-tokens$", request.target), f"no model's id: {request.target}")
+    return _json({"inputTokens": COUNT})
+
+
 # --- files and batches ---
 
 
@@ -161,6 +175,9 @@ PATHS: dict[str, tuple[tuple[str, Answer], ...]] = {
         (r"POST /v1beta/models/([\w.-]+):countTokens", _gemini_count),
     ),
     "cohere": ((r"POST /v2/embed", _cohere_embeddings),),
+    "responses": ((r"POST /v1/responses/input_tokens", _responses_count),),
+    "converse": ((r"POST /model/[^/]+/count-tokens", _bedrock_count),),
+    "invoke": ((r"POST /model/[^/]+/count-tokens", _bedrock_count),),
     "anthropic": (
         (r"POST /v1/messages/count_tokens", _anthropic_count),
         (r"POST /v1/messages/batches", _anthropic_batch),

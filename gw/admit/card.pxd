@@ -1,0 +1,29 @@
+# Compiled, tokens and money of almost every call are C integers.
+
+cimport cython
+
+from gw._fast.weigh cimport Weight as Weight_
+
+
+cdef class Estimate:
+    cdef public long long typical_nusd, worst_nusd, prompt_tokens, output_tokens, slice_nusd, bytes_per_token
+
+
+cdef class Card:
+    cdef public object tariff, scale
+    cdef public str model
+    cdef public long long window, image_max, page_max, bytes_per_token, geo_num, geo_den
+    cdef public long long usual_input, usual_output, usual_read, usual_write_5m, usual_write_1h
+    cdef public long long most_input, most_output, most_write_5m, most_write_1h
+    cdef public bint few
+
+
+@cython.locals(
+    cap=cython.longlong, ttl=cython.longlong, geo=cython.longlong, num=cython.longlong, den=cython.longlong,
+    most=cython.longlong, most_output=cython.longlong, rate=cython.longlong, pusd=cython.longlong,
+    worst_pusd=cython.longlong, slice_pusd=cython.longlong, per=cython.longlong,
+    found=Estimate,
+)
+cpdef Estimate plain_estimate(Card card, Weight_ weight, long long prompt, long long warm, long long output, bint geo_us)
+@cython.locals(most=cython.longlong)
+cpdef long long most_tokens(Weight_ weight, long long image_max, long long page_max) except -1
