@@ -239,13 +239,15 @@ async def _outgoing(call: Call, demand: Demand, way: Way, again: frozenset[int])
     made = prepare(demand, deployment, way.model, own_credential=call.own_credential)
     if isinstance(made.speech, Counting) and not made.speech.same:
         again = FAILED  # none of its errors is the client's: there is the estimate
-    made = made._replace(again=again, early=bool(again) and not call.own_credential)
     head = made.head
     if call.snapshot.propagates:
         head = with_own_span(head, call.values.get(TRACEPARENT, b""), call.call_id)
     if call.own_credential:
-        return made._replace(head=head + deployment.own_login(demand.sent.credentials))
-    return made._replace(head=head + await authorised(way.keyed.credential, deployment, made, head))
+        head += deployment.own_login(demand.sent.credentials)
+    else:
+        head += await authorised(way.keyed.credential, deployment, made, head)
+    early = bool(again) and not call.own_credential
+    return Outgoing(made.method, made.path, head, made.body, made.speech, again, early)
 
 
 async def authorised(credential: Credential, deployment: Deployment, made: Outgoing, head: bytes) -> bytes:

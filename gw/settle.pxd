@@ -34,7 +34,7 @@ cdef class Call:
     cdef public int slot, second_slot, status, upstream_status, retries
     cdef public bint own_credential, sent, billed, client_gone, stopping, ticked, metered
 
-    @cython.locals(found=Found_, last=Found_)
+    @cython.locals(found=Found_, last=Found_, told=cython.longlong)
     cpdef Found_ last_word(self)
 
 

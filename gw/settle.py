@@ -143,8 +143,10 @@ class Call:
         last = self.found
         if self.reading is not None or last is None or not last.final_usage or last.garbled:
             return None
-        prompt = last.input_tokens | last.cache_read_tokens | last.cache_write_5m_tokens | last.cache_write_1h_tokens
-        return last if prompt or last.iterations else None  # no answer is without one
+        told = last.input_tokens | last.output_tokens | last.cache_read_tokens
+        told |= last.cache_write_5m_tokens | last.cache_write_1h_tokens
+        # No answer is without a token, nor has one so many.
+        return last if last.iterations or 0 < told < COUNT_MAX else None
 
 
 def opened(call: Call, frame: Frame) -> None:

@@ -66,18 +66,19 @@ def _sane(usage: Usage) -> Usage:
 def complete(reading: Reading, *, model: str, request_bytes: int) -> tuple[Reading, UsageSource]:
     """The reading to bill for a response that the provider charges for, and how well it is known.
 
-    final usage read: exact, if it has a prompt: no answer is without one. Started: the start's figures, output no less than the
-    text that was seen. Nothing read, or a start without a prompt, as of providers that say it at their end only: the prompt from
-    the size of the request, at the input rate (it lies between a warm cache read and a cold cache write). A count from COUNT_MOST
-    on is taken for not told.
+    final usage read: exact, unless it is nothing but zeros: no answer is without a token. Started: the start's figures, output no
+    less than the text that was seen. Nothing read, or a start without figures, as of providers that say them at their end only: the
+    prompt from the size of the request, at the input rate (it lies between a warm cache read and a cold cache write). A count
+    from COUNT_MOST on is taken for not told.
     """
     usage = _sane(reading.usage)
-    if reading.final_usage and (_prompt(usage) or usage.iterations):
+    if reading.final_usage and usage is reading.usage and (_prompt(usage) or usage.output_tokens or usage.iterations):
         return reading, "exact"
     output = tokens_of(reading.text_bytes, model)
     if reading.started:
+        told = usage.output_tokens or _prompt(usage)
         usage = replace(usage, output_tokens=max(usage.output_tokens, output))
-        if _prompt(usage):
+        if told:
             return replace(reading, usage=usage), "observed"
         return replace(reading, usage=replace(usage, input_tokens=tokens_of(request_bytes, model))), "estimated"
     guess = Usage(input_tokens=tokens_of(request_bytes, model), output_tokens=output)

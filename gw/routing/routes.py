@@ -111,7 +111,7 @@ class Router:
         )
         self._by_name = {one.name: one for one in reversed(self.deployments)}
         self._memory: dict[str, Found | None] = {}
-        self._settled: dict[str | None, Decision] = {}  # of accounts that may do anything, where no table says where calls go
+        self._settled: dict[str | None, Decision] = {}  # of accounts that may do anything, by the name of the model
         wants: set[Fact] = ruling.facts(rules)
         if any(one.by == "complexity" for one in self.routes):
             wants |= {"weight", "words", "session"}
@@ -119,6 +119,8 @@ class Router:
         conditions = [part for rule in rules for part in (rule.when, *rule.any, rule.refused)]
         self.names = frozenset(name for part in conditions for name in part.header)
         self.plain = not (self.routes or self._tiers or self.rules)
+        # What decides is the model's name alone.
+        self._by_name_alone = not (self._tiers or self.rules or any(one.by == "complexity" for one in self.routes))
 
     def candidates(self, account: Account, asked: Asked) -> tuple[Candidate, ...]:
         """Where the call may go, those of a lower priority first; rules are not asked. Never empty. Raises Refusal:
@@ -130,7 +132,7 @@ class Router:
     def decide(self, account: Account, asked: Asked) -> Decision:
         """With rules. Raises Refusal: the same, and denied_by_rule (400)."""
         own = asked.own_login or account.passthrough
-        if self.plain and account.models == ALL and account.upstreams == ALL and not (own and "/" in (asked.model or "")):
+        if self._by_name_alone and account.models == ALL and account.upstreams == ALL and not (own and self._may_differ(asked)):
             known = self._settled.get(asked.model)
             if known is None:
                 known = self._decided(account, asked, ruling.UNTOUCHED)
@@ -142,6 +144,10 @@ class Router:
         if self.rules and asked.model is not None:
             outcome = ruling.judge(self.rules, asked, account)
         return self._decided(account, asked, outcome)
+
+    def _may_differ(self, asked: Asked) -> bool:
+        """Whether a client's own login may be sent elsewhere than a key's call."""
+        return bool(self.routes) or "/" in (asked.model or "")
 
     def _decided(self, account: Account, asked: Asked, outcome: ruling.Outcome) -> Decision:
         model = asked.model

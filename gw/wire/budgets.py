@@ -33,6 +33,7 @@ US_PER_S = 1_000_000
 NS_PER_S = 1_000_000_000
 NUSD_DECIMALS = 9
 NUSD_PER_USD = 10**9
+PERCENT_MAX = 1_000_000  # of a limit that is next to nothing
 FULL_HUNDREDTHS = 99  # utilisation is said in hundredths, and is less than 1 in an answer
 DAY_US = 86_400 * US_PER_S
 PERIODS = ((b"daily", DAY_US), (b"weekly", 7 * DAY_US), (b"monthly", 30 * DAY_US))  # all that Claude Code knows
@@ -209,7 +210,7 @@ def part_spent(standing: Standing) -> tuple[int, int]:
 
 def percent(standing: Standing) -> int:
     """How much of the limit is spent, rounded down; beyond 100 if it is overspent. Nothing to spend is spent."""
-    return 100 * standing.settled_nusd // standing.limit_nusd if standing.limit_nusd else 100
+    return min(100 * standing.settled_nusd // standing.limit_nusd, PERCENT_MAX) if standing.limit_nusd else 100
 
 
 def threshold(standing: Standing) -> int:

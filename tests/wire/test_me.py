@@ -131,6 +131,11 @@ def test_usage_has_a_row_for_each_period_and_the_fullest_is_the_active_one():
     assert said["limits"][0]["resets_at"] is None and said["extra_usage"]["used_credits"] == 10_000
 
 
+def test_a_limit_of_next_to_nothing_is_overspent_by_a_number_that_can_be_written():
+    said = json.loads(oauth_usage([standing("1000000000", limit="0.000000001")]))
+    assert said["extra_usage"]["utilization"] == 1_000_000
+
+
 @given(st.lists(STANDINGS, min_size=1, max_size=6))
 def test_dollars_and_headers_are_of_the_same_budget(ones):
     """The client pairs them only if the resets agree to the second."""
