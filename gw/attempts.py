@@ -160,6 +160,7 @@ async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
                 raise
         done = True
     finally:
+        demand.heard = None  # it holds the call, which holds the demand
         if not done or (missed is not None and _says_nothing(call, missed.failure)):
             ways.health.abandon(turn)
         else:

@@ -25,6 +25,7 @@ from gw.wire.eventstream import CONTENT_TYPE, Decoder, Message
 
 LOOKED_AT_MAX = 64 * 1024  # a first event that is longer is no error
 PLAIN_ERRORS = (b'{"error"', b'[{"error"', b'{"type":"error"')  # without spaces: JSON in place of events
+ANSWERS = (b'{"id"', b'{"model"', b'{"type":"message"', b'{"object"', b'{"candidates"', b'{"output"')  # whole ones, mostly
 FAILED = frozenset({"error", "response.failed"})
 SILENT = frozenset({"ping"})
 BOM = b"\xef\xbb\xbf"
@@ -55,6 +56,11 @@ async def failure_at_first(response: Response, answer: Answer, patience_s: float
         if left_s <= 0:
             return None
         await response.wait(left_s)
+
+
+def is_answer(response: Response) -> bool:
+    """Whether a whole one shows itself as such at a glance: then it need not be looked at by `failure_instead`."""
+    return response.complete and len(response.chunks) == 1 and response.chunks[0].startswith(ANSWERS)
 
 
 async def failure_instead(response: Response, answer: Answer) -> bytes | None:

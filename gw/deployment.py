@@ -76,7 +76,7 @@ class Deployment:
         self.named = tuple(upstream.model_map)
         self._models = tuple((catcher(name), meant) for name, meant in upstream.model_map.items())
         self._quirks: dict[str, Any] = dict(upstream.quirks)
-        self._lines: dict[str, tuple[tuple[bytes, bytes], ...]] = {}
+        self._lines: dict[str, tuple[tuple[bytes, bytes], ...]] = {}  # by dialect: how a line begins in a head, and the line
         # Nothing but Anthropic's own API under one key: its calls need no more than to be passed on.
         alone = len(self.accounts) == 1 and not upstream.model_map and not upstream.max_retries
         self.plain = self.provider == "anthropic" and alone
@@ -110,9 +110,14 @@ class Deployment:
         """The provider's static header lines that `head` does not have, and the configured ones."""
         known = self._lines.get(dialect)
         if known is None:
-            known = self._lines[dialect] = self.rules.headers(self.place, dialect)
+            lines = self.rules.headers(self.place, dialect)
+            known = self._lines[dialect] = tuple((b"\n%b:" % name, b"%b: %b\r\n" % (name, value)) for name, value in lines)
         there = b"\n" + head.lower()
-        return b"".join(b"%b: %b\r\n" % one for one in known if b"\n" + one[0] + b":" not in there) + self.extra
+        made = self.extra
+        for name, line in known:
+            if name not in there:
+                made = line + made
+        return made
 
 
 def _accounts(upstream: Upstream) -> Iterator[Keyed]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from gw import clock
 from gw._fast import Answer, Tap
 from gw.answer import Whole, read_whole, relay_whole, tell
-from gw.beginning import failure_at_first, failure_instead
+from gw.beginning import failure_at_first, failure_instead, is_answer
 from gw.errors import Refusal
 from gw.naming import Named
 from gw.ops.metrics import RECORD, RELAY, timing_text
@@ -102,7 +102,11 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
         told = response.status < 400 and call.metered and peek is not None
         if early and told:
             patience_s = call.snapshot.config.server.ping_interval_s
-            failure = await (failure_at_first(response, answer, patience_s) if streams else failure_instead(response, answer))
+            failure = None
+            if streams:
+                failure = await failure_at_first(response, answer, patience_s)
+            elif not is_answer(response):
+                failure = await failure_instead(response, answer)
             if failure is not None:
                 raise Turned(response, Whole(failure, False), early=True)
         if streams and told:

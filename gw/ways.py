@@ -119,6 +119,10 @@ class Ways:
 
     def decide(self, call: Call, demand: Demand) -> Decision:
         """Raises Refusal."""
+        known = self._router.settled(call.account, demand.model or None, own_login=call.own_credential)
+        if known is not None:
+            call.route = known.reason
+            return known
         decision = self._router.decide(call.account, self._asked(call, demand))
         demand.max_tokens, demand.effort = decision.max_tokens, decision.effort
         if decision.tags:
@@ -151,6 +155,8 @@ class Ways:
 
     def count(self, way: Way, *, tokens: int = 0) -> None:
         """A request to the credential, or what an answer has used there."""
+        if not self._limits:
+            return
         for limit, units in zip(self._limits.get(way.candidate.id, ()), (0 if tokens else 1, tokens), strict=False):
             if units:
                 limit.debt(units, clock.mono_ns())

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import signal
 import sys
 from datetime import UTC, datetime
 from importlib import import_module
@@ -35,6 +36,7 @@ def main(
 
     SCENARIO: small (or small.closed, small.open, small.alone), workers, big, turn, streams, mixed, storm, soak; without one, all.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started is stopped on the way out
     wanted = tuple(name for name in peers.split(",") if name) if not smoke else ()
     try:
         picked = scenarios.SMOKE if smoke and not names else scenarios.chosen(names)

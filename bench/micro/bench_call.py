@@ -2,6 +2,7 @@
 
     python -m bench.micro.bench_call                          microseconds a call
     python -m bench.micro.bench_call --instructions [calls]   instructions a call, and who calls whom (needs valgrind)
+    ... --routed                                              of a call that a route may send to two upstreams
 
 One worker in this process, everything on (virtual key, peek, plan, budgets on four levels with two windows each, limits of
 requests and tokens, pricing, journal, counters); server and upstream are
@@ -66,6 +67,14 @@ each = true
 tokens = 100_000_000_000
 per = "1m"
 """
+ROUTED = """[[upstream]]
+name = "second"
+base_url = "http://127.0.0.1:9"
+api_key = "upstream-key"
+[[route]]
+model = "claude-*"
+candidates = [{ upstream = "fake" }, { upstream = "second" }]
+"""
 BODY = (
     b'{"model":"claude-opus-5-5","max_tokens":64,"messages":[{"role":"user","content":"%b"}],'
     b'"metadata":{"user_id":"{\\"device_id\\":\\"00\\",\\"session_id\\":\\"s\\"}"}}' % (b"x" * 800)
@@ -89,10 +98,11 @@ class Answer:
     headers = ANSWER_HEADERS
 
     def __init__(self) -> None:
-        self._parts = [BYTES]
+        self.chunks = [BYTES]
+        self.buffered = len(BYTES)
 
     def read_nowait(self) -> bytes:
-        return self._parts.pop() if self._parts else b""
+        return self.chunks.pop() if self.chunks else b""
 
     async def read(self, silence_s: float | None = None) -> bytes:
         return self.read_nowait()
@@ -124,7 +134,7 @@ def caller(folder: Path) -> Callable[[], Awaitable[None]]:
     """One call, and the worker that serves it."""
     key = mint().text
     config = folder / "gw.toml"
-    config.write_text(CONFIG.format(folder=folder, key=key) + GOVERNED)
+    config.write_text(CONFIG.format(folder=folder, key=key) + GOVERNED + (ROUTED if "--routed" in sys.argv else ""))
     (folder / "state").mkdir(mode=0o700)
     prepare_state(load(config), config)
     headers = [
@@ -173,10 +183,11 @@ async def under_callgrind(one: Callable[[], Awaitable[None]], calls: int) -> Non
 
 
 def instructions(calls: int) -> None:
+    routed = [word for word in sys.argv if word == "--routed"]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind.out"
         grind = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}"]
-        subprocess.run([*grind, sys.executable, "-m", "bench.micro.bench_call", "--counted", str(calls)], check=True)
+        subprocess.run([*grind, sys.executable, "-m", "bench.micro.bench_call", "--counted", str(calls), *routed], check=True)
         shown = subprocess.run(
             ["callgrind_annotate", "--tree=calling", "--inclusive=yes", "--show-percs=no", str(out)],
             check=True,
@@ -189,7 +200,7 @@ def instructions(calls: int) -> None:
 
 
 def main() -> None:
-    words = sys.argv[1:]
+    words = [word for word in sys.argv[1:] if word != "--routed"]
     calls = int(words[1]) if len(words) > 1 else 500
     if words[:1] == ["--instructions"]:
         return instructions(calls)

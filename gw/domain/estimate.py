@@ -67,8 +67,8 @@ def complete(reading: Reading, *, model: str, request_bytes: int) -> tuple[Readi
     """The reading to bill for a response that the provider charges for, and how well it is known.
 
     final usage read: exact, unless it is nothing but zeros: no answer is without a token. Started: the start's figures, output no
-    less than the text that was seen. Nothing read, or a start without figures, as of providers that say them at their end only: the
-    prompt from the size of the request, at the input rate (it lies between a warm cache read and a cold cache write). A count
+    less than the text that was seen. Nothing read, or a start without figures, as of providers that say them at their end only:
+    the prompt from the size of the request, at the input rate (it lies between a warm cache read and a cold cache write). A count
     from COUNT_MOST on is taken for not told.
     """
     usage = _sane(reading.usage)

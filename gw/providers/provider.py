@@ -5,6 +5,7 @@ file says only what is its own.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal, Protocol
 from urllib.parse import quote, unquote_to_bytes
 
@@ -139,7 +140,12 @@ def segment(model: str) -> str:
 
 def below(place: Place, path: str) -> str:
     """`path` as it stands below the base URL, which may end in the path's own first segments: `https://h/v1` or `https://h`."""
-    _, _, base = place.base_url.partition("://")
+    return _below(place.base_url, path)
+
+
+@lru_cache(maxsize=4096)
+def _below(base_url: str, path: str) -> str:
+    _, _, base = base_url.partition("://")
     base = "/" + base.partition("/")[2].rstrip("/")
     end = path.find("/", 1)
     while end > 0:

@@ -30,6 +30,7 @@ from gw.routing.verdict import Verdict
 
 S = 1_000_000_000
 HALF_LIFE_NS = 10 * S
+ORDERS_MAX = 8192  # sessions whose order is remembered
 UNKNOWN_NS = 1_000_000  # a place that nobody has met yet is tried before one that is known to be slow
 
 Ordered = tuple[Candidate, ...]
@@ -85,11 +86,15 @@ class Health:
         self._shared = places
         self._places: dict[Id, _Place] = {}
         self._serial = 0
+        self._orders: dict[str, tuple[Ordered, Ordered]] = {}  # session -> candidates, and their order while nothing is amiss
 
     def pick(self, candidates: Ordered, now_ns: int, session: str = "", *, by: str = "weight") -> Ordered:
         """In the order in which to try them. `session`: `key_of`, or "" for a call without one."""
         if len(candidates) < 2:
             return candidates
+        known = self._orders.get(session) if session and by == "weight" else None
+        if known is not None and known[0] == candidates and self._as_usual(known[1], now_ns, session):
+            return known[1]
         ready = [one for one in candidates if self._due_ns(self._place(one.id), now_ns) <= now_ns]
         if not ready:
             return tuple(sorted(candidates, key=lambda one: (self._due_ns(self._place(one.id), now_ns), one.priority)))
@@ -97,7 +102,26 @@ class Health:
         order: list[Candidate] = []
         for _, group in groupby(sorted(ready, key=attrgetter("priority")), key=attrgetter("priority")):
             order += self._ordered(list(group), now_ns, session, warm, by)
+        if session and by == "weight" and (known is None or known[0] != candidates) and len(ready) == len(candidates):
+            self._remember(session, candidates)
         return tuple(order)
+
+    def _remember(self, session: str, candidates: Ordered) -> None:
+        if len(self._orders) >= ORDERS_MAX:
+            self._orders.clear()
+        usual: list[Candidate] = []
+        for _, group in groupby(sorted(candidates, key=attrgetter("priority")), key=attrgetter("priority")):
+            usual += ranked(list(group), session.partition(BETWEEN)[0])
+        self._orders[session] = candidates, tuple(usual)
+
+    def _as_usual(self, order: Ordered, now_ns: int, session: str) -> bool:
+        """Nothing is to be left alone, no limit is nearly used up, and the session's cache is where its hash sends it."""
+        for one in order:
+            place = self._place(one.id)
+            if self._due_ns(place, now_ns) > now_ns or self._is_short(place, now_ns):
+                return False
+        warm = self.affinity.preferred(session, now_ns)
+        return not warm or (len(warm) == 1 and warm[0] == order[0].id)
 
     def begin(self, place: Id, now_ns: int) -> Turn:
         known = self._place(place)
@@ -203,7 +227,7 @@ class Health:
             order = ranked(group, str(self._serial))
         if by == "latency":
             order.sort(key=lambda one: self._cost(one, now_ns))  # stable: equals stay shared by weight
-        order.sort(key=lambda one: self._is_short(one, now_ns))
+        order.sort(key=lambda one: self._is_short(self._place(one.id), now_ns))
         if warm:
             order.sort(key=lambda one: warm.index(one.id) if one.id in warm else len(warm))
         return order
@@ -215,8 +239,7 @@ class Health:
         place = self._place(one.id)
         return (self._latency(place, now_ns) or UNKNOWN_NS) * (place.in_flight + 1) / one.weight
 
-    def _is_short(self, one: Candidate, now_ns: int) -> bool:
-        place = self._place(one.id)
+    def _is_short(self, place: _Place, now_ns: int) -> bool:
         if place.shared is not None:
             return now_ns < place.shared[SHORT]
         return place.left_permille < self._avoid and now_ns < place.left_until_ns

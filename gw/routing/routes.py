@@ -131,8 +131,7 @@ class Router:
 
     def decide(self, account: Account, asked: Asked) -> Decision:
         """With rules. Raises Refusal: the same, and denied_by_rule (400)."""
-        own = asked.own_login or account.passthrough
-        if self._by_name_alone and account.models == ALL and account.upstreams == ALL and not (own and self._may_differ(asked)):
+        if self._is_settled(account, asked.model, own_login=asked.own_login):
             known = self._settled.get(asked.model)
             if known is None:
                 known = self._decided(account, asked, ruling.UNTOUCHED)
@@ -145,9 +144,15 @@ class Router:
             outcome = ruling.judge(self.rules, asked, account)
         return self._decided(account, asked, outcome)
 
-    def _may_differ(self, asked: Asked) -> bool:
-        """Whether a client's own login may be sent elsewhere than a key's call."""
-        return bool(self.routes) or "/" in (asked.model or "")
+    def settled(self, account: Account, model: str | None, *, own_login: bool) -> Decision | None:
+        """What `decide` has said before of a call about which nothing else need be known."""
+        return self._settled.get(model) if self._is_settled(account, model, own_login=own_login) else None
+
+    def _is_settled(self, account: Account, model: str | None, *, own_login: bool) -> bool:
+        """Whether the model's name alone decides. A client's own login may go elsewhere than a key's call."""
+        if not self._by_name_alone or account.models != ALL or account.upstreams != ALL:
+            return False
+        return not (own_login or account.passthrough) or not (self.routes or "/" in (model or ""))
 
     def _decided(self, account: Account, asked: Asked, outcome: ruling.Outcome) -> Decision:
         model = asked.model
