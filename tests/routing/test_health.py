@@ -318,3 +318,32 @@ def test_a_place_that_does_not_answer_probes_is_left_alone_until_it_does(workers
     entry[PROBED_DOWN] = 0
     assert all("a" in names(each.pick(ALL, 8 * S, "x")) for each in workers)
     state.close()
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["pick", "answered", "failed", "short", "later", "others"]), st.integers(0, 2), st.sampled_from(["s", "t"])
+    ),
+    max_size=40,
+)
+
+
+@given(EVENTS)
+def test_an_order_that_is_remembered_is_the_one_that_would_be_made_anew(events: list[tuple[str, int, str]]) -> None:
+    """Whatever has happened meanwhile: caches, breakers, limits, time, other candidates under the same session."""
+    health, now, candidates = Health(), 0, ALL
+    for what, nth, name in events:
+        session, one = key_of(name, "m"), ALL[nth]
+        if what == "answered":
+            call(health, one, now, session=session)
+        elif what == "failed":
+            broken(health, one, now)
+        elif what == "short":
+            health.told(one.id, Seen(Left(1, (now + 60 * S) // 1000, "tokens")), now, now // 1000)
+        elif what == "later":
+            now += (S, 20 * S, TTL_5M_NS)[nth]
+        elif what == "others":
+            candidates = (ALL, (B, A, C), (A._replace(weight=1), B, C))[nth]
+        found = health.pick(candidates, now, session)
+        health._orders.clear()
+        assert found == health.pick(candidates, now, session)

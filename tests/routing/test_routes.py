@@ -72,6 +72,18 @@ def test_a_decision_says_what_the_row_will_say() -> None:
     assert (plain.reason, plain.rerouted_from) == ("", "")
 
 
+def test_a_decision_that_is_remembered_is_the_one_that_is_made_anew() -> None:
+    """Of those who may do anything; a client's own login, and a key that may not do all, are decided each time."""
+    again = router(ROUTES)
+    for model in ("small", "gpt-9", "claude-opus-5-5") * 2:
+        assert again.decide(KEY, Asked(model=model)) == router(ROUTES).decide(KEY, Asked(model=model))
+        assert again.settled(KEY, model, own_login=False) == again.decide(KEY, Asked(model=model))
+        assert again.settled(KEY, model, own_login=True) is None
+        assert again.settled(replace(KEY, models=("gpt-*",)), model, own_login=False) is None
+        assert again.settled(replace(KEY, upstreams=("one",)), model, own_login=False) is None
+    assert again.settled(KEY, "not asked yet", own_login=False) is None
+
+
 TIERS = """
 [tiers]
 haiku = "groq/llama-tiny"
