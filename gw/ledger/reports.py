@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from gw.domain.call import CallRecord
+from gw.domain.rolled import TOKENS
 from gw.ledger.rollup_shape import KINDS
 from gw.ledger.sequence import highest
 from gw.ledger.store import COLUMNS, Connection, Database, Dialect
@@ -16,14 +17,6 @@ from gw.ledger.usage_sessions import LAST_CHARACTER, session_sums
 from gw.ledger.usage_sql import EVER_US, GROUPS, Condition, Question, Stretch, Sums, sums
 
 By = Literal["key", "team", "customer", "model", "session", "agent", "upstream", "day", "project", "outcome", "device"]
-TOKENS = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "thinking_tokens",
-)
 MONEY = ("list_pusd", "billed_pusd")
 IS_CALL = "endpoint = 'messages'"
 _COUNTS = ("calls", "failed", "unpriced", "observed", "estimated", *TOKENS)

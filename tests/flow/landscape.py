@@ -28,7 +28,23 @@ state_dir = "state"
 [storage]
 url = "sqlite:///state/gw.db"
 """
+# Of an upstream, what its provider needs beside its name, address and key.
+OF_UPSTREAM = {
+    "claude": "",
+    "gpt": 'provider = "openai"\n',
+    "google": 'provider = "gemini"\n',
+    "vertex": 'provider = "vertex"\nproject = "p"\n',
+    "aws": 'provider = "bedrock"\nregion = "us-east-1"\n',
+    "groq": 'provider = "groq"\n',
+}
+A_KEY = '[[key]]\nname = "ada"\nsecret = "#ada#"\n'
 Pairs = Sequence[tuple[str, str]]
+
+
+def upstreams(*names: str) -> str:
+    """TOML of these upstreams, one of each provider, and of the virtual key "ada"."""
+    made = (f'[[upstream]]\nname = "{one}"\n{OF_UPSTREAM[one]}base_url = "@{one}@"\napi_key = "sk-{one}"\n' for one in names)
+    return "".join(made) + A_KEY
 
 
 class Answered:

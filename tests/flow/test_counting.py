@@ -9,44 +9,10 @@ import orjson
 import pytest
 
 from gw.demo.exchange import Chunk, Reply, Request
-from tests.flow.landscape import Answered, Landscape, landscape
+from tests.flow.landscape import Answered, Landscape, landscape, upstreams
 from tests.translate.bedrock import faults
 
-PLACES = """
-[[upstream]]
-name = "claude"
-base_url = "@claude@"
-api_key = "sk-claude"
-[[upstream]]
-name = "gpt"
-provider = "openai"
-base_url = "@gpt@"
-api_key = "sk-gpt"
-[[upstream]]
-name = "google"
-provider = "gemini"
-base_url = "@google@"
-api_key = "sk-google"
-[[upstream]]
-name = "vertex"
-provider = "vertex"
-project = "p"
-base_url = "@vertex@"
-api_key = "sk-vertex"
-[[upstream]]
-name = "aws"
-provider = "bedrock"
-region = "us-east-1"
-base_url = "@aws@"
-api_key = "sk-aws"
-[[upstream]]
-name = "groq"
-provider = "groq"
-base_url = "@groq@"
-api_key = "sk-groq"
-[[key]]
-name = "ada"
-secret = "#ada#"
+PLACES = upstreams("claude", "gpt", "google", "vertex", "aws", "groq") + """
 [routing]
 breaker_failures = 1
 [[rule]]

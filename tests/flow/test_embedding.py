@@ -8,29 +8,9 @@ import orjson
 import pytest
 
 from gw.demo.exchange import Chunk, Reply, Request
-from tests.flow.landscape import Answered, Landscape, landscape
+from tests.flow.landscape import Answered, Landscape, landscape, upstreams
 
-PLACES = """
-[[upstream]]
-name = "vertex"
-provider = "vertex"
-project = "p"
-base_url = "@vertex@"
-api_key = "sk-vertex"
-[[upstream]]
-name = "aws"
-provider = "bedrock"
-region = "us-east-1"
-base_url = "@aws@"
-api_key = "sk-aws"
-[[upstream]]
-name = "google"
-provider = "gemini"
-base_url = "@google@"
-api_key = "sk-google"
-[[key]]
-name = "ada"
-secret = "#ada#"
+PLACES = upstreams("vertex", "aws", "google") + """
 [[pricing.override]]
 name = "cohere"
 upstream = "aws"

@@ -7,23 +7,9 @@ import orjson
 import pytest
 
 from gw.demo.exchange import Chunk, Reply, Request
-from tests.flow.landscape import landscape
+from tests.flow.landscape import landscape, upstreams
 
-PLACES = """
-[[upstream]]
-name = "gpt"
-provider = "openai"
-base_url = "@gpt@"
-api_key = "sk-gpt"
-[[upstream]]
-name = "google"
-provider = "gemini"
-base_url = "@google@"
-api_key = "sk-google"
-[[key]]
-name = "ada"
-secret = "#ada#"
-"""
+PLACES = upstreams("gpt", "google")
 AUDIO = {
     "prompt_tokens": 1000, "completion_tokens": 300, "total_tokens": 1300,
     "prompt_tokens_details": {"audio_tokens": 600}, "completion_tokens_details": {"audio_tokens": 200},

@@ -5,39 +5,9 @@ from pathlib import Path
 import pytest
 
 from gw.demo.exchange import Chunk, Reply, Request
-from tests.flow.landscape import landscape
+from tests.flow.landscape import landscape, upstreams
 
-PLACES = """
-[[upstream]]
-name = "claude"
-base_url = "@claude@"
-api_key = "sk-claude"
-[[upstream]]
-name = "gpt"
-provider = "openai"
-base_url = "@gpt@"
-api_key = "sk-gpt"
-[[upstream]]
-name = "google"
-provider = "gemini"
-base_url = "@google@"
-api_key = "sk-google"
-[[upstream]]
-name = "aws"
-provider = "bedrock"
-region = "us-east-1"
-base_url = "@aws@"
-api_key = "sk-aws"
-[[upstream]]
-name = "vertex"
-provider = "vertex"
-project = "p"
-base_url = "@vertex@"
-api_key = "sk-vertex"
-[[key]]
-name = "ada"
-secret = "#ada#"
-"""
+PLACES = upstreams("claude", "gpt", "google", "aws", "vertex")
 NEW = [("anthropic-version", "2026-10-21"), ("anthropic-beta", "yet-unknown-2026-10-01")]
 
 

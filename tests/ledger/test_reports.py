@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import astuple
 
 from gw.domain.call import CallRecord
+from gw.domain.rolled import TOKENS
 from gw.ledger import reports
 from gw.ledger.reports import Filters
 from gw.ledger.sqlite import SqliteDatabase
@@ -90,10 +91,10 @@ async def test_only_messages_are_calls_but_no_cost_is_hidden(database: Database)
 
 
 async def test_tokens_are_summed_by_class(database: Database) -> None:
-    classes = {name: 10**index for index, name in enumerate(reports.TOKENS)}
+    classes = {name: 10**index for index, name in enumerate(TOKENS)}
     await fill(database, record("a", **classes), record("b", **classes, outcome="client_gone"))
     (row,) = reports.usage(database, "team")
-    assert [getattr(row, name) for name in reports.TOKENS] == [2 * value for value in classes.values()]
+    assert [getattr(row, name) for name in TOKENS] == [2 * value for value in classes.values()]
     assert (row.calls, row.failed) == (2, 1)
 
 

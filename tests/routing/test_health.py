@@ -320,12 +320,8 @@ def test_a_place_that_does_not_answer_probes_is_left_alone_until_it_does(workers
     state.close()
 
 
-EVENTS = st.lists(
-    st.tuples(
-        st.sampled_from(["pick", "answered", "failed", "short", "later", "others"]), st.integers(0, 2), st.sampled_from(["s", "t"])
-    ),
-    max_size=40,
-)
+HAPPENS = st.sampled_from(["pick", "answered", "failed", "short", "later", "others"])
+EVENTS = st.lists(st.tuples(HAPPENS, st.integers(0, 2), st.sampled_from(["s", "t"])), max_size=40)
 
 
 @given(EVENTS)

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from bench.load import bodies, contenders, wrk
-from bench.load.contender import Contender, cores
+from bench.load.contender import Contender
 from bench.load.ground import Ground, Once
-from bench.load.process import Watch
+from bench.load.scenarios.small import CONNECTIONS, once_by_wrk
 from bench.load.scenarios.streams import EVERY_MS, MARGIN_S, RAMP_S, REST_S, window
 
 ROUTED, TRANSLATED = "gw, routed", "gw, translated"
 CHAT_MODEL = "gpt-4.1"
-CONNECTIONS, STREAMS = 64, 300
+STREAMS = 300
 ROUTE = """
 [[upstream]]
 name = "second"
@@ -50,12 +50,7 @@ def closed(ground: Ground) -> None:
     body = bodies.small()
 
     def once(contender: Contender) -> Once:
-        watch = Watch(contender.pids())
-        watch.begin()
-        run = wrk.run(contender, body, ground.folder, core=cores()[1], connections=CONNECTIONS, seconds=seconds)
-        figures = run.figures()
-        failures = f"{run.failed} requests failed, as wrk says" if run.failed else ""
-        return Once(figures | watch.end(requests=int(figures["requests"])), failures=failures)
+        return once_by_wrk(ground, contender, body, CONNECTIONS, seconds)
 
     if not wrk.installed():
         ground.results.notes.append("routed.closed: not measured, for want of wrk (apt-get install wrk)")

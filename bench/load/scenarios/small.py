@@ -34,18 +34,23 @@ def _by_wrk(ground: Ground, name: str, connections: int, seconds: float) -> None
         if not with_wrk:
             kind = bodies.kind(contender, "small", body, run=ground.run_name(name, contender))
             return loads.closed_loop(contender, kind, connections=connections, seconds=seconds)
-        watch = Watch(contender.pids())
-        watch.begin()
-        run = wrk.run(contender, body, ground.folder, core=cores()[1], connections=connections, seconds=seconds)
-        figures = run.figures()
-        failures = f"{run.failed} requests failed, as wrk says" if run.failed else ""
-        return Once(figures | watch.end(requests=int(figures["requests"])), failures=failures)
+        return once_by_wrk(ground, contender, body, connections, seconds)
 
     for contender in ground.contenders:  # connections, caches, and what each prepares at its first call
         loads.closed_loop(contender, bodies.kind(contender, "warm", body, run="warm"), connections=connections, seconds=0.5)
     client = "wrk, one thread" if with_wrk else "gw's own generator"
     what = f"{SHAPE}; closed loop, {connections} connections, {client} on the load's core, {seconds:g} s a round"
     ground.measure(name, what, once, seconds=seconds, rounds=1 if connections == 1 and ground.options.smoke else 0)
+
+
+def once_by_wrk(ground: Ground, contender: Contender, body: bytes, connections: int, seconds: float) -> Once:
+    """A closed loop of wrk's on the load's core."""
+    watch = Watch(contender.pids())
+    watch.begin()
+    run = wrk.run(contender, body, ground.folder, core=cores()[1], connections=connections, seconds=seconds)
+    figures = run.figures()
+    failures = f"{run.failed} requests failed, as wrk says" if run.failed else ""
+    return Once(figures | watch.end(requests=int(figures["requests"])), failures=failures)
 
 
 def open_loop(ground: Ground) -> None:
