@@ -261,7 +261,8 @@ class Governor:
         return None
 
     def _extend(self, hold: Hold, spent: int) -> Blocked | None:
-        """Sees to it that a slice more than was spent is held, or all that the call can cost."""
+        """Sees to it that a slice more than was spent is held, or all that the call can cost; if there is no room for that, what
+        room there is."""
         wanted, most = wanted_of(hold, spent)
         if wanted <= hold.held_nusd:
             return None
@@ -269,6 +270,10 @@ class Governor:
         refused = self.gate.extend(hold, extra)
         if refused is None:
             hold.held_nusd += extra
+        elif refused.standing is not None:
+            room = refused.standing.limit_nusd - refused.standing.used_nusd
+            if 0 < room < extra and self.gate.extend(hold, room) is None:
+                hold.held_nusd += room
         return refused
 
     async def more(self, call: Call, hold: Hold) -> Blocked | None:

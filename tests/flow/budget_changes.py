@@ -306,6 +306,14 @@ WAITING = [
         spent={"key": 18.6},
     ),
     moved(
+        "a stream that was estimated too low goes on as far as there is room, though that is less than a slice",
+        budget("key", 4),
+        paid(3.2),
+        Start("long", streamed(0.6, asks=0.01, play=told(growing("text"), 3))),
+        Ends("long"),
+        spent={"key": 3.8},
+    ),
+    moved(
         "a limit is raised while a call waits: it waits no more",
         budget("key", 2),
         Start("long", GONE),

@@ -220,7 +220,7 @@ STREAMS = [
     case(
         "a stream ends when its budget does",
         budget("key", 20),
-        stopped("key", 18, 21, "Budget used up", 'key "@a"', "of $20.00 (daily)", usd=40, asks=50, play=growing("text")),
+        stopped("key", 18, 21, 'key "@a"', "of $20.00 (daily)", usd=40, asks=50, play=growing("text")),
         spent("key", asks=3),
         spent={},
     ),

@@ -38,8 +38,8 @@ from tests.flow.budget_steps import (
     Standing,
     Start,
     Tell,
+    at_once,
     named,
-    whole,
 )
 from tests.flow.client import Answer, Pairs, Wire
 from tests.flow.stage import JSON, Played, Stage, prompt
@@ -309,7 +309,7 @@ class Player:
     async def begin(self, call: Call, *, half: bool = False, wire: Wire | None = None) -> Talk:
         name = f"{self.cast.tag}:{len(self.talks)}"
         tokens = int(Decimal(str(call.usd)) * TOKENS_PER_USD)
-        play = call.play or whole
+        play = call.play or at_once
 
         def answer(request: Request) -> Reply:
             return play(request, tokens)

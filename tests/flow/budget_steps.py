@@ -241,6 +241,12 @@ def whole(request: Request, tokens: int) -> Reply:
     return answers.message(request, [answers.text("word " * 12)], usage=usage(tokens))
 
 
+def at_once(request: Request, tokens: int) -> Reply:
+    """The same in one write: what was used is known as soon as anything is, however busy the machine."""
+    reply = whole(request, tokens)
+    return answers.with_steps(reply, [Chunk(b"".join(step.data for step in reply.steps if isinstance(step, Chunk)), tokens)])
+
+
 def begun(request: Request, tokens: int, *then: Any) -> Reply:
     """A stream whose start already reports what it costs, and then what is given."""
     reply = whole(request, tokens)

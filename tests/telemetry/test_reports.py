@@ -115,7 +115,9 @@ async def test_every_request_goes_on_byte_for_byte(tmp_path: Path, ledger: Sqlit
     made = reported(tmp_path, packed, encoding="gzip")
     made.append(Parcel(1, "metrics", PROTOBUF, "", OWNER, b"\x00\x01anything"), ROOMY)
     settings = forwarding(other.url)
-    await beside(Forwarder(settings, tmp_path, ledger).run(), lambda: len(other.taken) == 2)
+    (name,) = names(tmp_path / DIRECTORY)
+    done = (tmp_path / DIRECTORY / name).stat().st_size
+    await beside(Forwarder(settings, tmp_path, ledger).run(), lambda: name in (at := places(ledger)) and at[name].sent == done)
     one, two = other.taken
     assert (one.path, one.raw, one.headers["content-encoding"], one.headers["content-type"]) == ("/v1/logs", packed, "gzip", JSON)
     assert (two.path, two.raw, two.headers["content-type"]) == ("/v1/metrics", b"\x00\x01anything", PROTOBUF)
