@@ -19,6 +19,7 @@ from gw.demo.upstream import UpstreamThread
 from gw.domain.money import usd_rounded, usd_text
 from gw.ledger import reports
 from gw.ledger.sqlite import SqliteDatabase
+from gw.made_up import DAYS, write_history
 from gw.ops.admin_token import load_admin_token
 
 REPORT_EVERY_S = 5.0
@@ -56,11 +57,21 @@ class Duration(click.ParamType[int]):
     show_default=True,
     help="Directory of the configuration, the keys and the ledger.",
 )
-def demo(sessions: int, for_s: int | None, port: int, directory: Path) -> None:
+@click.option(
+    "--history",
+    "days",
+    type=click.IntRange(0, 365),
+    default=DAYS,
+    show_default=True,
+    help="Days of made-up calls before today in a new ledger; 0: none.",
+)
+def demo(sessions: int, for_s: int | None, port: int, directory: Path, days: int) -> None:
     """Run gw in front of a fake Anthropic upstream with sample sessions flowing: everything to see, no key needed."""
     with UpstreamThread(by_prompt) as upstream:
         port = port or free_port()
         config, seats = prepare(directory, upstream_url=upstream.base_url, port=port)
+        if made_up := write_history(directory, config, seats, days):
+            click.echo(f"{made_up:,} calls of the last {days} days are made up, so that pages have something to say (--history 0: none)")
         gateway = Gateway(config, port, directory / "gw.log", {})
         try:
             with gateway:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from itertools import accumulate, pairwise
 
-from bench.ledger.world import calls_of_day, developers, weight_of
+from gw.demo.world import calls_of_day, developers, weight_of
 from gw.ledger.database import database_of
 from gw.ledger.rollup_shape import DAY_US
 from gw.ledger.sqlite import SqliteDatabase, SqliteStore

@@ -28,14 +28,15 @@ KEYS = (
 )
 # None that refuses soon: the demo is to go on. What developers spend a day passes its soft limit after some minutes.
 BUDGETS = (
-    ('name = "acme-monthly"', 'customer = "acme"', 'limit_usd = "12000"', 'window = "month"'),
-    ('name = "globex-monthly"', 'customer = "globex"', 'limit_usd = "4000"', 'window = "month"'),
-    ('name = "team-weekly"', 'team = "*"', "each = true", 'limit_usd = "1500"', 'window = "week"'),
+    ('name = "acme-monthly"', 'customer = "acme"', 'limit_usd = "1500"', 'window = "month"'),
+    ('name = "globex-monthly"', 'customer = "globex"', 'limit_usd = "500"', 'window = "month"'),
+    ('name = "team-weekly"', 'team = "*"', "each = true", 'limit_usd = "250"', 'window = "week"'),
     ('name = "developer-daily"', 'key = "*"', "each = true", 'limit_usd = "8"', 'window = "day"', 'mode = "soft"'),
     ('name = "project-hourly"', 'project = "*"', "each = true", 'limit_usd = "2.50"', 'window = "hour"', 'mode = "shadow"'),
 )
 STATE = "state"  # below the demo's directory
 LEDGER = f"{STATE}/gw.db"
+UPSTREAM = "fake-anthropic"
 UPSTREAM_KEY = "sk-ant-demo"
 
 
@@ -77,7 +78,7 @@ def _config(upstream_url: str, port: int) -> str:
         "[auth]",
         "passthrough = true",
         "[[upstream]]",
-        'name = "fake-anthropic"',
+        f'name = "{UPSTREAM}"',
         'provider = "anthropic"',
         f'base_url = "{upstream_url}"',
         'api_key = "file:keys/upstream"',

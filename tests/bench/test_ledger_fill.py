@@ -5,7 +5,7 @@ import pytest
 from bench.ledger import fill as filling
 from bench.ledger.fill import fill
 from bench.ledger.queries import QUESTIONS, ledger_at, measure
-from bench.ledger.world import calls_of_day, developers, weight_of
+from gw.demo.world import calls_of_day, developers, weight_of
 from gw.ledger.rollup_shape import DAY_US
 from gw.ledger.store import Batch, Database, Store
 from tests.ledger import rolled

@@ -78,3 +78,14 @@ async def test_what_the_ledger_works_out_of_a_call_leads_to_its_calls_too(desk: 
     listed = page.get_by_role("heading", level=2).filter(has_text="call")
     await listed.wait_for()
     assert int((await listed.inner_text()).split()[0].replace(",", "").rstrip("+")) >= calls > 0
+
+
+async def test_marks_of_an_axis_say_what_they_stand_for(desk: Desk) -> None:
+    await desk.sign_in()
+    marks = """async (step) => {
+        const { drawnUsd, percent, placesOf } = await import(new URL("core/format.js", document.scripts[0].src));
+        return [0, 1, 2, 3].map((nth) => `${drawnUsd(nth * step, step)} ${percent(nth * step, placesOf(step * 100))}`);
+    }"""
+    assert await desk.page.evaluate(marks, 2.5) == ["$0.00 0 %", "$2.50 250 %", "$5.00 500 %", "$7.50 750 %"]
+    assert await desk.page.evaluate(marks, 0.025) == ["$0.000 0.0 %", "$0.025 2.5 %", "$0.050 5.0 %", "$0.075 7.5 %"]
+    assert await desk.page.evaluate(marks, 20) == ["$0 0 %", "$20 2000 %", "$40 4000 %", "$60 6000 %"]

@@ -18,8 +18,16 @@ export function usd(text) {
  * `step`. @param {number} value @param {number} [step] */
 export function drawnUsd(value, step = 0) {
   if (!step) return usd(value.toFixed(value < 1 ? 9 : 2));
-  const places = step >= 1 ? 0 : Math.max(2, Math.ceil(-Math.log10(step) - 1e-9));
+  const needed = placesOf(step);
+  const places = needed && Math.max(2, needed); // $2.50, not $2.5
   return `$${value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places })}`;
+}
+
+/** How many decimals tell 0, `step`, 2 × `step` ... apart. @param {number} step */
+export function placesOf(step) {
+  let places = 0;
+  while (places < 12 && Math.abs(step * 10 ** places - Math.round(step * 10 ** places)) > 1e-6) places += 1;
+  return places;
 }
 
 /** Rounded half up, on digits. @param {string} whole @param {string} fraction @param {number} places @returns {[string, string]} */

@@ -3,7 +3,7 @@ import { html } from "../core/html.js";
 import { filtered, literal, search, useData } from "../core/api.js";
 import { Link, go, param, place, setParams } from "../core/router.js";
 import { session } from "../core/session.js";
-import { ZONE, change, count, drawnUsd, duration, percent, plural, short, usd } from "../core/format.js";
+import { ZONE, change, count, drawnUsd, duration, percent, placesOf, plural, short, usd } from "../core/format.js";
 import { bucketOf, chooseBetween, range } from "../core/range.js";
 import { Chart } from "../ui/chart.js";
 import { Icon } from "../ui/icons.js";
@@ -116,7 +116,7 @@ function Found({ of, ask }) {
   });
   const sums = SUMS.includes(MEASURES[ask.measure][1]);
   const kind = MEASURES[ask.measure][1];
-  const format = (value, step) => (kind === "usd" ? drawnUsd(value, step) : kind === "share" ? percent(value, 0) : kind === "ms" ? duration(value * 1000) : short(value));
+  const format = (value, step) => (kind === "usd" ? drawnUsd(value, step) : kind === "share" ? percent(value, step ? placesOf(step * 100) : 1) : kind === "ms" ? duration(value * 1000) : short(value));
   const total = of.totals.values[ask.measure];
   return html`${of.next_cursor && html`<div class="notice warn" role="status">Only the first ${count(LINES_MAX)} lines are here: choose longer buckets of time, or less time. The CSV has all of them.</div>`}
     <${Card} title=${html`${MEASURES[ask.measure][0]} <span class="quiet">${said(ask.measure, total)} in all</span>`} label=${MEASURES[ask.measure][0]}>

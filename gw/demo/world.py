@@ -1,4 +1,4 @@
-"""Who calls in a synthetic ledger, and what a day of theirs looks like. Deterministic: a seed and a day make the same calls.
+"""Who calls in a made-up ledger, and what a day of theirs looks like. Deterministic: a seed and a day make the same calls.
 
 A company of some customers with teams, a virtual key for each developer, projects per team. A session is a conversation whose
 context grows with each step until it is compacted; beside it run subagents on a smaller model, and side requests on the small
@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 from msgspec.structs import fields
 
 from gw.domain.call import CallRecord
-from gw.ledger.rollup_shape import DAY_US, HOUR_US
-from gw.ledger.store import COLUMNS, Row
 
 KEYS_PER_TEAM = 15
 TEAMS = 40
@@ -24,6 +22,8 @@ CALLS_PER_SESSION = 60  # of the conversation itself, on the average
 WEEKEND_PERCENT = 15
 CONTEXT_MAX = 180_000  # tokens; then it is compacted
 SECOND_US = 1_000_000
+HOUR_US = 3600 * SECOND_US
+DAY_US = 24 * HOUR_US
 
 
 class Model(NamedTuple):
@@ -50,7 +50,8 @@ ENDINGS = (  # outcome, status, error, of 1,024 calls
 _ENDINGS = [one[:3] for one in ENDINGS for _ in range(one[3])]
 _BAD = len(_ENDINGS)
 
-_AT = {name: index for index, name in enumerate(COLUMNS)}
+Row = tuple[Any, ...]  # the fields of a CallRecord
+_AT = {name: index for index, name in enumerate(CallRecord.__struct_fields__)}
 _BLANK: list[Any] = ["" if one.type is str else one.type(0) for one in fields(CallRecord)]
 _BLANK[_AT["stream"]] = True
 _BLANK[_AT["endpoint"]] = "messages"
