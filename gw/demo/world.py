@@ -18,6 +18,7 @@ KEYS_PER_TEAM = 15
 TEAMS = 40
 CUSTOMERS = ("acme", "globex", "initech", "umbrella")
 DISCOUNTED, BILLED_PERCENT = "acme", 90
+CALLS_PER_TURN = 7
 CALLS_PER_SESSION = 60  # of the conversation itself, on the average
 WEEKEND_PERCENT = 15
 CONTEXT_MAX = 180_000  # tokens; then it is compacted
@@ -149,9 +150,12 @@ def _conversation(dice: Random, piece: Piece) -> Iterator[Row]:
         ("client_version", "claude-cli/2.1.329"),
     ):
         base[_AT[name]] = value
-    at_us, context = piece.at_us, 12_000
+    at_us, context, left = piece.at_us, 12_000, 0
     for _ in range(piece.calls):
         bits = dice.getrandbits(64)
+        if not left:
+            base[_PROMPT], left = f"{bits:016x}", CALLS_PER_TURN
+        left -= 1
         output, fresh, first_us = 30 + (bits & 1023), 3 + (bits >> 10 & 7), 400_000 + (bits >> 16 & 0xFFFFF)
         took_us = first_us + output * 15_000
         row = base.copy()
@@ -168,6 +172,7 @@ def _conversation(dice: Random, piece: Piece) -> Iterator[Row]:
 
 
 _CALL, _STARTED, _CHARGED, _WORKER = (_AT[name] for name in ("call_id", "started_us", "charged_us", "worker"))
+_PROMPT = _AT["prompt_id"]
 _ENDED, _BYTE, _TOKEN = (_AT[name] for name in ("ended_us", "first_byte_us", "first_token_us"))
 _OUTCOME, _STATUS, _ERROR, _SOURCE = (_AT[name] for name in ("outcome", "status", "error", "usage_source"))
 _SERVED, _STOP, _TIER, _VERSION = (_AT[name] for name in ("served_model", "stop_reason", "service_tier", "price_version"))

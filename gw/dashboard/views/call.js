@@ -3,7 +3,7 @@ import { html, useState } from "../core/html.js";
 import { useData } from "../core/api.js";
 import { Link } from "../core/router.js";
 import { session } from "../core/session.js";
-import { count, ms, size, usd, usdExact } from "../core/format.js";
+import { count, ms, placesOf, size, usd, usdExact } from "../core/format.js";
 import { Badge, Card, Copy, Outcome, Stat, Usd, When } from "../ui/parts.js";
 import { Head } from "../ui/shell.js";
 import { Await, Empty } from "../ui/states.js";
@@ -53,7 +53,7 @@ function Cost({ of }) {
 /** Rates are read per million. */
 function perMillion(one) {
   const rate = Number(one.rate_usd);
-  return rate < 0.001 ? `$${(rate * 1e6).toLocaleString("en-US", { maximumFractionDigits: 4 })} / M` : usd(one.rate_usd);
+  return rate < 0.001 ? `$${(rate * 1e6).toLocaleString("en-US", { minimumFractionDigits: placesOf(rate * 1e6) && 2, maximumFractionDigits: 4 })} / M` : usd(one.rate_usd);
 }
 
 function Timing({ of }) {
