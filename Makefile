@@ -7,6 +7,9 @@ LOCKED := $(PIP) install --require-hashes -r
 FAST := $(wildcard gw/_fast/*.pyx gw/_fast/*.pxd gw/_fast/*.h)
 GLUE := $(shell cat gw/_fast/glue.txt) $(wildcard gw/*.pxd gw/*/*.pxd)
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+# The tests wait for a third of their time.
+JOBS := $(shell expr $(CORES) + 1)
+ALONE := tests/faults/test_budget_race.py tests/faults/test_outage.py
 CONFIG ?= config.toml
 SMOKE = $(V)/bin/python -m bench --smoke --output .benchmarks/smoke.json
 
@@ -29,8 +32,9 @@ demo: $(V)/gw ## the gateway before a fake Anthropic, sample sessions flowing: n
 	@exec $(V)/bin/gw demo
 
 test: lint $(V)/fuzz ## all that this machine can run, and bench-smoke; names what was skipped and how to enable it
-	$(V)/bin/python -m pytest $(or $(ARGS),-n $(CORES) --no-loadscope-reorder --ignore=tests/faults)
-	$(if $(ARGS),,$(V)/bin/python -m pytest tests/faults) # these load the machine themselves, and are about time
+	$(V)/bin/python -m pytest $(or $(ARGS),-n $(JOBS) --no-loadscope-reorder --ignore=tests/faults)
+	$(if $(ARGS),,$(V)/bin/python -m pytest -n $(CORES) --no-loadscope-reorder tests/faults $(ALONE:%=--ignore=%))
+	$(if $(ARGS),,$(V)/bin/python -m pytest $(ALONE)) # these load the machine themselves, and are about time
 	$(if $(ARGS),,$(SMOKE) || $(SMOKE))
 
 lint: $(V)/test ## ruff and mypy

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-from msgspec.structs import replace
-
 from gw.config.content_rules import stores
 from gw.config.model import Config, Key
 from gw.domain.account import Account
@@ -25,7 +23,7 @@ def accounts(file: Config, whole: Config, stored: Stored, left_out: Iterable[Lef
         account = _stored(row, customer_of, problem, stores_content=stores_content)
         for former in row.former:
             until_us = min(former.until_us, row.expires_us or former.until_us)
-            found[bytes.fromhex(former.digest)] = replace(account, expires_us=until_us)
+            found[bytes.fromhex(former.digest)] = account.but(expires_us=until_us)
         found[bytes.fromhex(row.digest)] = account
     for key in file.key:
         stores_content = stores(file, key=key.store_content, team=wish_of.get(key.team, ""))

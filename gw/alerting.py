@@ -38,10 +38,11 @@ async def watch(desk: Desk, settings: Settings) -> None:
     looker = Looker(settings, around)
     channels = {one.name: one for one in settings.notify}
 
-    async def tell(channel: str, notice: Notice) -> None:
+    async def tell(channel: str, notice: Notice) -> bool:
         outcome = await deliver(channels[channel], notice)
         if not outcome.ok:
             log.error("the database is away, and %s could not be told: %s", channel, outcome.said)
+        return outcome.ok or not outcome.again or clock.wall_us() - notice.at_us > GIVE_UP_US
 
     emergency = Emergency(settings, tell)
     while True:
@@ -58,6 +59,7 @@ async def watch(desk: Desk, settings: Settings) -> None:
 
 async def _in_emergency(desk: Desk, settings: Settings, emergency: Emergency, now_us: int, *, away: bool) -> None:
     status = read_status(desk.state_dir)
+    await emergency.send()
     for alert in settings.alert:
         concerned = alert.active and alert.kind == "database_lag" and (away or alert.name in emergency.rules)
         if concerned and status is not None:

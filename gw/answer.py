@@ -17,6 +17,9 @@ from gw.naming import named
 from gw.ops.metrics import RELAY, SETTLE, timing_text
 from gw.settle import Call
 from gw.speech import JSON_TYPE, Speech
+from gw.translate.anthropic_answer import STATUS_OF
+from gw.translate.form import Failure
+from gw.translation import GARBLED
 from gw.upstream.errors import UpstreamError
 from gw.upstream.response import Response
 from gw.wire.anthropic import COUNT_MAX, error_slug, read_error
@@ -70,7 +73,7 @@ async def relay_whole(  # noqa: PLR0917 - compiled, it is a C function
         raise
     body = tell(worker, call, response.status, answer, parts[0] if len(parts) == 1 else b"".join(parts), speech)
     if body is not None:
-        await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
+        await send({"type": "http.response.start", "status": call.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
@@ -83,7 +86,7 @@ def tell(  # noqa: PLR0917 - as relay_whole
     if speech is None:
         outcome, error = _judge(call, status, answer, body)
     else:
-        outcome, error, body = _translate(worker, call, status, answer, body, speech)
+        outcome, error, body, status = _translate(worker, call, status, answer, body, speech)
     if status < 300 and call.demand is not None and call.demand.renamed:
         body = named(body, call.demand.model) if speech is None else speech.named(body)
     call.laps.lap(SETTLE)
@@ -114,31 +117,35 @@ def tell(  # noqa: PLR0917 - as relay_whole
 
 def _translate(  # noqa: PLR0917 - as tell
     worker: Worker, call: Call, status: int, answer: Answer, body: bytes, speech: Speech
-) -> tuple[Outcome, str, bytes]:
-    """As `_judge`, and the bytes that the client gets."""
+) -> tuple[Outcome, str, bytes, int]:
+    """As `_judge`, and the bytes and the status that the client gets."""
     plain = decoded(body, answer.encoding)
     if status >= 400:
         failure = speech.failure(status, plain if plain is not None else b"")
         _must_be_the_clients(call, status, failure.kind, failure.message)
         if not speech.same:
             answer.headers[:], body = speech.error(failure, call.call_id, answer.headers)
-        return "upstream_error", error_slug(failure.kind, status), body
+        return "upstream_error", error_slug(failure.kind, status), body, status
     if plain is None:
         call.reading = Reading(garbled=True, text_bytes=len(body))
-        return "upstream_error", "upstream_garbled", body
+        if not speech.same:
+            body, status = _instead(call, answer, speech, GARBLED)
+        return "upstream_error", "upstream_garbled", body, status
     heard = speech.whole(plain)
     if not speech.same:
         answer.headers[:] = [*speech.kept(answer.headers), JSON_TYPE]
         body = heard.client
     if not call.metered:
-        return "completed", "", body
+        return "completed", "", body, status
+    if heard.failure is not None and not (speech.same or speech.claudes):
+        body, status = _instead(call, answer, speech, heard.failure)
     call.first_token_us = call.first_byte_us
     if call.account.stores_content:
         worker.content.whole(call.call_id, heard.tap, b"")
     call.served_model, call.charge_pusd = heard.served_model, heard.charge_pusd
     found = _read(call, heard.tap, 0)
     if found.started:
-        return "completed", "", body
+        return "completed", "", body, status
     if heard.failure is not None and heard.failure.usage.output_tokens:  # it is billed all the same
         call.reading = Reading(heard.failure.usage, started=True, final_usage=True, content_empty=False)
     if heard.failure is not None and heard.failure.code == "garbled":
@@ -146,8 +153,14 @@ def _translate(  # noqa: PLR0917 - as tell
         call.reading = Reading(garbled=True, text_bytes=len(plain))
         if b"json" not in answer.content_type:
             call.billed = False
-        return "upstream_error", "upstream_garbled", body
-    return "upstream_error", error_slug(found.error_type, status), body
+        return "upstream_error", "upstream_garbled", body, status
+    return "upstream_error", error_slug(found.error_type, call.upstream_status), body, status
+
+
+def _instead(call: Call, answer: Answer, speech: Speech, failure: Failure) -> tuple[bytes, int]:
+    """What a client of another dialect gets of an error that stands in place of an answer: under a status that says so."""
+    answer.headers[:], body = speech.error(failure, call.call_id, answer.headers)
+    return body, 502 if failure.code == "garbled" else failure.status or STATUS_OF.get(failure.kind, 500)
 
 
 def _read(call: Call, told: bytes, ttl: int) -> Found:

@@ -23,10 +23,11 @@ from gw.deployment import Deployment
 from gw.domain.call import OpenCall
 from gw.errors import Refusal
 from gw.exchange import AGAIN, NEVER, OVERFLOWS, Outgoing, Turned, forward
+from gw.governor import Waiting
 from gw.ledger.journal import JournalError
 from gw.listing import tell_models
 from gw.ops.metrics import ADMIT, PLAN
-from gw.preparing import prepare
+from gw.preparing import as_it_came, prepare
 from gw.refusing import outcome_of, refusal_of
 from gw.routing.asked import Decision
 from gw.routing.ratelimit import seen
@@ -35,10 +36,10 @@ from gw.routing.verdict import Verdict, classify
 from gw.settle import Call, columns_of, way_of
 from gw.speech import JSON_TYPE, OF_THE_BYTES
 from gw.terms import price
-from gw.translate.anthropic_answer import KINDS
+from gw.translate.anthropic_answer import STATUS_OF
 from gw.translate.anthropic_answer import read_error as anthropic_error
 from gw.upstream.errors import UpstreamError
-from gw.ways import Way, Ways
+from gw.ways import Way, Ways, verdict_of
 from gw.wire.asgi import Receive, Send
 from gw.wire.headers import to_client
 from gw.wire.trace import TRACEPARENT, with_own_span
@@ -48,11 +49,12 @@ log = logging.getLogger("gw.attempts")
 
 # Another place may do.
 NOT_HERE = frozenset({"cannot_carry", "capability_rejected", "no_route", "model_unpriced", "upstream_saturated"})
-# Of a failure that a stream begins with; 500 for others.
-STATUS_OF = {kind: status for status, kind in KINDS.items() if status not in (408, 409, 422)}
 US_PER_MS = 1000
 NS_PER_S = 1_000_000_000
 FAILED = frozenset(range(400, 600))
+Flag = bool  # compiled, a C integer: attempts.pxd
+Statuses = frozenset[int]
+_new = tuple.__new__  # past the keyword handling of a NamedTuple's class
 Failed = UpstreamError | Turned | CredentialError | Refusal
 
 
@@ -68,22 +70,23 @@ class Tried(NamedTuple):
 
 async def attempt(worker: Worker, call: Call, demand: Demand, receive: Receive, send: Send) -> None:
     """Raises Refusal, UpstreamError, CancelledError as one attempt does: of the last one."""
-    ways = worker.ways
+    ways: Ways = worker.ways
     call.demand = demand
     if call.endpoint == "models":
         return await tell_models(worker, call, demand, send)
     decision, deployments = ways.decide(call, demand), ways.deployments
     must_be_allowed(call.account, demand.plain)
-    left = list(ways.order(call, demand, decision))
+    left = ways.order(call, demand, decision)
     call.laps.lap(PLAN)
-    _keep(worker, call, demand)
+    if call.account.stores_content:
+        _keep(worker, call, demand)
     if decision.wait_s:
         call.receive = receive  # the worker's next tick watches the client
         await asyncio.sleep(decision.wait_s)
         call.laps.skip()
     ways.purse.call()
     tried = at_place = 0
-    candidate = left.pop(0)
+    candidate, left = left[0], left[1:]
     while True:
         tried += 1
         at_place += 1
@@ -94,12 +97,14 @@ async def attempt(worker: Worker, call: Call, demand: Demand, receive: Receive, 
         missed = await _once(worker, call, demand, way, decision, at_place, again, receive, send)
         if missed is None:
             return
-        others = [one for one in left if not missed.verdict.larger or one.context_tokens > candidate.context_tokens]
+        others = left
+        if missed.verdict.larger:
+            others = tuple([one for one in left if one.context_tokens > candidate.context_tokens])
         step = _next(ways, missed, tried, at_place, len(others))
         if step.stop or worker.draining:
             await _end(worker, call, demand, way, missed, send)
             return
-        if _leave(worker, call, way, missed, stays=step.again):
+        if _leave(worker, call, way, missed, step.again) and call.account.stores_content:
             _keep(worker, call, demand)
         if step.wait_ns:
             call.receive = receive  # the worker's next tick watches the client
@@ -107,8 +112,7 @@ async def attempt(worker: Worker, call: Call, demand: Demand, receive: Receive, 
             call.laps.skip()
         if not step.again:
             at_place = 0
-            candidate = others[0]
-            left = others[1:]
+            candidate, left = others[0], others[1:]
 
 
 def _next(ways: Ways, missed: Tried, tried: int, at_place: int, others: int) -> Step:
@@ -131,26 +135,36 @@ async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
     send: Send,
 ) -> Tried | None:
     """None: the client has its answer. `again`: statuses after which another attempt is possible."""
-    ways, began_us = worker.ways, clock.wall_us()
+    ways: Ways = worker.ways
+    began_us = clock.wall_us()
     call.deployment = way.deployment
     demand.renamed = way.model != demand.model
-    behind = way.deployment.place.model_behind(way.model)
-    call.sent_model = behind if behind != demand.model else ""
-    turn = ways.health.begin(way.candidate.id, clock.mono_ns())
-    demand.heard = lambda headers: ways.heard(way, turn, call.upstream_status, seen(headers, clock.wall_us()))
+    call.sent_model = way.behind if way.behind != demand.model else ""
+    turn = demand.turn = ways.health.begin(way.id, clock.mono_ns())
     missed: Tried | None = None
     outgoing: Outgoing | None = None
     done = False
     try:
         try:
-            await ways.enter(call, way.deployment, receive)
+            if not ways.takes(way.deployment):
+                await ways.enter(call, way.deployment, receive)
             ways.count(way)
             try:
                 if call.endpoint == "count_tokens" and not counter_of(demand, way.deployment, way.model):
                     await tell_estimate(worker, call, demand, send)
                     return None
-                await _admit(worker, call, demand, way, receive)
-                outgoing = await _outgoing(call, demand, way, again)
+                if call.metered and call.hold is None:  # a second try at the same place goes on under the first one's hold
+                    waiting = _admit(worker, call, demand, way)
+                    if waiting is not None:
+                        call.receive = receive
+                        await worker.governor.wait(call, waiting)
+                        call.laps.skip()
+                    call.laps.lap(ADMIT)
+                keyed = way.keyed
+                outgoing = _outgoing(call, demand, way, again)
+                if not (keyed.line or call.own_credential):
+                    lines = await authorised(keyed.credential, way.deployment, outgoing)
+                    outgoing = outgoing._replace(head=outgoing.head + lines)
                 await forward(worker, call, outgoing, receive, send)
             finally:
                 ways.leave(way.deployment)
@@ -160,20 +174,11 @@ async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
                 raise
         done = True
     finally:
-        demand.heard = None  # it holds the call, which holds the demand
+        demand.turn = None
         if not done or (missed is not None and _says_nothing(call, missed.failure)):
             ways.health.abandon(turn)
         else:
-            verdict = missed.verdict if missed is not None else ways.verdict_of(call)
-            ways.health.end(
-                turn,
-                verdict,
-                clock.mono_ns(),
-                verdict.retry_after_s,
-                first_byte_ns=max(call.first_byte_us - began_us, 0) * 1000,
-                session=ways.session_of(call, demand),
-                ttl_ns=ways.ttl_ns(call),
-            )
+            ways.ended(call, demand, turn, missed.verdict if missed is not None else verdict_of(call), began_us)
     if missed is None:
         ways.warmed(call, way)
         return None
@@ -219,39 +224,32 @@ def _is_spent_here(call: Call, failure: Refusal) -> bool:
     return any(one.name == failure.rule and one.on_exceed_elsewhere for one in call.snapshot.config.budget)
 
 
-async def _admit(worker: Worker, call: Call, demand: Demand, way: Way, receive: Receive) -> None:
-    """Room 5, by the rules and prices that are in force now. Raises Refusal."""
-    if not call.metered or call.hold is not None:  # a second try at the same place goes on under the first one's hold
-        return
+def _admit(worker: Worker, call: Call, demand: Demand, way: Way) -> Waiting | None:
+    """Room 5, by the rules and prices that are in force now: what must be waited for. Raises Refusal."""
     snapshot = call.snapshot = worker.snapshot
     price(call, call.sent_model or demand.model, way.deployment)
     if snapshot.governed or call.account.bounded:
-        waiting = worker.governor.admit(call, demand.weighed)
-        if waiting is not None:
-            call.receive = receive
-            await worker.governor.wait(call, waiting)
-            call.laps.skip()
-    call.laps.lap(ADMIT)
+        return worker.governor.admit(call, demand.weighed)
+    return None
 
 
-async def _outgoing(call: Call, demand: Demand, way: Way, again: frozenset[int]) -> Outgoing:
-    """Room 6. Raises Refusal, CredentialError."""
-    deployment = way.deployment
-    made = prepare(demand, deployment, way.model, own_credential=call.own_credential)
-    if isinstance(made.speech, Counting) and not made.speech.same:
+def _outgoing(call: Call, demand: Demand, way: Way, again: Statuses) -> Outgoing:
+    """Room 6; still without what authorises it, where that is neither the client's own nor a key. Raises Refusal."""
+    made = as_it_came(demand, way) if not call.own_credential else None
+    if made is None:
+        made = prepare(demand, way.deployment, way.model, own_credential=call.own_credential)
+    method, path, head, body, speech, _, _ = made
+    if speech is not None and isinstance(speech, Counting) and not speech.same:
         again = FAILED  # none of its errors is the client's: there is the estimate
-    head = made.head
     if call.snapshot.propagates:
         head = with_own_span(head, call.values.get(TRACEPARENT, b""), call.call_id)
     if call.own_credential:
-        head += deployment.own_login(demand.sent.credentials)
-    else:
-        head += await authorised(way.keyed.credential, deployment, made, head)
-    early = bool(again) and not call.own_credential
-    return Outgoing(made.method, made.path, head, made.body, made.speech, again, early)
+        head += way.deployment.own_login(demand.sent.credentials)
+        return _new(Outgoing, (method, path, head, body, speech, again, False))
+    return _new(Outgoing, (method, path, head + way.keyed.line, body, speech, again, bool(again)))
 
 
-async def authorised(credential: Credential, deployment: Deployment, made: Outgoing, head: bytes) -> bytes:
+async def authorised(credential: Credential, deployment: Deployment, made: Outgoing) -> bytes:
     """The lines that authorise the request. Raises CredentialError."""
     if not credential.usable:
         await credential.ready()
@@ -259,7 +257,7 @@ async def authorised(credential: Credential, deployment: Deployment, made: Outgo
     if lines is not None:
         return lines
     url = deployment.base_url.rstrip("/") + made.path.decode("latin-1")
-    return credential.sign(made.method, url, head, made.body)
+    return credential.sign(made.method, url, made.head, made.body)
 
 
 def no_credential(error: CredentialError) -> Refusal:
@@ -292,14 +290,14 @@ def _turned(failure: Turned, call: Call, outgoing: Outgoing, decision: Decision,
 
 def _keep(worker: Worker, call: Call, demand: Demand) -> None:
     """The request's content, where it is stored: in Anthropic's words, whatever the client's."""
-    if call.account.stores_content and call.endpoint == "messages":
+    if call.endpoint == "messages":
         content = call.snapshot.config.content
         worker.content.request(
             call.call_id, call.account, call.session_id, call.started_us, demand.in_anthropics_words(), content
         )
 
 
-def _leave(worker: Worker, call: Call, way: Way, missed: Tried, *, stays: bool) -> bool:
+def _leave(worker: Worker, call: Call, way: Way, missed: Tried, stays: Flag) -> bool:
     """After an attempt that another one follows: what it may have cost is settled in a row of its own (True); else what was set
     aside for it is given back, unless the next one is at the same place."""
     failure = missed.failure

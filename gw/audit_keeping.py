@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gw import clock
 from gw.audit import record
-from gw.audit.anchor import Anchor, line_of
+from gw.audit.anchor import ROWS_MAX, Anchor, line_of
 from gw.audit.sign import Signer, SignError, signer_of
 from gw.config.alert_model import Audit
 from gw.courier import Desk
@@ -60,13 +60,14 @@ def _signer(desk: Desk, audit: Audit) -> Signer:
 
 
 def sign_if_due(database: Database, signer: Signer, every_h: int, now_us: int) -> Anchor | None:
+    """All that has come since, by as many anchors as it takes; the last of them."""
     if now_us - record.last_signed_us(database) < every_h * HOUR_US:
         return None
-    anchor = record.put_signed_anchor(database, signer, now_us)
-    if anchor is not None:
-        log.info(
-            "the audit is signed up to entry %d (anchor %d, %s %s)", anchor.last_id, anchor.id, anchor.algorithm, anchor.key_id
-        )
+    anchor: Anchor | None = None
+    full = True
+    while full and (made := record.put_signed_anchor(database, signer, now_us)) is not None:
+        anchor, full = made, max(len(made.rows()), len(made.blocks())) == ROWS_MAX
+        log.info("the audit is signed up to entry %d (anchor %d, %s %s)", made.last_id, made.id, made.algorithm, made.key_id)
     return anchor
 
 

@@ -28,6 +28,7 @@ PLAIN_ERRORS = (b'{"error"', b'[{"error"', b'{"type":"error"')  # without spaces
 ANSWERS = (b'{"id"', b'{"model"', b'{"type":"message"', b'{"object"', b'{"candidates"', b'{"output"')  # whole ones, mostly
 FAILED = frozenset({"error", "response.failed"})
 SILENT = frozenset({"ping"})
+NO_WORDS = frozenset({b"", b"[DONE]"})
 BOM = b"\xef\xbb\xbf"
 NS_PER_S = 1_000_000_000
 Found = bytes | bool  # the failure, as the body of an HTTP error would have it; True: an answer has begun; False: not known yet
@@ -125,7 +126,7 @@ def _in_event(event: bytes) -> Found:
         elif field == b"data":
             lines.append(value.removeprefix(b" "))
     data = b"\n".join(lines)
-    if name in SILENT or not data.strip():
+    if name in SILENT or data.strip() in NO_WORDS:
         return name in FAILED and orjson.dumps({"error": {"message": "The upstream says error, and no more."}})
     if name not in FAILED and b"error" not in data and b"ping" not in data:
         return True

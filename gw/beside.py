@@ -8,24 +8,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
 from gw.domain.account import Account
+from gw.errors import Refusal
 from gw.routing.plan import ALL, plan
+from gw.translate.loose import loaded
 
 # Without one of these (a key may be written in escapes) a body names no other model: then it need not be read.
 _SIGNS = (b'"fallbacks"', b'"models"', b"advisor", b"image_generation", b"\\u00")
 
 
 def must_be_allowed(account: Account, body: bytes) -> None:
-    """Raises Refusal (model_not_allowed)."""
-    if account.models == ALL or not any(sign in body for sign in _SIGNS):
+    """Raises Refusal (model_not_allowed, invalid_json)."""
+    if account.models != ALL:
+        _must_be(account, body)
+
+
+def _must_be(account: Account, body: bytes) -> None:
+    if not any(sign in body for sign in _SIGNS):
         return
-    try:
-        read = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return  # who reads it next has words for it
-    for name in _named(read) if isinstance(read, dict) else ():
+    read = loaded(body)
+    if not isinstance(read, dict):  # the upstream may be one that can read it
+        raise Refusal("invalid_json", "The body is not a JSON object, or is nested more than 250 levels deep.")
+    for name in _named(read):
         if not account.may_use_model(name):
             plan(account, name, ())  # refuses, in the words that it has for it
 

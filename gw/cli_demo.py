@@ -71,7 +71,7 @@ def demo(sessions: int, for_s: int | None, port: int, directory: Path, days: int
         port = port or free_port()
         config, seats = prepare(directory, upstream_url=upstream.base_url, port=port)
         if made_up := write_history(directory, config, seats, days):
-            click.echo(f"{made_up:,} calls of the last {days} days are made up, so that pages have something to say (--history 0: none)")
+            click.echo(f"{made_up:,} calls of {days} days are made up, so that pages have something to say (--history 0: none)")
         gateway = Gateway(config, port, directory / "gw.log", {})
         try:
             with gateway:

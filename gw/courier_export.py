@@ -29,6 +29,7 @@ from gw.snapshot import pepper_of
 ERRAND = "export"
 LOOK_S = 20.0  # the longest sleep: the clock of the wall may be set
 BUSY_S = 60.0  # until the next try, while another process works on it
+PATIENT_S, FREE_LOOK_S = 20.0, 0.1  # how long who asks for one waits for that, looking so often
 _log = logging.getLogger("gw.export")
 
 
@@ -91,10 +92,22 @@ async def perform_export(desk: Desk, errand: Errand) -> dict[str, Any]:
         return work(desk.database, job, wish)
 
     try:
-        done = await _worked(job, do)
+        done = await _once_free(job, do)
     except ExportError as error:
         raise ErrandFailed(str(error)) from error
     return {"runs": [run.id for run in done], "rows": sum(run.rows_count for run in done)}
+
+
+async def _once_free(job: Job, do: Callable[[Job], list[Run]]) -> list[Run]:
+    """What is asked for while the schedule's own run is under way comes after it."""
+    patient_ns = clock.mono_ns() + int(PATIENT_S * 1e9)
+    while True:
+        try:
+            return await _worked(job, do)
+        except ExportBusy:
+            if clock.mono_ns() >= patient_ns:
+                raise
+        await asyncio.sleep(FREE_LOOK_S)
 
 
 ERRANDS: Mapping[str, Performer] = {ERRAND: perform_export}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import orjson
 from msgspec.structs import replace
@@ -21,21 +22,26 @@ from gw.translation import parsed
 from gw.wire.asgi import Scope
 from gw.wire.body import PEEK_MESSAGES
 
+if TYPE_CHECKING:
+    from gw.routing.health import Turn
+
 LEFT_OUT_MAX = 512
+# How the names begin of header lines that some upstream obeys (gw.preparing.straight).
+CUNNING = (b"range", b"if-range", b"x-amz-", b"x-goog-", b"x-http-", b"x-method")
 
 
 class Demand:
     """One per call. `body` as it came, `plain` as it can be read; both are let go when an answer begins."""
 
     __slots__ = (
-        "_asked", "body", "door", "effort", "headers", "heard", "lost", "max_tokens", "method", "model", "plain", "query",
-        "renamed", "sent", "weighed",
+        "_asked", "_scope", "body", "door", "effort", "headers", "lost", "max_tokens", "model", "plain", "query", "renamed",
+        "sent", "session", "turn", "weighed",
     )  # fmt: skip
 
     def __init__(self, door: Door, sent: Sent, scope: Scope, body: bytes, plain: bytes) -> None:
         self.door = door
         self.sent = sent
-        self.method: bytes = scope["method"].encode("latin-1")
+        self._scope = scope
         self.query: bytes = scope["query_string"]
         self.headers: list[tuple[bytes, bytes]] = scope["headers"]
         self.body = body
@@ -45,9 +51,15 @@ class Demand:
         self.renamed = False  # it goes upstream under another name
         self.max_tokens = 0  # a rule's cap; 0: none
         self.effort = ""  # likewise
-        self.heard: Callable[[list[tuple[bytes, bytes]]], None] | None = None  # is told the headers of each upstream's answer
-        self.lost: list[str] = []  # what could not be said to the upstream
+        self.session = ""  # whose cache its answer warms (gw.routing.health.key_of), once it is known where it may go
+        self.turn: Turn | None = None  # of the attempt that is under way: its place is told what the upstream's answer says
+        self.lost: Sequence[str] = ()  # what could not be said to the upstream
         self._asked: Request | None = None
+
+    @property
+    def method(self) -> bytes:
+        method: str = self._scope["method"]
+        return method.encode("latin-1")
 
     @property
     def dialect(self) -> Dialect:
@@ -125,6 +137,13 @@ class Demand:
     def header(self, name: str) -> str:
         """The values of a header, joined; "" if it was not sent."""
         return ", ".join(value.decode("latin-1") for value in self.header_values(name.encode("latin-1")))
+
+    def is_cunning(self) -> bool:
+        """Some of its header lines may not go upstream."""
+        for name, _ in self.headers:
+            if len(name) > 4 and (name[0] in b"ri" or name[2] in b"aghm") and name.startswith(CUNNING):
+                return True
+        return False
 
     def left_out(self) -> list[tuple[bytes, bytes]]:
         """For the answer's headers: fields of the request that the upstream's dialect has no words for."""

@@ -6,6 +6,7 @@ cdef class Keyed:
     cdef public int weight
     cdef public long long requests_per_min, tokens_per_min
     cdef public object credential
+    cdef public bytes line
 
 
 cdef class Deployment:

@@ -13,11 +13,13 @@ from gw.config.upstream_model import Upstream
 from gw.credentials.account import Account, credential_of
 from gw.credentials.credential import Credential
 from gw.credentials.renewed import scrubbed
+from gw.credentials.static import Key
 from gw.domain.quirks import Quirks
 from gw.providers.registry import provider_of
 from gw.routing.globs import catcher, filled
 from gw.upstream.target import Target
 
+Headers = list[tuple[bytes, bytes]]
 # How a key is sent, of those whose clients' own is known to gw as x-api-key (gw.wire.credentials).
 KEY_HEADERS = {"x-goog-api-key": b"x-goog-api-key:", "api-key": b"api-key:", "azure": b"api-key:"}
 SECRET_MIN = 8  # characters; a shorter value of a header is none, and may be a word
@@ -26,12 +28,13 @@ SECRET_MIN = 8  # characters; a shorter value of a header is none, and may be a 
 class Keyed:
     """One account at the upstream. `name` is "" where there is only one, not named."""
 
-    __slots__ = ("credential", "name", "requests_per_min", "tokens_per_min", "weight")
+    __slots__ = ("credential", "line", "name", "requests_per_min", "tokens_per_min", "weight")
 
     def __init__(self, name: str, weight: int, credential: Credential, requests: int = 0, tokens: int = 0) -> None:
         self.name = name
         self.weight = weight
         self.credential = credential
+        self.line = (credential.head() or b"") if isinstance(credential, Key) else b""  # what needs neither renewal nor signature
         self.requests_per_min = requests  # that the account allows; 0: not known
         self.tokens_per_min = tokens
 
@@ -76,7 +79,7 @@ class Deployment:
         self.named = tuple(upstream.model_map)
         self._models = tuple((catcher(name), meant) for name, meant in upstream.model_map.items())
         self._quirks: dict[str, Any] = dict(upstream.quirks)
-        self._lines: dict[str, tuple[tuple[bytes, bytes], ...]] = {}  # by dialect: how a line begins in a head, and the line
+        self._lines: dict[str, tuple[tuple[bytes, bytes], ...]] = {}  # by dialect: the name of a line, and the line
         # Nothing but Anthropic's own API under one key: its calls need no more than to be passed on.
         alone = len(self.accounts) == 1 and not upstream.model_map and not upstream.max_retries
         self.plain = self.provider == "anthropic" and alone
@@ -108,16 +111,28 @@ class Deployment:
 
     def lines(self, dialect: str, head: bytes) -> bytes:
         """The provider's static header lines that `head` does not have, and the configured ones."""
-        known = self._lines.get(dialect)
-        if known is None:
-            lines = self.rules.headers(self.place, dialect)
-            known = self._lines[dialect] = tuple((b"\n%b:" % name, b"%b: %b\r\n" % (name, value)) for name, value in lines)
         there = b"\n" + head.lower()
         made = self.extra
-        for name, line in known:
-            if name not in there:
+        for name, line in self._lines.get(dialect) or self._known(dialect):
+            if b"\n%b:" % name not in there:
                 made = line + made
         return made
+
+    def lines_beside(self, dialect: str, headers: Headers) -> bytes:
+        """The same, where the client's headers go upstream as they came."""
+        made = self.extra
+        for name, line in self._lines.get(dialect) or self._known(dialect):
+            for each, _ in headers:
+                if each == name:
+                    break
+            else:
+                made = line + made
+        return made
+
+    def _known(self, dialect: str) -> tuple[tuple[bytes, bytes], ...]:
+        lines = self.rules.headers(self.place, dialect)
+        known = self._lines[dialect] = tuple((name, b"%b: %b\r\n" % (name, value)) for name, value in lines)
+        return known
 
 
 def _accounts(upstream: Upstream) -> Iterator[Keyed]:

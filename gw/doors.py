@@ -52,7 +52,7 @@ OPENAI_PREFIX, GENAI_PREFIX, BEDROCK_PREFIX, COHERE_PREFIX, ANTHROPIC_PREFIX = (
     "/openai", "/genai", "/bedrock", "/cohere", "/anthropic",
 )  # fmt: skip
 _GENAI = re.compile(
-    r"/v1(?:beta\d?|alpha)?(?:/projects/[^/]+/locations/[^/]+)?(?:/publishers/google)?/(?:models|tunedModels)/(.+):(\w+)"
+    r"/v1(?:beta\d?|alpha)?(?:/projects/[^/]+/locations/[^/]+)?(?:/publishers/([^/]+))?/(?:models|tunedModels)/(.+):(\w+)"
 )
 _GENAI_MODELS = re.compile(r"/v1(?:beta\d?|alpha)?/models")
 _BEDROCK = re.compile(r"/model/(.+)/(converse|converse-stream|invoke|invoke-with-response-stream|count-tokens)")
@@ -100,10 +100,11 @@ def _openai(method: str, path: str) -> Door | None:
 
 def _genai(method: str, path: str) -> Door | None:
     found = _GENAI.fullmatch(path)
-    if found is not None and found[2] in GENAI_VERBS:
-        endpoint, operation, stream = GENAI_VERBS[found[2]]
+    if found is not None and found[3] in GENAI_VERBS:
+        endpoint, operation, stream = GENAI_VERBS[found[3]]
+        model = found[2] if found[1] in (None, "google") else f"{found[1]}/{found[2]}"  # so google-genai writes such names
         dialect = "gemini_embeddings" if endpoint == "embeddings" else "gemini"
-        return Door(endpoint, dialect, operation, found[1], stream, "gemini") if method == "POST" else None
+        return Door(endpoint, dialect, operation, model, stream, "gemini") if method == "POST" else None
     if _GENAI_MODELS.fullmatch(path):
         return Door("models", "gemini", "models", family="gemini") if method == "GET" else None
     return Door("other", "gemini", "other", family="gemini", path=path)

@@ -5,3 +5,6 @@ from gw.settle cimport Call
 from gw.deployment cimport Deployment
 from gw.worker cimport Worker
 from gw.answer cimport tell
+from gw.upstream.response cimport Response
+from gw._fast.heads cimport Answer as Answer_
+from gw._fast.heads cimport to_client

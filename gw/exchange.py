@@ -89,13 +89,13 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
                 f'The upstream "{deployment.name}" answered with a redirect ({response.status}), which gw does not follow: '
                 "its base_url is wrong. Tell your gateway administrator.",
             )
-        if call.demand is not None and call.demand.heard is not None:
-            call.demand.heard(response.headers)
+        if call.demand is not None and call.demand.turn is not None:
+            worker.ways.heard(call.demand.turn, response.status, response.headers)
         if speech is not None:
             speech.head(response.headers)
         if response.status in again:
             raise Turned(response, await read_whole(response))
-        answer = to_client(response.headers, call.call_id.encode(), own_account=call.own_credential)
+        answer = to_client(response.headers, call.call_id.encode(), call.own_credential)
         call.upstream_request_id = answer.request_id
         call.laps.lap(RELAY)
         streams = answer.streams if speech is None else speech.streams_as(answer)
@@ -114,7 +114,7 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
         elif response.complete:  # as small ones are: `relay_whole`, with nothing to wait for
             whole = tell(worker, call, response.status, answer, response.read_nowait() or b"", speech)
             if whole is not None:
-                await send({"type": "http.response.start", "status": response.status, "headers": answer.headers})
+                await send({"type": "http.response.start", "status": call.status, "headers": answer.headers})
                 await send({"type": "http.response.body", "body": whole, "more_body": False})
         else:
             await relay_whole(worker, call, response, answer, send, speech)

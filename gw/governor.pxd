@@ -10,6 +10,8 @@ from gw.domain.settled cimport Settled
 from gw.ops.state cimport Block
 from gw.settle cimport Call, columns_of
 from gw._fast.usage cimport Found as Found_
+from gw._fast.weigh cimport Weight as Weight_
+from gw._fast.weigh cimport weigh
 
 
 cdef class Governor:
@@ -26,9 +28,10 @@ cdef class Governor:
     cpdef before_record(self, Call call, Hold hold)
     @cython.locals(who=tuple, found=Found_, inputs=cython.longlong, path=CompiledPath)
     cpdef settle(self, Call call, Hold hold, Settled record)
-    @cython.locals(path=CompiledPath, hold=Hold, slot=cython.int, second=cython.int, two=cython.bint)
+    @cython.locals(path=CompiledPath, hold=Hold, slot=cython.int, second=cython.int, first=cython.int, ordinals=tuple, two=cython.bint)
     cpdef Hold _try(self, Call call, rules, Estimate estimate)
+    @cython.locals(weight=Weight_, who=tuple)
     cpdef Estimate _estimate(self, Call call, bytes plain, rules)
 
 
-cpdef path_of(Call call)
+cpdef tuple path_of(Call call)

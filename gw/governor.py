@@ -20,7 +20,6 @@ from gw.admit.hold import NOTHING, Hold, shrink, wanted_of
 from gw.domain.budget_book import PathRules
 from gw.domain.call import WHO
 from gw.domain.estimate import complete
-from gw.domain.scope import CallPath
 from gw.domain.settled import Settled
 from gw.domain.standing import Standing
 from gw.errors import Refusal
@@ -38,8 +37,6 @@ SLOTS_TRIED = range(8)
 NEVER_BYTES = 1 << 60
 SESSION, AGENT, MODEL = (WHO.index(name) for name in ("session_id", "agent_id", "requested_model"))
 LAST_PARTS = 32  # a stream that can get no more is ended when less than this part of a slice is left of what it holds
-
-_new = tuple.__new__  # past the keyword handling of a NamedTuple's class
 
 
 class Waiting(NamedTuple):
@@ -195,9 +192,8 @@ class Governor:
             try:
                 if slot < 0 or (two and second < 0):
                     raise say.busy_refusal(call.call_id)
-                ordinals = [block.ordinal(slot)]
-                if two:
-                    ordinals.append(block.ordinal(second))
+                first = block.ordinal(slot)
+                ordinals = (first, block.ordinal(second)) if two else (first, first)
                 hold = self.gate.hold(path, estimate.typical_nusd, estimate.worst_nusd, ordinals, call.charged_us)
             except Stale:
                 self._give(slot, second)
@@ -374,15 +370,15 @@ class Governor:
             model, key, session, agent = who[MODEL], call.account.key_id, who[SESSION], who[AGENT]
             found = call.last_word()
             if found is not None and not found.iterations:
-                self._estimator.learn_found(call.weight, found, model, key, session, agent, call.charged_us)
+                self._estimator.learn_found(hold.estimate, call.weight, found, model, key, session, agent, call.charged_us)
             else:
-                self._estimator.learn(call.weight, call.read().usage, model, key, session, agent, call.charged_us)
+                self._estimator.learn(hold.estimate, call.weight, call.read().usage, model, key, session, agent, call.charged_us)
 
 
-def path_of(call: Call) -> CallPath:
-    """From the columns of the record, so that the ledger knows the same accounts."""
+def path_of(call: Call) -> tuple[str, ...]:
+    """The values of its CallPath, from the columns of the record, so that the ledger knows the same accounts."""
     key_id, key_name, team, customer, _, upstream, session, _, _, _, _, project, _, _, model = columns_of(call)
-    return _new(CallPath, (customer, team, key_name, key_id, upstream, model, project, session))
+    return (customer, team, key_name, key_id, upstream, model, project, session)
 
 
 def _hard(rules: PathRules) -> str:

@@ -77,7 +77,7 @@ async def _ask(  # noqa: PLR0917 - one attempt's whole surroundings
         made = made._replace(head=head + deployment.own_login(demand.sent.credentials))
     else:
         try:
-            made = made._replace(head=head + await authorised(keyed.credential, deployment, made, head))
+            made = made._replace(head=head + await authorised(keyed.credential, deployment, made))
         except CredentialError as error:
             raise no_credential(error) from error
     if found.usage:

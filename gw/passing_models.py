@@ -10,13 +10,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
 from gw._fast import peek
 from gw.demand import Demand
 from gw.domain.account import Account
 from gw.errors import Refusal
 from gw.routing.plan import ALL, plan
+from gw.translate.loose import loaded
 from gw.wire.body import readable
 
 _IN_PATH = re.compile(r"/(?:models|tunedModels)/([^/]+):\w+$")
@@ -24,6 +23,7 @@ _PART = re.compile(rb"(?i)\ncontent-disposition:")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _OF_MODEL = re.compile(rb'(?i)[; ]name="?model"?(?:[ ;\r\n]|$)')
 _LINE = re.compile(rb"[^\r\n]*")
+_IN_LINE = re.compile(rb'"model(?:Id)?"\s*:\s*"([^"]*)"')
 _NAMES = ("model", "modelId")
 _INNER = ("params", "body", "request")  # of a batch's requests
 FORM = b"multipart/form-data"
@@ -57,7 +57,9 @@ def _named(demand: Demand, limit: int, *, whole: bool) -> Iterator[str]:
         lines = body.splitlines() if whole else ()
         yield from (name for line in lines if line.lstrip()[:1] == b"{" for name in _of_lines(line))
         return
-    read = _loaded(body)
+    read = loaded(body)
+    if read is None and body.lstrip()[:1] == b"{" and whole:  # the upstream may be one that can read it
+        raise Refusal("invalid_json", "The body is not valid JSON.")
     if isinstance(read, dict):
         if peek(body).error == "duplicate_model":
             raise Refusal("duplicate_key", 'The body names "model" twice. Send it once.')
@@ -77,9 +79,11 @@ def _of_form(body: bytes) -> Iterator[str]:
 
 
 def _of_lines(line: bytes) -> Iterator[str]:
-    read = _loaded(line)
+    read = loaded(line)
     if isinstance(read, dict):
         yield from _of_json(read, whole=True)
+    elif read is None:  # of a batch, maybe, whose provider may be one that can read it
+        yield from (name[1].decode("utf-8", "replace") for name in _IN_LINE.finditer(line))
 
 
 def _of_json(read: dict[str, Any], *, whole: bool) -> Iterator[str]:
@@ -89,10 +93,3 @@ def _of_json(read: dict[str, Any], *, whole: bool) -> Iterator[str]:
     inner += [one for one in requests if isinstance(one, dict)] if isinstance(requests, list) else []
     for one in inner:
         yield from _of_json(one, whole=True)
-
-
-def _loaded(text: bytes) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None

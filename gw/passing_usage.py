@@ -20,6 +20,7 @@ from gw.domain.usage import Reading
 from gw.providers.passages import Passage
 from gw.providers.usage_dialects import usage_from
 from gw.settle import Call
+from gw.translate.loose import loaded
 from gw.translation import Inflater
 from gw.wire.asgi import Message, Send
 from gw.worker import Worker
@@ -88,9 +89,8 @@ class UsageReader:
     def _read(self, document: bytes) -> None:
         if self._events:
             document = document.removeprefix(b"data:") if document.startswith(b"data:") else b""
-        try:
-            read = orjson.loads(document)
-        except orjson.JSONDecodeError:
+        read = loaded(document)
+        if read is None:
             return
         for one in _inlined(read) if self._found.usage == "inlined" else (read,):
             usage = _at(one, self._found.at)

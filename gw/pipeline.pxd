@@ -6,7 +6,19 @@ from gw.snapshot cimport Snapshot
 from gw.worker cimport Worker
 from gw.governor cimport Governor
 from gw._fast.heads cimport Sent as Sent_
+from gw._fast.heads cimport read_request
+from gw._fast.jsonpeek cimport Peek as Peek_
+from gw._fast.jsonpeek cimport peek
+from gw.beside cimport must_be_allowed
+from gw.providers.anthropic cimport request_path
+from gw.routing.plan cimport plan
+from gw.terms cimport price
+from gw.wire.body cimport whole_in
 
+cimport cython
+
+@cython.locals(seen=Peek_)
 cpdef str _peek(Call call, bytes plain)
 cpdef bytes _head(Sent_ sent, Deployment deployment, bint own_credential)
 cpdef tuple _outcome_of_cancelled(Call call)
+cdef _admit(Worker worker, Call call, str model, bytes plain)

@@ -21,6 +21,7 @@ from gw.domain.text import printable
 from gw.doors import Door
 from gw.errors import Refusal
 from gw.exchange import NEVER, Outgoing, forward
+from gw.governor import Waiting
 from gw.ops.metrics import ADMIT, AUTH, PEEK, PLAN, RELAY
 from gw.passing import passage
 from gw.providers.anthropic import request_path
@@ -30,7 +31,7 @@ from gw.settle import MODEL_MAX, Call
 from gw.terms import price
 from gw.upstream.errors import UpstreamError
 from gw.wire.asgi import Receive, Scope, Send
-from gw.wire.body import PEEK_MESSAGES, read_body, readable
+from gw.wire.body import PEEK_MESSAGES, read_on, readable, too_large, whole_in
 from gw.wire.credentials import as_known
 from gw.wire.headers import VALUE_MAX, Sent, read_request, text_of
 from gw.wire.trace import TRACEPARENT, with_own_span
@@ -92,12 +93,15 @@ async def _serve(  # noqa: PLR0917 - by position: every call asks
     # 3 peek: the body stays verbatim
     body, plain, model = b"", b"", None
     if call.endpoint != "models" and scope["method"] != "GET":
-        whole = await read_body(receive, sent.content_length, snapshot.body_bytes_max)
-        if whole is None and sent.content_length >= 0:
-            call.client_gone = True
-            raise asyncio.CancelledError
-        if whole is None:  # chunks that are none, or a client that left: the server does not say which
-            raise Refusal("request_incomplete", "The request body broke off before its end. Send it again, whole.")
+        if sent.content_length > snapshot.body_bytes_max:
+            raise too_large(snapshot.body_bytes_max)
+        first = await receive()
+        whole = whole_in(first, sent.content_length)
+        if whole is None:
+            whole = await read_on(first, receive, sent.content_length, snapshot.body_bytes_max)
+        del first  # the answer is long, and the body may be large
+        if whole is None:
+            raise _broken_off(call, sent.content_length)
         body = whole
         call.body_bytes = len(body)
         call.laps.skip()
@@ -121,29 +125,44 @@ async def _serve(  # noqa: PLR0917 - by position: every call asks
     must_be_allowed(call.account, plain)
     call.deployment = deployment
     call.laps.lap(PLAN)
-    # 5 admit, by the rules and prices that are in force now: the body may have been long in coming
+    # 5 admit
     if call.metered:
-        snapshot = call.snapshot = worker.snapshot
-        price(call, model or "", deployment)
-        if snapshot.governed or call.account.bounded:
-            waiting = worker.governor.admit(call, plain)
-            if waiting is not None:
-                call.receive = receive  # the worker's next tick watches the client
-                await worker.governor.wait(call, waiting)
-                call.laps.skip()
+        waiting = _admit(worker, call, model or "", plain)
+        if waiting is not None:
+            call.receive = receive  # the worker's next tick watches the client
+            await worker.governor.wait(call, waiting)
+            call.laps.skip()
         call.laps.lap(ADMIT)
     # 6 prepare
     head = _head(sent, deployment, call.own_credential)
-    if snapshot.propagates:
+    if call.snapshot.propagates:
         head = with_own_span(head, call.values.get(TRACEPARENT, b""), call.call_id)
     path = request_path(call.endpoint, scope["query_string"])
     if call.account.stores_content and call.metered:
-        worker.content.request(call.call_id, call.account, call.session_id, call.started_us, plain, snapshot.config.content)
+        worker.content.request(call.call_id, call.account, call.session_id, call.started_us, plain, call.snapshot.config.content)
     # 7, 8 forward; 9, 10 settle and record
     method = b"GET" if call.endpoint == "models" else b"POST"
     forwarding = forward(worker, call, _new(Outgoing, (method, path, head, body, None, NEVER, False)), receive, send)
     body = plain = whole = b""  # it may be large, and the answer long
     await forwarding
+
+
+def _broken_off(call: Call, declared: int) -> BaseException:
+    """The body did. Of chunks that are none, or a client that left, the server does not say which it was."""
+    if declared >= 0:
+        call.client_gone = True
+        return asyncio.CancelledError()
+    return Refusal("request_incomplete", "The request body broke off before its end. Send it again, whole.")
+
+
+def _admit(worker: Worker, call: Call, model: str, plain: bytes) -> Waiting | None:
+    """By the rules and prices that are in force now: the body may have been long in coming. Raises Refusal."""
+    snapshot = call.snapshot = worker.snapshot
+    assert call.deployment is not None
+    price(call, model, call.deployment)
+    if snapshot.governed or call.account.bounded:
+        return worker.governor.admit(call, plain)
+    return None
 
 
 def _peek(call: Call, plain: bytes) -> str:

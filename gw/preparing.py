@@ -18,7 +18,7 @@ from gw.counting import Counting, passes, question
 from gw.demand import Demand
 from gw.deployment import Deployment
 from gw.errors import Refusal
-from gw.exchange import Outgoing
+from gw.exchange import NEVER, Outgoing
 from gw.speech import EmbeddingSpeech, Speech
 from gw.translate import embeddings
 from gw.translate.amend import EFFORTS, amended
@@ -27,10 +27,12 @@ from gw.translate.dialects import DIALECTS
 from gw.translate.fitting import fitted
 from gw.translate.form import Effort, Request
 from gw.translate.invoke import from_bedrock, to_bedrock, to_vertex
+from gw.translate.loose import loaded
 from gw.translate.responses_items import without_foreign_thoughts
 from gw.translate.seal import may_hold_sealed
 from gw.translate.splice import spliced
 from gw.translation import parsed
+from gw.ways import Way
 
 # Where a client's own credential is valid, by the family of the API that it asks: never at another provider's, even if it speaks
 # the same.
@@ -45,6 +47,7 @@ BETA = b"anthropic-beta"
 # Claude's body in the envelope of one platform or another.
 ANTHROPIC, BEDROCK, VERTEX = "anthropic", "invoke", "vertex_anthropic"
 ANTHROPICS = frozenset({ANTHROPIC, BEDROCK, VERTEX})
+_new = tuple.__new__  # past the keyword handling of a NamedTuple's class
 _ENCODING = re.compile(rb"(?m)^content-encoding: .*\r\n")
 # With these an upstream would answer another request than the one that is priced, leave usage out of its answer, or refuse gw's
 # signature, which is taken for a credential that is wrong.
@@ -56,6 +59,7 @@ _CUNNING = re.compile(
 
 def prepare(demand: Demand, deployment: Deployment, model: str, *, own_credential: bool) -> Outgoing:
     """The request without its credential. `model`: as it goes upstream. Raises Refusal."""
+    demand.lost = ()
     door = demand.door
     client = door.dialect or ANTHROPIC
     operation = door.operation
@@ -107,8 +111,26 @@ def prepare(demand: Demand, deployment: Deployment, model: str, *, own_credentia
         )
     except ValueError as error:
         raise Refusal("invalid_field", f"The model cannot be asked for: {error}.") from error
-    head = straight(head)
+    if demand.is_cunning():
+        head = straight(head)
     return Outgoing(method, path, head + deployment.lines(upstream, head), body, speech)
+
+
+def as_it_came(demand: Demand, way: Way) -> Outgoing | None:
+    """Claude's words for Claude's API, under the name that the client has for the model, are most of all requests: what `prepare`
+    would answer. None: ask it."""
+    door = demand.door
+    if not way.plain or way.model != demand.model or door.dialect or door.operation != "messages":
+        return None
+    if demand.max_tokens or demand.effort or may_hold_sealed(demand.plain):
+        return None
+    demand.lost = ()
+    head = demand.sent.head
+    if demand.is_cunning():
+        head = straight(head)
+    method, path = way.asked_for(demand)
+    head += way.deployment.lines_beside(ANTHROPIC, demand.headers)
+    return _new(Outgoing, (method, path, head, demand.body, None, NEVER, False))
 
 
 def straight(head: bytes) -> bytes:
@@ -125,12 +147,13 @@ def _same(demand: Demand, deployment: Deployment, client: str, model: str) -> Ma
     asked = demand.asked
     body = _capped(demand, client)
     if client == "responses" and may_hold_sealed(body):
-        body = orjson.dumps(without_foreign_thoughts(orjson.loads(body)))
+        body = orjson.dumps(without_foreign_thoughts(loaded(body)))
     if client in ("chat", "responses", "completions"):
         body = _renamed(demand, body, model)
     if client == "chat":
-        demand.lost = []
-        body = fitted(body, deployment.quirks(client, model), demand.lost)
+        lost: list[str] = []
+        body = fitted(body, deployment.quirks(client, model), lost)
+        demand.lost = lost
     hidden = None
     if client in ("chat", "completions") and asked.stream and deployment.quirks(client, model).stream_usage:
         body, added = with_usage(body)

@@ -11,7 +11,7 @@ import orjson
 from msgspec.structs import astuple
 
 from gw import __version__, clock
-from gw._fast import Found, Frame, Laps, Peek, Tap, Weight, shown
+from gw._fast import Found, Frame, Laps, Peek, Tap, Weight, shown, word_of
 from gw.admit.hold import Hold
 from gw.deployment import Deployment
 from gw.domain.account import Account
@@ -340,7 +340,7 @@ def columns_of(call: Call) -> tuple[str, ...]:
         call.device,
         _value(values, b"x-gw-project"),
         text_of(values[b"x-gw-tags"], TAGS_MAX) if b"x-gw-tags" in values else "",
-        _value(values, b"user-agent").split(" ", 1)[0],
+        word_of(values.get(b"user-agent", b"")),
         shown(peek.model or "", MODEL_MAX) if peek is not None else "",
     )
     if call.deployment is not None:

@@ -1,14 +1,16 @@
 # Compiled, what a worker serves with is a C struct.
 
 from gw.admit.auth cimport Authenticator
+from gw.domain.budget_book cimport BudgetBook
 from gw.pricing.book cimport PriceBook
 
 
 cdef class Snapshot:
-    cdef public object published, file_config, config, device, budget_book, router
+    cdef public object published, file_config, config, device, router
     cdef public long long version, published_us, body_bytes_max
     cdef public tuple source, deployments
     cdef public bytes prices_key, pepper
     cdef public PriceBook book
+    cdef public BudgetBook budget_book
     cdef public Authenticator authenticator
     cdef public bint routed, governed, key_needs_price, passthrough_needs_price, propagates

@@ -32,6 +32,7 @@ ANTHROPICS = frozenset({"anthropic", "vertex_anthropic"})
 ENVELOPES = ANTHROPICS | {"invoke"}
 Told = tuple[bytes, bytes]  # what the client gets, what the tap hears
 GARBLED = Failure("api_error", "The upstream's answer cannot be read.", code="garbled")
+BROKEN_OFF = Failure("api_error", "The upstream ended its stream before the end of its answer.")
 
 
 class Interpreter(Protocol):
@@ -62,7 +63,7 @@ class Interpreter(Protocol):
 class Translated:
     """Another dialect than the client's."""
 
-    __slots__ = ("_client", "_inflater", "_own", "_reader", "_tap", "charge_pusd", "garbled", "served_model")
+    __slots__ = ("_client", "_inflater", "_reader", "_tap", "charge_pusd", "ended", "garbled", "served_model")
 
     def __init__(self, reader: EventReader, client: EventWriter, tap: AnthropicWriter | None, encoding: bytes) -> None:
         """`tap` None: the client's own writer is Anthropic's. `encoding`: the content coding of the upstream's bytes."""
@@ -70,6 +71,7 @@ class Translated:
         self._client = client
         self._tap = tap
         self._inflater = Inflater(encoding) if encoding else None
+        self.ended = False  # the answer is whole, or has failed
         self.garbled = False
         self.served_model = ""
         self.charge_pusd: int | None = None
@@ -84,8 +86,10 @@ class Translated:
         return self._tell(events) if events else NOTHING
 
     def close(self) -> Told:
+        """Of an answer that has no end the client is told so, or it would take it for whole; the tap knows."""
         events = self._reader.close()
-        return self._tell(events) if events else NOTHING
+        told, story = self._tell(events) if events else NOTHING
+        return told if self.ended else told + self._client.fail(BROKEN_OFF), story
 
     def _tell(self, events: list[Event]) -> Told:
         note(self, events)
@@ -207,7 +211,9 @@ def note(of: Translated, events: list[Event]) -> None:
         of.served_model = first.model
     if type(last) is End:
         of.charge_pusd = last.charge_pusd
+        of.ended = True
     elif type(last) is Failure:
+        of.ended = True
         of.garbled = last.code == "garbled"
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,9 +26,9 @@ from gw.routing.asked import Asked, Candidate, Decision, Warm, kind_of, with_cre
 from gw.routing.features import words_of
 from gw.routing.health import Turn, key_of
 from gw.routing.queue import FairQueue, Ticket
-from gw.routing.ratelimit import Seen
+from gw.routing.ratelimit import Headers, seen, speaks
 from gw.routing.retry import Purse
-from gw.routing.routes import Router
+from gw.routing.routes import MEMORY_MAX, Router
 from gw.routing.verdict import PASS, Verdict
 from gw.settle import Call
 from gw.snapshot import Snapshot
@@ -43,15 +42,36 @@ US_PER_MINUTE = 60_000_000
 NS_PER_S = 1_000_000_000
 NO_LIMIT = 10**12  # a minute
 NOT_FAILED = Verdict("pass", "refused")
+Number = int  # compiled, a C integer: ways.pxd
+Deployments = dict[str, Deployment]
 
 
-class Way(NamedTuple):
-    """A candidate, with all that it names. `model`: as it goes upstream."""
+class Way:
+    """A candidate, with all that it names. `model`: as it goes upstream; `behind`: whose price it has there. `plain`: Claude's
+    words are the upstream's."""
 
-    candidate: Candidate
-    deployment: Deployment
-    keyed: Keyed
-    model: str
+    __slots__ = ("_asked", "_query", "behind", "candidate", "deployment", "id", "keyed", "model", "plain")
+
+    def __init__(self, candidate: Candidate, deployment: Deployment) -> None:
+        self.candidate = candidate
+        self.id = candidate.id
+        self.deployment = deployment
+        accounts = deployment.accounts
+        self.keyed: Keyed = next((one for one in accounts if one.name == candidate.credential), accounts[0])
+        self.model = deployment.model_sent(candidate.model)
+        self.behind = deployment.place.model_behind(self.model)
+        self.plain = deployment.rules.dialect(deployment.place, self.model, "messages", "anthropic") == "anthropic"
+        self._query = b""
+        self._asked: tuple[bytes, bytes] | None = None
+
+    def asked_for(self, demand: Demand) -> tuple[bytes, bytes]:
+        """(method, path) of a message in Claude's words. Clients of one kind all send the same query."""
+        known = self._asked
+        if known is None or demand.query != self._query:
+            rules, place, query = self.deployment.rules, self.deployment.place, demand.upstream_query
+            known = self._asked = rules.request_line(place, "anthropic", "messages", self.model, False, query)
+            self._query = demand.query
+        return known
 
 
 class Warmth(NamedTuple):
@@ -93,6 +113,8 @@ class Ways:
         self.patience = patience_of(config)
         self._credentials = credentials_of(config)
         self.deployments = {one.name: one for one in snapshot.deployments}
+        self._ways: dict[Candidate, Way] = {}
+        self._several: dict[tuple[Candidate, ...], tuple[Candidate, ...]] = {}  # candidates, once per credential
         self._router: Router = router_of(config, snapshot.deployments, snapshot.rates)
         self._limits = {
             (one.name, keyed.name): limits
@@ -119,7 +141,7 @@ class Ways:
 
     def decide(self, call: Call, demand: Demand) -> Decision:
         """Raises Refusal."""
-        known = self._router.settled(call.account, demand.model or None, own_login=call.own_credential)
+        known = self._router.settled(call.account, demand.model or None, call.own_credential)
         if known is not None:
             call.route = known.reason
             return known
@@ -138,13 +160,24 @@ class Ways:
         candidates = decision.candidates
         if call.own_credential:
             return candidates[:1]
-        several = with_credentials(candidates, self._credentials)
-        return self.health.pick(self._open(several), clock.mono_ns(), self.session_of(call, demand), by=decision.by)
+        if self._credentials:
+            candidates = self._each(candidates)
+        if self._limits:
+            candidates = self._open(candidates)
+        session = demand.session = self.session_of(call, demand)
+        return self.health.pick(candidates, clock.mono_ns(), session, decision.by)
+
+    def _each(self, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        found = self._several.get(candidates)
+        if found is None:
+            found = with_credentials(candidates, self._credentials)
+            if len(self._several) >= MEMORY_MAX:  # clients choose the names of models
+                self._several.clear()
+            self._several[candidates] = found
+        return found
 
     def _open(self, several: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
         """Those whose credential has not used up what is configured of its own limits. Raises Refusal if none is left."""
-        if not self._limits:
-            return several
         now_ns = clock.mono_ns()
         waits = [_wait_ns(self._limits.get(each.id, ()), now_ns) for each in several]
         found = tuple(each for each, wait_ns in zip(several, waits, strict=True) if not wait_ns)
@@ -153,20 +186,24 @@ class Ways:
             raise Refusal("upstream_saturated", "All credentials for this model have used up their limits.", retry_after_s=wait_s)
         return found
 
-    def count(self, way: Way, *, tokens: int = 0) -> None:
+    def count(self, way: Way, tokens: int = 0) -> None:
         """A request to the credential, or what an answer has used there."""
         if not self._limits:
             return
-        for limit, units in zip(self._limits.get(way.candidate.id, ()), (0 if tokens else 1, tokens), strict=False):
+        for limit, units in zip(self._limits.get(way.id, ()), (0 if tokens else 1, tokens), strict=False):
             if units:
                 limit.debt(units, clock.mono_ns())
 
-    @staticmethod
-    def way(candidate: Candidate, deployments: Mapping[str, Deployment]) -> Way:
+    def way(self, candidate: Candidate, deployments: Deployments) -> Way:
         """`deployments`: those of when the call's candidates were chosen; meanwhile they may be gone from the configuration."""
-        deployment = deployments[candidate.deployment]
-        keyed = next((one for one in deployment.accounts if one.name == candidate.credential), deployment.accounts[0])
-        return Way(candidate, deployment, keyed, deployment.model_sent(candidate.model))
+        if deployments is not self.deployments:
+            return Way(candidate, deployments[candidate.deployment])
+        known = self._ways.get(candidate)
+        if known is None:
+            if len(self._ways) >= MEMORY_MAX:
+                self._ways.clear()
+            known = self._ways[candidate] = Way(candidate, deployments[candidate.deployment])
+        return known
 
     def _asked(self, call: Call, demand: Demand) -> Asked:
         wants, values = self._router.wants, call.values
@@ -231,7 +268,7 @@ class Ways:
             return
         if self._limits:
             inputs = record.input_tokens + record.cache_write_5m_tokens + record.cache_write_1h_tokens  # reads count nowhere
-            self.count(way, tokens=inputs + record.output_tokens)
+            self.count(way, inputs + record.output_tokens)
         if not call.session_id:
             return
         tokens = record.cache_read_tokens + record.cache_write_5m_tokens + record.cache_write_1h_tokens
@@ -251,33 +288,37 @@ class Ways:
             return None
         return Warm(found.deployment, found.model, found.tokens, found.ttl)
 
-    @staticmethod
-    def ttl_ns(call: Call) -> int:
-        """How long the cache lives that an answer has warmed."""
-        return TTL_1H_NS if call.peek is not None and call.peek.ttl == 60 else TTL_5M_NS
-
     # --- how it went ------------------------------------------------------------------------------------------------------------
 
-    def verdict_of(self, call: Call) -> Verdict:
-        """Of an attempt that has answered the client, well or badly."""
-        if call.status >= 500 or (call.record is not None and call.record.outcome in ("upstream_error", "timed_out")):
-            return Verdict("pass", "answered_badly", failed=call.status >= 500 or call.status == 200)
-        return PASS if 200 <= call.status < 300 else NOT_FAILED
-
-    def heard(self, way: Way, turn: Turn, status: int, seen: Seen) -> None:
-        """An answer has begun, and says something of limits."""
-        if status < 400:
+    def heard(self, turn: Turn, status: Number, headers: Headers) -> None:
+        """An answer has begun, and may say something of limits."""
+        if turn.trial and status < 400:
             self.health.answers(turn, clock.mono_ns())
-        if seen.left is not None:
-            self.health.told(way.candidate.id, seen, clock.mono_ns(), clock.wall_us())
+        if speaks(headers):
+            wall_us = clock.wall_us()
+            self.health.told(turn.place.id, seen(headers, wall_us), clock.mono_ns(), wall_us)
+
+    def ended(self, call: Call, demand: Demand, turn: Turn, verdict: Verdict, began_us: Number) -> None:
+        """An attempt has, and says something of its place."""
+        first_byte_ns = max(call.first_byte_us - began_us, 0) * 1000
+        ttl_ns = TTL_1H_NS if call.peek is not None and call.peek.ttl == 60 else TTL_5M_NS
+        self.health.end(turn, verdict, clock.mono_ns(), verdict.retry_after_s, first_byte_ns, demand.session, ttl_ns)
 
     # --- places -----------------------------------------------------------------------------------------------------------------
 
-    async def enter(self, call: Call, deployment: Deployment, receive: Receive) -> None:
-        """A place among the connections to it; teams that wait get theirs by weight. Raises Refusal (upstream_saturated)."""
+    def takes(self, deployment: Deployment) -> bool:
+        """A place among the connections to it, if one is free."""
         name = deployment.name
-        if self._taken.get(name, 0) < deployment.target.connections_max:
-            self._taken[name] = self._taken.get(name, 0) + 1
+        taken = self._taken.get(name, 0)
+        if taken >= deployment.target.connections_max:
+            return False
+        self._taken[name] = taken + 1
+        return True
+
+    async def enter(self, call: Call, deployment: Deployment, receive: Receive) -> None:
+        """A place, or one in the line for it; teams that wait get theirs by weight. Raises Refusal (upstream_saturated)."""
+        name = deployment.name
+        if self.takes(deployment):
             return
         queue = self._queues.get(name)
         if queue is None or not len(queue):  # by the settings of now; one that nobody waits in remembers nothing
@@ -323,6 +364,14 @@ class Ways:
             waiting.set_exception(_saturated(""))
         else:
             waiting.set_result(None)
+
+
+def verdict_of(call: Call) -> Verdict:
+    """Of an attempt that has answered the client, well or badly."""
+    record = call.record
+    if call.status >= 500 or (record is not None and record.outcome in ("upstream_error", "timed_out")):
+        return Verdict("pass", "answered_badly", failed=call.status >= 500 or call.status == 200)
+    return PASS if 200 <= call.status < 300 else NOT_FAILED
 
 
 def _wait_ns(limits: tuple[Limit, ...], now_ns: int) -> int:

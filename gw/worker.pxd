@@ -1,5 +1,6 @@
 # Compiled, a Worker is a C struct.
 
+from gw._fast.counters cimport Counters as Counters_
 from gw.governor cimport Governor
 from gw.ledger.journal cimport JournalWriter
 from gw.ops.state cimport Block
@@ -9,7 +10,7 @@ from gw.snapshot cimport Snapshot
 
 
 cdef class Worker:
-    cdef public object state_dir, state, pool, content, _words, _ticker, _ways
+    cdef public object state_dir, state, pool, content, _loop, _ticker, _ways
     cdef public Block block
     cdef public Governor governor
     cdef public JournalWriter journal
@@ -17,7 +18,7 @@ cdef class Worker:
     cdef public dict running, _seen
     cdef public str boot, name, _id_prefix
     cdef public long long _serial, _failed_version, _overdue_ns
-    cdef public int _in_flight_at
+    cdef public Counters_ _own, _shared
 
     cpdef str call_id(self)
     cpdef Call begin(self, str endpoint)
@@ -26,5 +27,7 @@ cdef class Worker:
     cpdef settle(self, Call call, str outcome, str error)
     cpdef must_take(self)
 
+
+cdef int IN_FLIGHT, DRAINING
 
 cdef str _numbered(str prefix, long long serial)

@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import signal
-from asyncio import current_task
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gw.worker")
 
+# What asyncio.current_task looks in, but for its two frames of Python: every call asks.
+_tasks: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = getattr(asyncio.tasks, "_current_tasks", {})
+
 TICK_S = 0.1  # how soon a worker sees a new snapshot, a drain, or a client that left
 LAST_WORD_NS = 1_000_000_000  # after the drain's deadline: for clients to take the event that tells them
 OVERDUE_EVERY_NS = 10_000_000_000
@@ -36,6 +38,7 @@ OVERDUE_EVERY_NS = 10_000_000_000
 
 Number = int  # compiled, a C integer: worker.pxd
 SIGNALS_AFTER_S = 0.1
+IN_FLIGHT, DRAINING = int(Own.IN_FLIGHT), int(Word.DRAINING)
 GC_THRESHOLDS = (20_000, 20, 50)  # a call leaves no cycles behind; the default of 700 collects at every 15th call
 
 
@@ -46,8 +49,9 @@ class Worker:
         self.state_dir = state_dir
         self.state = StateFile(state_dir / STATE_FILE)
         self.block = self.state.claim_block()
-        self._words = self.state.words
-        self._in_flight_at = self.block.base + Own.IN_FLIGHT
+        self._own = self.block.own
+        self._shared = self.block.shared
+        self._loop = asyncio.get_running_loop()
         self.boot = f"{os.getpid() & 0xFFFF:04x}{os.urandom(2).hex()}"
         self.name = f"{self.block.index}-{self.boot}"
         self.snapshot = Snapshot(read(state_dir))
@@ -117,10 +121,10 @@ class Worker:
 
     def begin(self, endpoint: Endpoint) -> Call:
         call = Call(self.call_id(), endpoint, self.snapshot, self.name)
-        task = current_task()
+        task = _tasks.get(self._loop) or asyncio.current_task()
         assert task is not None
         self.running[call] = task
-        self._words[self._in_flight_at] = len(self.running)
+        self._own.add(IN_FLIGHT, 1)
         return call
 
     def end(self, call: Call) -> None:
@@ -133,7 +137,7 @@ class Worker:
             self.content.end(call.call_id)
         if call.metered:
             observe_overhead(self.block.counters, call.laps)
-        self._words[self._in_flight_at] = len(self.running)
+        self._own.add(IN_FLIGHT, -1)
 
     def again(self, call: Call) -> None:
         """It is settled: what comes of it now is another attempt, in a row of its own."""
@@ -197,7 +201,7 @@ class Worker:
 
     def must_take(self) -> None:
         """Raises Refusal if this worker takes no new calls."""
-        if self.state.words[Word.DRAINING]:
+        if self._shared[DRAINING]:
             raise Refusal("draining", "This gateway is restarting. Try again.")
         if not self.journal.healthy and not self.journal.recover():
             raise cannot_record()

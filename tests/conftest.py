@@ -1,6 +1,7 @@
 """The end of a run names every suite that was skipped and the line that enables it; where skipping is forbidden, any
 skip fails the run, whoever asked for it."""
 
+import gc
 import os
 import re
 from collections import defaultdict
@@ -15,8 +16,9 @@ from gw.ops import state
 from tests.support.databases import cluster, database, server  # noqa: F401 - fixtures of many suites
 
 FORBID = os.environ.get("GW_TEST_FORBID_SKIP") == "1"
-# Suites that stay in one process each where several run the tests (`-n`), and begin first, since they take long; else a file.
-TOGETHER = ("tests/e2e/", "tests/sdk/")
+# Suites that stay in one process each where several run the tests (`-n`), and begin first, since they take long or wait for
+# what lasts half a minute; else a file.
+TOGETHER = ("tests/e2e/", "tests/dashboard/", "tests/hostile/", "tests/sdk/")
 
 
 def _skipped(config: pytest.Config) -> dict[str, list[str]]:
@@ -61,6 +63,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {suite: at for at, suite in enumerate(TOGETHER)}
     items.sort(key=lambda item: order.get(_group(item.nodeid), len(TOGETHER)))
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: to look through all of it for garbage takes the better part of a second, in which
+    everything else in this process stands still."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,8 +4,10 @@ import asyncio
 import sys
 from pathlib import Path
 
+from gw import keeper
 from gw.keeper import KeeperSettings, run
 from gw.ledger.database import database_of
 
 if __name__ == "__main__":
+    keeper.BACKOFF_S = (0.05, 0.2)  # nobody waits for a database that is back already
     asyncio.run(run(KeeperSettings(Path(sys.argv[1]), database_of(sys.argv[2]), rows_max=50)))

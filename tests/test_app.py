@@ -115,7 +115,7 @@ async def lifespan(app: App) -> tuple[list[str], BaseException | None]:
         said.append(message["type"])
 
     try:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(20):
             await app({"type": "lifespan"}, receive, send)
     except (ZeroDivisionError, TimeoutError) as error:
         return said, error

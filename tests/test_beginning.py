@@ -48,7 +48,6 @@ FRAMED = {"converse", "an exception that is an event", "unmodelled", "invoke", "
 ANSWERS = {
     "anthropic": b'event: ping\ndata: {"type": "ping"}\n\nevent: message_start\ndata: {"type":"message_start"}\n\n',
     "chat": b'data: {"id":"c","choices":[{"delta":{"content":"error"}}],"error":null}\n\n',
-    "done": b"data: [DONE]\n\n",
     "gemini's array": b'[{\n  "candidates": [',
     "converse": event("messageStart", b'{"role":"assistant"}'),
     "invoke": chunk(b'{"type":"message_start"}'),
@@ -82,6 +81,7 @@ def test_json_in_place_of_events_is_waited_for_whole(text: bytes) -> None:
 def test_pings_alone_say_nothing_and_an_error_without_a_blank_line_is_one_at_the_end() -> None:
     assert look(b": ping\n\n: ping\n\n", framed=False, ended=True) is False
     assert look(b"", framed=False, ended=True) is False
+    assert look(b": ping\n\ndata: [DONE]\n\n", framed=False, ended=True) is False  # an end without an answer
     cut = b"event: error\ndata: " + OVERLOADED
     assert look(cut, framed=False, ended=False) is False and look(cut, framed=False, ended=True) == OVERLOADED
 

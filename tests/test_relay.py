@@ -93,7 +93,7 @@ def begin(house: OneWorker, client: Client) -> "asyncio.Task[None]":
 
 async def finished(house: OneWorker, task: "asyncio.Task[None]") -> CallRecord:
     """The one record of the call; nothing else is left of it."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not task.done():
             house.worker._watch_running()
             await asyncio.sleep(0)
@@ -139,7 +139,7 @@ async def test_the_record_stands_before_the_end_is_handed_over(house: OneWorker)
     client = Server(prompt())
     client.on_send = look
     task = begin(house, client)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await task
     assert [record.outcome for record in seen] == ["completed"]
 
@@ -148,7 +148,7 @@ async def test_the_record_stands_before_the_end_is_handed_over(house: OneWorker)
 async def test_a_client_that_does_not_keep_up_holds_the_stream_back(house: OneWorker, after: int) -> None:
     client = Server(prompt())
     task = begin(house, client)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(client.messages) < after:
             await asyncio.sleep(0)
         client.full = True
@@ -233,7 +233,7 @@ async def test_nothing_of_a_call_waits_for_the_garbage_collector(house: OneWorke
     try:
         client = Server(prompt())
         task = begin(house, client)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not any(call.watch for call in house.worker.running):
                 house.worker._watch_running()
                 await asyncio.sleep(0)

@@ -220,7 +220,7 @@ def test_whatever_the_values_the_frame_is_the_record_of_the_format(
 ) -> None:
     one = call()
     one.session_id, one.upstream_request_id, one.budget, one.retries, one.response_bytes = word, word, word, number, number
-    one.account = replace(one.account, team=word)
+    one.account = one.account.but(team=word)
     bounded = [max(-(2**63), min(amount, 2**64 - 1)) for amount in money[:9]]
     frame = Frame()
     done = settle.closed(one, frame, reading, source, Priced(*money), "completed", word)

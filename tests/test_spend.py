@@ -173,4 +173,4 @@ class Anything(RuleBasedStateMachine):
 
 def test_whatever_happens_cells_show_what_the_rows_say(ledger: SqliteDatabase) -> None:
     Anything.ledger = ledger
-    run_state_machine_as_test(Anything, settings=settings(max_examples=150, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(Anything, settings=settings(max_examples=80, stateful_step_count=40, deadline=None))

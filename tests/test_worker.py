@@ -45,7 +45,7 @@ async def test_a_client_that_never_sends_its_body_is_let_go(house: OneWorker) ->
     await asyncio.sleep(0)
     assert not task.done()
     worker._leave_overdue(began + UPLOAD_MAX_S * NS_PER_S + 1)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await task
     (record,) = house.new_records()
     assert (record.outcome, record.list_pusd, client.messages) == ("client_gone", 0, [])
@@ -55,7 +55,7 @@ async def test_a_client_that_never_sends_its_body_is_let_go(house: OneWorker) ->
 async def test_a_call_that_was_sent_has_the_upstreams_total_timeout_from_then_on(house: OneWorker) -> None:
     client = Client(prompt("[play:silent-before 30]"))
     task = asyncio.ensure_future(house.app(scope(), client.receive, client.send))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not house.upstream.calls_started:
             await asyncio.sleep(0.01)
     began = mono_ns()
@@ -64,7 +64,7 @@ async def test_a_call_that_was_sent_has_the_upstreams_total_timeout_from_then_on
     house.worker._leave_overdue(began + limit)
     assert not task.cancelling()
     house.worker._leave_overdue(began + limit + 1)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await task
     (record,) = house.new_records()
     assert (record.outcome, record.usage_source) == ("client_gone", "estimated")
@@ -83,7 +83,7 @@ async def test_what_its_upload_took_is_not_counted_against_a_call_that_was_sent(
     began = mono_ns()
     house.worker._leave_overdue(began)
     uploaded.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not house.upstream.calls_started:
             await asyncio.sleep(0.01)
     sent = began + UPLOAD_MAX_S * NS_PER_S
@@ -91,7 +91,7 @@ async def test_what_its_upload_took_is_not_counted_against_a_call_that_was_sent(
         house.worker._leave_overdue(moment)
         assert not task.cancelling()
     house.worker._leave_overdue(sent + 3600 * NS_PER_S + 1)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await task
     (record,) = house.new_records()
     assert record.outcome == "client_gone"

@@ -20,7 +20,7 @@ from gw.ledger import reports
 from gw.ledger.burn import burned, limits_of
 from gw.ledger.database import database_of
 from gw.ledger.log_filter import parse
-from gw.ledger.logs import Asked, LogPage, page
+from gw.ledger.logs import SORTS, Asked, LogPage, page
 from gw.ledger.rollup_shape import DAY_US, HOUR_US
 from gw.ledger.sequence import highest, rows_after
 from gw.ledger.store import COLUMNS, Database
@@ -81,12 +81,12 @@ def _burned(kind: ScopeKind) -> Callable[[Ledger], object]:
     return ask
 
 
-def _log(sort: str = "ended_at", *, second: bool = False, **filters: str) -> Callable[[Ledger], object]:
+def _log(sort: str = "ended_at", *, falling: bool = True, second: bool = False, **filters: str) -> Callable[[Ledger], object]:
     """A page as GET /api/logs asks for it, with its count; `second`: the one behind it, by its cursor."""
 
     def ask(ledger: Ledger) -> object:
         query = {name.replace("__", "."): text for name, text in filters.items()}
-        asked = Asked(wanted=parse(query, ledger.end_us), sort=sort, limit=PAGE, count=not second)
+        asked = Asked(wanted=parse(query, ledger.end_us), sort=sort, falling=falling, limit=PAGE, count=not second)
         if not second:
             return page(ledger.database, asked)
         key = (ledger.database.name, sort, *sorted(query.items()))
@@ -138,6 +138,29 @@ QUESTIONS: dict[str, Callable[[Ledger], object]] = {
     "log: one session": _sessions_calls,
     "budgets: month by team, how it grew": _burned("team"),
     "budgets: month by key, how it grew": _burned("key"),
+}
+# Filters of pages, in every order and over every time: "page: by -billed_usd, 30 days, team, model, outcome".
+SPANS = (1, 7, 30, 90)
+OPUS, HAIKU = "claude-opus-5-5", "claude-haiku-*"
+FILTERS: dict[str, dict[str, str]] = {
+    "all": {},
+    "team, model, outcome": {"team": "team-03", "model": OPUS, "outcome": "completed"},
+    "team, model, outcome that is rare": {"team": "team-03", "model": OPUS, "outcome": "timed_out"},
+    "customer, model, streamed": {"customer": "acme", "model": OPUS, "stream": "true"},
+    "key, model, status": {"key": "dev-003", "model": "claude-*", "status": "200"},
+    "the cheapest model, outcome, status": {"model": HAIKU, "outcome": "completed", "status": "200"},
+    "cost, within a cent": {"billed_usd__gte": "0.02", "billed_usd__lt": "0.03"},
+    "cost, within a thousandth of a cent": {"billed_usd__gte": "0.02", "billed_usd__lt": "0.02001"},
+    "cost, from 0.12 on": {"billed_usd__gte": "0.12"},
+    "cost, team, model": {"billed_usd__gte": "0.05", "billed_usd__lt": "0.051", "team": "team-03", "model": OPUS},
+    "tokens, duration, outcome": {"tokens__gte": "180000", "duration_ms__gte": "16000", "outcome": "completed"},
+}
+QUESTIONS |= {
+    f"page: by {'-' if falling else ''}{sort}, {days} days, {name}": _log(sort, falling=falling, since=f"{days}d", **filters)
+    for sort in SORTS
+    for falling in ((True, False) if sort != "ended_at" else (True,))
+    for days in SPANS
+    for name, filters in FILTERS.items()
 }
 
 

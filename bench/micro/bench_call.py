@@ -3,6 +3,7 @@
     python -m bench.micro.bench_call                          microseconds a call
     python -m bench.micro.bench_call --instructions [calls]   instructions a call, and who calls whom (needs valgrind)
     ... --routed                                              of a call that a route may send to two upstreams
+    ... --seen                                                with all on that is done with calls once they are over
 
 One worker in this process, everything on (virtual key, peek, plan, budgets on four levels with two windows each, limits of
 requests and tokens, pricing, journal, counters); server and upstream are
@@ -22,11 +23,13 @@ from typing import Any
 import uvloop
 
 from bench.load.answers import ANSWER
+from bench.seen import SEEN
 from gw import clock
 from gw.app import App
 from gw.config.load import load
 from gw.domain.key import mint
 from gw.startup import prepare_state
+from gw.upstream.response import Response
 from gw.worker import Worker
 
 CONFIG = """[server]
@@ -87,36 +90,24 @@ ANSWER_HEADERS = [
     (b"content-length", b"%d" % len(BYTES)),
     (b"connection", b"keep-alive"),
 ]
+MORE = ("--routed", "--seen")
+NOBODY = "http://127.0.0.1:9"
 WARM_UP = 2_000
 STRETCH = 1_000
 
 
-class Answer:
-    """An upstream's answer that has arrived."""
-
-    status, reused, retries, complete = 200, True, 0, True
-    headers = ANSWER_HEADERS
+class Upstream:
+    """In the pool's place: its answer has arrived."""
 
     def __init__(self) -> None:
-        self.chunks = [BYTES]
-        self.buffered = len(BYTES)
+        answer = self.answer = Response.__new__(Response)
+        answer.status, answer.headers, answer.retries, answer.complete = 200, ANSWER_HEADERS, 0, True
+        answer.connection, answer.paused = None, False
 
-    def read_nowait(self) -> bytes:
-        return self.chunks.pop() if self.chunks else b""
-
-    async def read(self, silence_s: float | None = None) -> bytes:
-        return self.read_nowait()
-
-    def abort(self) -> None:
-        pass
-
-
-class Upstream:
-    """In the pool's place."""
-
-    async def request(self, target: Any, *message: bytes, on_send: Callable[[], None]) -> Answer:
+    async def request(self, target: Any, *message: bytes, on_send: Callable[[], None]) -> Response:
         on_send()
-        return Answer()
+        self.answer.chunks = [BYTES]
+        return self.answer
 
     async def close(self) -> None:
         pass
@@ -134,7 +125,8 @@ def caller(folder: Path) -> Callable[[], Awaitable[None]]:
     """One call, and the worker that serves it."""
     key = mint().text
     config = folder / "gw.toml"
-    config.write_text(CONFIG.format(folder=folder, key=key) + GOVERNED + (ROUTED if "--routed" in sys.argv else ""))
+    more = (ROUTED if "--routed" in sys.argv else "") + (SEEN.format(url=NOBODY, folder=folder) if "--seen" in sys.argv else "")
+    config.write_text(CONFIG.format(folder=folder, key=key) + GOVERNED + more)
     (folder / "state").mkdir(mode=0o700)
     prepare_state(load(config), config)
     headers = [
@@ -183,11 +175,11 @@ async def under_callgrind(one: Callable[[], Awaitable[None]], calls: int) -> Non
 
 
 def instructions(calls: int) -> None:
-    routed = [word for word in sys.argv if word == "--routed"]
+    more = [word for word in sys.argv if word in MORE]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind.out"
         grind = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}"]
-        subprocess.run([*grind, sys.executable, "-m", "bench.micro.bench_call", "--counted", str(calls), *routed], check=True)
+        subprocess.run([*grind, sys.executable, "-m", "bench.micro.bench_call", "--counted", str(calls), *more], check=True)
         shown = subprocess.run(
             ["callgrind_annotate", "--tree=calling", "--inclusive=yes", "--show-percs=no", str(out)],
             check=True,
@@ -200,7 +192,7 @@ def instructions(calls: int) -> None:
 
 
 def main() -> None:
-    words = [word for word in sys.argv[1:] if word != "--routed"]
+    words = [word for word in sys.argv[1:] if word not in MORE]
     calls = int(words[1]) if len(words) > 1 else 500
     if words[:1] == ["--instructions"]:
         return instructions(calls)

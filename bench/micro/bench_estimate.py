@@ -7,6 +7,7 @@ from bench.micro.bodies import claude_code
 from bench.micro.measure import each
 from gw._fast import weigh
 from gw.admit.estimate import Estimator, most_pusd
+from gw.admit.hold import NOTHING
 from gw.domain.estimate import scale_of
 from gw.domain.tariff import Tariff
 from gw.domain.usage import Usage
@@ -29,7 +30,7 @@ def tariff() -> Tariff:
 @pytest.mark.parametrize("session", ["known", "new"])
 def test_estimate(benchmark: BenchmarkFixture, session: str) -> None:
     of, prices, weight = Estimator(), tariff(), weigh(claude_code())
-    of.learn(weight, USAGE, MODEL, "key", "known", "", AT_US)
+    of.learn(NOTHING, weight, USAGE, MODEL, "key", "known", "", AT_US)
     found = of.estimate(prices, weight, MODEL, "key", session, "", AT_US + 1)
     assert found.worst_nusd > found.typical_nusd > 0
     each(benchmark, lambda: of.estimate(prices, weight, MODEL, "key", session, "", AT_US + 1))
@@ -42,4 +43,4 @@ def test_the_bound_alone(benchmark: BenchmarkFixture) -> None:
 
 def test_learn(benchmark: BenchmarkFixture) -> None:
     of, weight = Estimator(), weigh(claude_code())
-    each(benchmark, lambda: of.learn(weight, USAGE, MODEL, "key", "known", "", AT_US))
+    each(benchmark, lambda: of.learn(NOTHING, weight, USAGE, MODEL, "key", "known", "", AT_US))

@@ -26,7 +26,18 @@ if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
     )
     from gw._fast.counters import Counters, Slots
     from gw._fast.frame import Frame
-    from gw._fast.heads import Answer, Headers, Sent, amount_text, is_clean_head, read_request, shown, text_of, to_client
+    from gw._fast.heads import (
+        Answer,
+        Headers,
+        Sent,
+        amount_text,
+        is_clean_head,
+        read_request,
+        shown,
+        text_of,
+        to_client,
+        word_of,
+    )
     from gw._fast.jsonpeek import Peek, peek
     from gw._fast.laps import Laps
     from gw._fast.usage import DONE, ERROR, FIRST_TOKEN, OBSERVED_BYTES, USAGE, Found, Tap, found_in, observed_from, read_message
@@ -55,7 +66,18 @@ else:
     )
     from gw._fast.ref.counters import Counters, Slots
     from gw._fast.ref.frame import Frame
-    from gw._fast.ref.heads import Answer, Headers, Sent, amount_text, is_clean_head, read_request, shown, text_of, to_client
+    from gw._fast.ref.heads import (
+        Answer,
+        Headers,
+        Sent,
+        amount_text,
+        is_clean_head,
+        read_request,
+        shown,
+        text_of,
+        to_client,
+        word_of,
+    )
     from gw._fast.ref.jsonpeek import Peek, peek
     from gw._fast.ref.laps import Laps
     from gw._fast.ref.usage import (
@@ -122,4 +144,5 @@ __all__ = [
     "text_of",
     "to_client",
     "weigh",
+    "word_of",
 ]

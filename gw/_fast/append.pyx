@@ -13,7 +13,9 @@ cdef extern from "unistd.h":
     ssize_t c_write "write"(int fd, const void *data, size_t size) nogil
 
 
-def append(int fd, bytes data not None):
+cpdef Py_ssize_t append(int fd, bytes data) except -1:
+    if data is None:
+        raise TypeError("a file takes bytes")
     cdef ssize_t written = c_write(fd, PyBytes_AS_STRING(data), <size_t>PyBytes_GET_SIZE(data))
     if written < 0:
         PyErr_SetFromErrno(OSError)

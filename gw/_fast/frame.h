@@ -10,45 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crc.h"
+
 enum { GW_FRAME_HEAD = 12, GW_FRAME_TAG = 4, GW_FRAME_LENGTH = 8 };
 
 struct gw_frame {
     uint8_t *bytes;
     size_t size, room;
     uint32_t seed; /* of the CRC */
-    uint32_t tables[8][256];
+    struct gw_crc crc;
 };
-
-/* CRC-32 as of zlib, eight bytes at a time. */
-static inline void gw_crc_tables(uint32_t tables[8][256]) {
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t crc = i;
-        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0xEDB88320) : 0);
-        tables[0][i] = crc;
-    }
-    for (int t = 1; t < 8; t++) {
-        for (uint32_t i = 0; i < 256; i++) tables[t][i] = tables[t - 1][i] >> 8 ^ tables[0][tables[t - 1][i] & 255];
-    }
-}
-
-static inline uint32_t gw_le32(const uint8_t *p) {
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static inline void gw_put_le32(uint8_t *p, uint32_t value) {
-    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(value >> 8 * i);
-}
-
-static inline uint32_t gw_crc32(uint32_t tables[8][256], uint32_t crc, const uint8_t *p, size_t size) {
-    crc = ~crc;
-    for (; size >= 8; p += 8, size -= 8) {
-        const uint32_t low = crc ^ gw_le32(p), high = gw_le32(p + 4);
-        crc = tables[7][low & 255] ^ tables[6][low >> 8 & 255] ^ tables[5][low >> 16 & 255] ^ tables[4][low >> 24] ^
-              tables[3][high & 255] ^ tables[2][high >> 8 & 255] ^ tables[1][high >> 16 & 255] ^ tables[0][high >> 24];
-    }
-    for (; size; p++, size--) crc = crc >> 8 ^ tables[0][(crc ^ *p) & 255];
-    return ~crc;
-}
 
 /* Room for `more` bytes; 0, or -1 without memory. */
 static inline int gw_frame_room(struct gw_frame *frame, size_t more) {
@@ -106,13 +77,15 @@ static inline void gw_frame_array(struct gw_frame *frame, size_t count) {
     gw_frame_big_endian(frame, count, count <= UINT16_MAX ? 2 : 4);
 }
 
-/* Length and CRC go where `begin` left room for them. */
+/* Length and CRC go where `begin` left room for them. For the CRC tag and length stand next to the payload. */
 static inline void gw_frame_seal(struct gw_frame *frame) {
     uint8_t *bytes = frame->bytes;
     const size_t payload = frame->size - GW_FRAME_HEAD;
     gw_put_le32(bytes + GW_FRAME_TAG, (uint32_t)payload);
-    uint32_t crc = gw_crc32(frame->tables, frame->seed, bytes, GW_FRAME_LENGTH);
-    crc = gw_crc32(frame->tables, crc, bytes + GW_FRAME_HEAD, payload);
+    uint8_t *start = bytes + GW_FRAME_HEAD - GW_FRAME_LENGTH;
+    memmove(start, bytes, GW_FRAME_LENGTH);
+    const uint32_t crc = gw_crc32(&frame->crc, frame->seed, start, GW_FRAME_LENGTH + payload);
+    memmove(bytes, start, GW_FRAME_LENGTH);
     gw_put_le32(bytes + GW_FRAME_LENGTH, crc);
 }
 

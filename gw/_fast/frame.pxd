@@ -2,12 +2,15 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 
 cdef extern from "frame.h" nogil:
+    ctypedef struct gw_crc "struct gw_crc":
+        pass
+
     ctypedef struct gw_frame "struct gw_frame":
         uint8_t *bytes
         size_t size
         size_t room
         uint32_t seed
-        uint32_t tables[8][256]
+        gw_crc crc
 
 
 cdef class Frame:

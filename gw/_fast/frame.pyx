@@ -13,7 +13,7 @@ from libc.stdlib cimport free
 
 cdef extern from "frame.h" nogil:
     enum: GW_FRAME_HEAD, GW_FRAME_TAG
-    void gw_crc_tables(uint32_t tables[8][256]) noexcept
+    void gw_crc_init(gw_crc *crc) noexcept
     int gw_frame_room(gw_frame *frame, size_t more) noexcept
     void gw_frame_byte(gw_frame *frame, unsigned int value) noexcept
     void gw_frame_unsigned(gw_frame *frame, uint64_t value) noexcept
@@ -51,7 +51,7 @@ cdef inline int make_room(gw_frame *frame, size_t size) except -1:
 cdef class Frame:
     def __cinit__(self, uint32_t seed=0):
         self.frame.seed = seed
-        gw_crc_tables(self.frame.tables)
+        gw_crc_init(&self.frame.crc)
         make_room(&self.frame, 4096)
         self.frame.size = GW_FRAME_HEAD
 

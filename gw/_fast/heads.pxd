@@ -14,5 +14,8 @@ cdef class Answer:
     cdef readonly bint streams
 
 
+cpdef Sent read_request(list headers)
+cpdef Answer to_client(list upstream, bytes call_id, bint own_account)
 cpdef str text_of(bytes value, Py_ssize_t limit=*)
+cpdef str word_of(bytes value)
 cpdef str shown(str text, Py_ssize_t limit)

@@ -55,11 +55,14 @@ class Answer:
 def read_request(headers: Headers) -> Sent:
     """One pass over the client's headers (names are lower-case in ASGI)."""
 
-def to_client(upstream: Headers, call_id: bytes, *, own_account: bool) -> Answer:
+def to_client(upstream: Headers, call_id: bytes, own_account: bool) -> Answer:
     """One pass over the upstream's headers. `own_account`: they describe the client's own account, not the company's."""
 
 def text_of(value: bytes, limit: int = 128) -> str:
     """A header value as bounded printable text."""
+
+def word_of(value: bytes) -> str:
+    """The same up to its first blank."""
 
 def shown(text: str, limit: int) -> str:
     """As gw.domain.text.printable makes it."""

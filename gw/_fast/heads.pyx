@@ -75,7 +75,9 @@ cdef list without_named(headers):
     return [item for item in headers if item[0] not in gone]
 
 
-def read_request(list headers not None):
+cpdef Sent read_request(list headers):
+    if headers is None:
+        raise TypeError("headers are a list")
     cdef Sent sent = Sent.__new__(Sent)
     cdef list passed = [], credentials = []
     cdef bytes name, value
@@ -115,7 +117,9 @@ def read_request(list headers not None):
     return sent
 
 
-def to_client(list upstream not None, bytes call_id not None, *, bint own_account):
+cpdef Answer to_client(list upstream, bytes call_id, bint own_account):
+    if upstream is None or call_id is None:
+        raise TypeError("headers are a list, an id is bytes")
     cdef Answer answer = Answer.__new__(Answer)
     cdef bytes name, value, request_id = b""
     cdef int role
@@ -133,7 +137,7 @@ def to_client(list upstream not None, bytes call_id not None, *, bint own_accoun
             continue
         if role == GW_H_CONNECTION:
             if value.lower() not in PLAIN_CONNECTION:
-                return to_client(without_named(upstream), call_id, own_account=own_account)
+                return to_client(without_named(upstream), call_id, own_account)
             continue
         if role == GW_H_TYPE:
             answer.content_type = stripped(value).lower()
@@ -156,6 +160,13 @@ cpdef str text_of(bytes value, Py_ssize_t limit=128):
     if gw_is_plain(start, <size_t>size):
         return text
     return "".join([char if char.isprintable() else "?" for char in text])
+
+
+cpdef str word_of(bytes value):
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(value)
+    cdef const char *start = PyBytes_AS_STRING(value)
+    cdef const char *end = <const char *>memchr(start, b" ", <size_t>size)
+    return text_of(value, min(size if end == NULL else end - start, 128))
 
 
 cpdef str shown(str text, Py_ssize_t limit):

@@ -5,7 +5,19 @@ cimport cython
 from gw._fast.weigh cimport Weight as Weight_
 
 
+cdef class Seen:
+    cdef public long long prompt, cached, text, rest, warm_until_us, at_us, moved_us
+    cdef public bint forgotten
+
+
+cdef class Habit:
+    cdef public long long output, cached
+    cdef public bint geo_us, forgotten
+
+
 cdef class Estimate:
+    cdef public Seen seen
+    cdef public Habit habit
     cdef public long long typical_nusd, worst_nusd, prompt_tokens, output_tokens, slice_nusd, bytes_per_token
 
 

@@ -20,6 +20,9 @@ DEFINED_TOOL_TOKENS_MAX = 8_000
 PAGES_MAX = 600  # of one PDF
 OUTPUT_MAX = 128_000  # of one generation whose request does not cap it
 
+OUTPUT_START = 2_000  # expected output before anything was learned; calls of Claude Code average about half of it
+OUTPUT_SHIFT = 4  # a new output counts a sixteenth of the mean
+
 # Of a token, and of what multiplies it: with windows of 2^21 tokens, and an output of as many, no product passes 2^62.
 FEW_PUSD, FEW_GEO = 1 << 30, 1 << 10
 
@@ -27,10 +30,40 @@ Number = int  # compiled, a C integer: card.pxd
 Flag = bool
 
 
+class Seen:
+    """The last exact usage of one prefix."""
+
+    __slots__ = ("at_us", "cached", "forgotten", "moved_us", "prompt", "rest", "text", "warm_until_us")
+
+    def __init__(self) -> None:
+        self.prompt = 0  # its tokens
+        self.cached = 0  # of these in the provider's cache since
+        self.text = 1  # bytes
+        self.rest = 0  # tokens of what is not text, as guessed then
+        self.warm_until_us = 0  # until when the cache is warm
+        self.at_us = 0  # when it was seen
+        self.moved_us = 0  # when it became the one that was used last
+        self.forgotten = False  # it is in nobody's memory any more
+
+
+class Habit:
+    """What the calls of a key with a model have in common."""
+
+    __slots__ = ("cached", "forgotten", "geo_us", "output")
+
+    def __init__(self) -> None:
+        self.output = OUTPUT_START << OUTPUT_SHIFT  # the mean, shifted
+        self.cached = 0  # which part of a prompt was in the cache where nothing was known of it (prefixes that sessions share)
+        self.geo_us = False  # the last one was billed for data residency
+        self.forgotten = False
+
+
 class Estimate:
     """Costs in nano-USD, rounded up; typical_nusd <= worst_nusd."""
 
-    __slots__ = ("bytes_per_token", "output_tokens", "prompt_tokens", "slice_nusd", "typical_nusd", "worst_nusd")
+    __slots__ = (
+        "bytes_per_token", "habit", "output_tokens", "prompt_tokens", "seen", "slice_nusd", "typical_nusd", "worst_nusd",
+    )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - by position: every call makes one
         self,
@@ -47,6 +80,8 @@ class Estimate:
         self.output_tokens = output  # as expected, within the body's cap
         self.slice_nusd = slice_nusd  # of SLICE_TOKENS more output tokens
         self.bytes_per_token = bytes_per_token  # of output text: how a stream is counted while it runs
+        self.seen: Seen | None = None  # what it rests on: looked up once for admission and learning
+        self.habit: Habit | None = None
 
 
 class Card:

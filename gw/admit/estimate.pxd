@@ -4,16 +4,7 @@ cimport cython
 
 from gw._fast.usage cimport Found as Found_
 from gw._fast.weigh cimport Weight as Weight_
-from gw.admit.card cimport Card, Estimate, most_tokens, plain_estimate
-
-
-cdef class Seen:
-    cdef public long long prompt, cached, text, rest, warm_until_us, at_us, moved_us
-
-
-cdef class Habit:
-    cdef public long long output, cached
-    cdef public bint geo_us
+from gw.admit.card cimport Card, Estimate, Habit, Seen, most_tokens, plain_estimate
 
 
 cdef class Estimator:
@@ -26,24 +17,28 @@ cdef class Estimator:
     @cython.locals(
         text=cython.longlong, tools=cython.longlong, cap=cython.longlong, ttl=cython.longlong, geo=cython.longlong,
         window=cython.longlong, bytes_per_token=cython.longlong, rest=cython.longlong, ratio=cython.longlong,
-        prompt=cython.longlong, warm=cython.longlong, output=cython.longlong, habit=Habit, seen=Seen,
-        card=Card,
+        prompt=cython.longlong, warm=cython.longlong, output=cython.longlong, habit=Habit, known=Habit, seen=Seen,
+        card=Card, found=Estimate,
     )
     cpdef Estimate estimate(self, tariff, Weight_ weight, str model, str key, str session, str agent, long long at_us)
-    @cython.locals(seen=Seen, prompt=cython.longlong, cached=cython.longlong, reads=cython.longlong, whole=cython.longlong)
-    cpdef learn(self, Weight_ weight, usage, str model, str key, str session, str agent, long long at_us)
-    @cython.locals(seen=Seen, cached=cython.longlong, reads=cython.longlong, whole=cython.longlong)
-    cpdef learn_found(self, Weight_ weight, Found_ found, str model, str key, str session, str agent, long long at_us)
-    cdef Seen _recall(self, Weight_ weight, str key, str model, str session, str agent)
+    @cython.locals(seen=Seen, prompt=cython.longlong, cached=cython.longlong, reads=cython.longlong, whole=cython.longlong, habit=Habit)
+    cpdef learn(self, Estimate estimate, Weight_ weight, usage, str model, str key, str session, str agent, long long at_us)
+    @cython.locals(seen=Seen, cached=cython.longlong, reads=cython.longlong, whole=cython.longlong, habit=Habit)
+    cpdef learn_found(
+        self, Estimate estimate, Weight_ weight, Found_ found, str model, str key, str session, str agent, long long at_us
+    )
+    @cython.locals(seen=Seen)
+    cdef Seen _recall(self, Estimate estimate, Weight_ weight, str key, str model, str session, str agent)
     @cython.locals(rest=cython.longlong, known=cython.bint, plain=cython.bint)
     cdef _learn_prompt(
         self, Weight_ weight, Seen seen, long long prompt, long long cached, str model, str key, str session, str agent,
         long long at_us,
     )
-    @cython.locals(habit=Habit)
     cdef _learn_habit(
-        self, str key, str model, long long prompt, long long reads, long long output, bint geo_us, bint unknown
+        self, Habit habit, str key, str model, long long prompt, long long reads, long long output, bint geo_us, bint unknown
     )
+    @cython.locals(habits=dict, habit=Habit)
+    cdef Habit _habit(self, str key, str model)
     cdef _learn_ratio(self, str model, long long sample)
     cdef _forget_some(self, long long at_us)
 
@@ -59,6 +54,6 @@ cdef tuple _grown(Seen seen, long long text, long long rest, long long ratio, lo
 cdef long long _rest_tokens(Weight_ weight) except -1
 cdef long long _media_tokens(Weight_ weight) except -1
 cdef tuple _last_prompt(usage)
-@cython.locals(small=cython.longlong)
+@cython.locals(small=cython.longlong, per=cython.longlong, whole=cython.longlong)
 cpdef nusd(pusd)
 cdef _bounded(pusd)

@@ -15,7 +15,7 @@ where it knows less it guesses higher. Nothing here is ever billed.
 from collections import OrderedDict
 
 from gw._fast import Found, Weight
-from gw.admit.card import OUTPUT_MAX, SLICE_TOKENS, Card, Estimate, most_tokens, plain_estimate
+from gw.admit.card import OUTPUT_MAX, OUTPUT_SHIFT, SLICE_TOKENS, Card, Estimate, Habit, Seen, most_tokens, plain_estimate
 from gw.domain.estimate import Scale, scale_of
 from gw.domain.money import PUSD_PER_NUSD
 from gw.domain.tariff import Rung, Tariff, rung_at
@@ -34,8 +34,6 @@ PAGE_TOKENS = 2_500
 PAGE_BYTES = 65_536
 SERVER_TOOL_TOKENS = 10_000  # what a search or a fetch adds
 ADVICE_TOKENS = 1_600
-OUTPUT_START = 2_000  # expected output before anything was learned; calls of Claude Code average about half of it
-OUTPUT_SHIFT = 4  # a new output counts a sixteenth of the mean
 RATIO_SHIFT = 16  # tokens per byte are counted in 2^-16
 CACHED_WHOLE = 256  # the cached part of a prompt is counted in 1/256
 CACHED_NEWS = 8  # a new part counts an eighth of the mean
@@ -50,7 +48,6 @@ MODELS_MAX = 1_024  # clients choose model names
 PAIRS_MAX = 4_096  # of key and model
 SESSION_US = 24 * 3_600_000_000
 MINUTE_US = 60_000_000
-SMALL_PUSD = 1 << 62
 NUSD_MAX = 1 << 62  # nobody has more
 CARDS_MAX = 256
 
@@ -58,32 +55,6 @@ CARDS_MAX = 256
 Number = int  # compiled, a C integer: estimate.pxd
 Flag = bool
 Amount = int  # of any size
-
-
-class Seen:
-    """The last exact usage of one prefix."""
-
-    __slots__ = ("at_us", "cached", "moved_us", "prompt", "rest", "text", "warm_until_us")
-
-    def __init__(self) -> None:
-        self.prompt = 0  # its tokens
-        self.cached = 0  # of these in the provider's cache since
-        self.text = 1  # bytes
-        self.rest = 0  # tokens of what is not text, as guessed then
-        self.warm_until_us = 0  # until when the cache is warm
-        self.at_us = 0  # when it was seen
-        self.moved_us = 0  # when it became the one that was used last
-
-
-class Habit:
-    """What the calls of a key with a model have in common."""
-
-    __slots__ = ("cached", "geo_us", "output")
-
-    def __init__(self) -> None:
-        self.output = OUTPUT_START << OUTPUT_SHIFT  # the mean, shifted
-        self.cached = 0  # which part of a prompt was in the cache where nothing was known of it (prefixes that sessions share)
-        self.geo_us = False  # the last one was billed for data residency
 
 
 UNKNOWN = Habit()
@@ -115,10 +86,9 @@ class Estimator:
         card = self._card(tariff, model)
         window, bytes_per_token = card.window, card.bytes_per_token
         rest = _rest_tokens(weight)
-        habit = self._habits.get((key, model))
-        if habit is None:
-            habit = UNKNOWN
-        seen = self._seen.get((key, model, session, agent, tools)) if session else None
+        known = self._habits.get((key, model))
+        habit = UNKNOWN if known is None else known
+        seen = dict.get(self._seen, (key, model, session, agent, tools)) if session else None
         ratio = self._ratios.get(model) or RATIO_START[bytes_per_token]
         if seen is None:
             prompt = (text * ratio >> RATIO_SHIFT) + rest
@@ -131,7 +101,9 @@ class Estimator:
             output = cap
         warm = warm if warm < prompt else prompt
         if card.few and not (weight.fast or weight.server_tools or weight.fallbacks or weight.compaction or weight.searches_cap):
-            return plain_estimate(card, weight, prompt, warm, output, habit.geo_us)
+            found = plain_estimate(card, weight, prompt, warm, output, habit.geo_us)
+            found.seen, found.habit = seen, known
+            return found
         worst_pusd = most_pusd(tariff, weight, card.scale)
         rungs = tariff.usual_fast if weight.fast else tariff.usual
         # A prompt just below a step may turn out to be above it.
@@ -149,34 +121,41 @@ class Estimator:
         if weight.searches_cap:
             pusd += tariff.search_pusd
         pusd = pusd if pusd < worst_pusd else worst_pusd
-        return Estimate(_bounded(pusd), _bounded(worst_pusd), prompt, output, _bounded(slice_pusd), bytes_per_token)
+        found = Estimate(_bounded(pusd), _bounded(worst_pusd), prompt, output, _bounded(slice_pusd), bytes_per_token)
+        found.seen, found.habit = seen, known
+        return found
 
     def learn(  # noqa: PLR0917 - as above
-        self, weight: Weight, usage: Usage, model: str, key: str, session: str, agent: str, at_us: Number
+        self, estimate: Estimate, weight: Weight, usage: Usage, model: str, key: str, session: str, agent: str, at_us: Number
     ) -> None:
-        """After a call whose usage is exact. `weight` is that of its body."""
+        """After a call whose usage is exact. `estimate` and `weight` are those that it was admitted by."""
         prompt, cached = _last_prompt(usage)
         reads = usage.cache_read_tokens
         whole = usage.input_tokens + reads + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
-        seen = self._recall(weight, key, model, session, agent)
-        self._learn_habit(key, model, whole, reads, usage.output_tokens, usage.inference_geo == "us", seen is None)
+        seen = self._recall(estimate, weight, key, model, session, agent)
+        habit, geo_us = estimate.habit, usage.inference_geo == "us"
+        self._learn_habit(habit, key, model, whole, reads, usage.output_tokens, geo_us, seen is None)
         self._learn_prompt(weight, seen, prompt, cached, model, key, session, agent, at_us)
 
     def learn_found(  # noqa: PLR0917 - as above
-        self, weight: Weight, found: Found, model: str, key: str, session: str, agent: str, at_us: Number
+        self, estimate: Estimate, weight: Weight, found: Found, model: str, key: str, session: str, agent: str, at_us: Number
     ) -> None:
         """As `learn`, where the answer names no iterations."""
         reads = found.cache_read_tokens
         cached = reads + found.cache_write_5m_tokens + found.cache_write_1h_tokens
         whole = found.input_tokens + cached
-        seen = self._recall(weight, key, model, session, agent)
-        self._learn_habit(key, model, whole, reads, found.output_tokens, found.inference_geo == "us", seen is None)
+        seen = self._recall(estimate, weight, key, model, session, agent)
+        habit, geo_us = estimate.habit, found.inference_geo == "us"
+        self._learn_habit(habit, key, model, whole, reads, found.output_tokens, geo_us, seen is None)
         self._learn_prompt(weight, seen, whole, cached, model, key, session, agent, at_us)
 
-    def _recall(
-        self, weight: Weight, key: str, model: str, session: str, agent: str
+    def _recall(  # noqa: PLR0917 - as above
+        self, estimate: Estimate, weight: Weight, key: str, model: str, session: str, agent: str
     ) -> Seen | None:
-        return self._seen.get((key, model, session, agent, weight.tools)) if session else None
+        seen = estimate.seen
+        if seen is not None and not seen.forgotten:
+            return seen
+        return dict.get(self._seen, (key, model, session, agent, weight.tools)) if session else None
 
     def _learn_prompt(  # noqa: PLR0917 - as above
         self,
@@ -213,18 +192,31 @@ class Estimator:
             self._seen.move_to_end((key, model, session, agent, weight.tools))
 
     def _learn_habit(  # noqa: PLR0917 - as above
-        self, key: str, model: str, prompt: Number, reads: Number, output: Number, geo_us: Flag, unknown: Flag
+        self,
+        habit: Habit | None,
+        key: str,
+        model: str,
+        prompt: Number,
+        reads: Number,
+        output: Number,
+        geo_us: Flag,
+        unknown: Flag,
     ) -> None:
-        pair = (key, model)
-        habit = self._habits.get(pair)
-        if habit is None:
-            habit = self._habits[pair] = Habit()
-            if len(self._habits) > PAIRS_MAX:
-                del self._habits[next(iter(self._habits))]
+        if habit is None or habit.forgotten:
+            habit = self._habit(key, model)
         habit.output += (output if output < OUTPUT_MAX else OUTPUT_MAX) - (habit.output >> OUTPUT_SHIFT)
         if unknown and prompt:
             habit.cached += (reads * CACHED_WHOLE // prompt - habit.cached) // CACHED_NEWS
         habit.geo_us = geo_us
+
+    def _habit(self, key: str, model: str) -> Habit:
+        habits = self._habits
+        habit = habits.get((key, model))
+        if habit is None:
+            habit = habits[key, model] = Habit()
+            if len(habits) > PAIRS_MAX:
+                habits.pop(next(iter(habits))).forgotten = True
+        return habit
 
     def _learn_ratio(self, model: str, sample: Number) -> None:
         sample = min(max(sample, RATIO_MIN), RATIO_MAX)
@@ -239,7 +231,7 @@ class Estimator:
         for _ in range(2):
             oldest = next(iter(sessions))
             if len(sessions) > SESSIONS_MAX or sessions[oldest].at_us + SESSION_US < at_us:
-                del sessions[oldest]
+                sessions.pop(oldest).forgotten = True
 
 
 def most_pusd(tariff: Tariff, weight: Weight, scale: Scale) -> int:
@@ -350,7 +342,10 @@ def _bounded(pusd: Amount) -> int:
 
 def nusd(pusd: Amount) -> int:
     """Rounded up."""
-    if pusd >= SMALL_PUSD:
+    try:
+        small: Number = pusd  # compiled, a C integer, as almost every amount fits into one
+    except OverflowError:
         return -(-pusd // PUSD_PER_NUSD)
-    small: Number = pusd  # compiled, a C integer, as almost every amount fits into one
-    return (small + PUSD_PER_NUSD - 1) // PUSD_PER_NUSD
+    per: Number = PUSD_PER_NUSD
+    whole = small // per
+    return whole + (whole * per < small)

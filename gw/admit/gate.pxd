@@ -1,10 +1,19 @@
 # Compiled, what a path means is a C struct.
 
+cimport cython
+
+from gw._fast.bucket cimport Limit as Limit_
 from gw._fast.bucket cimport Limits as Limits_
 from gw._fast.cells cimport Cells as Cells_
 from gw._fast.cells cimport Path as Path_
 from gw._fast.cells cimport Slot as Slot_
 from gw.admit.hold cimport Hold as Hold_
+
+
+cdef class Rate:
+    cdef public object limit
+    cdef public str account, kind
+    cdef public Limit_ bucket
 
 
 cdef class Half:
@@ -28,11 +37,13 @@ cdef class Gate:
 
     cpdef Slot_ slot(self, int ordinal)
     cpdef CompiledPath compiled(self, rules, long long at_us)
+    @cython.locals(rate=Rate, wait_ns=cython.longlong)
     cpdef take_rates(self, CompiledPath path, long long now_ns)
     cpdef give_rates(self, CompiledPath path)
     cpdef Hold_ hold(self, CompiledPath path, long long typical, long long worst, slots, long long at_us)
     cpdef _hold(self, Slot_ slot, Half half, long long amount, long long at_us)
 
 
+@cython.locals(rate=Rate, tokens=cython.longlong)
 cpdef charge_debts(CompiledPath path, long long inputs, long long outputs, cost_nusd, long long now_ns)
 cpdef str shadowed(Hold_ hold)

@@ -46,10 +46,14 @@ class Parallel(NamedTuple):
     account: str
 
 
-class Rate(NamedTuple):
-    limit: Limit
-    account: str
-    bucket: Bucket
+class Rate:
+    __slots__ = ("account", "bucket", "kind", "limit")
+
+    def __init__(self, limit: Limit, account: str, bucket: Bucket) -> None:
+        self.limit = limit
+        self.account = account
+        self.bucket = bucket
+        self.kind = limit.kind
 
 
 class Blocked(Exception):
@@ -190,7 +194,7 @@ class Gate:
             path.requests.give_all(1)
 
     def hold(self, path: CompiledPath, typical: Number, worst: Number, slots: Sequence[int], at_us: Number) -> Hold:
-        """`slots`: ordinals, one for each half of the path. Amounts are nano-USD. Raises Blocked; then nothing is held."""
+        """`slots`: ordinals, the typical half's first, the worst's last. Amounts: nano-USD. Raises Blocked, with nothing held."""
         strict: Slot | None = None
         if path.worst is not None:
             strict = self.slot(slots[-1])
@@ -323,14 +327,15 @@ def charge_debts(
     path: CompiledPath, inputs: Number, outputs: Number, cost_nusd: Amount, now_ns: Number
 ) -> None:
     """What is known only after the call: tokens and money."""
-    for limit, _, bucket in path.debts:
-        kind = limit.kind
-        if kind == "usd":
-            amount = usd_units(cost_nusd)
-        else:
-            amount = inputs + outputs if kind == "tokens" else inputs if kind == "input_tokens" else outputs
-        if amount:
-            bucket.debt(amount, now_ns)
+    for rate in path.debts:
+        if rate.kind == "usd":
+            units = usd_units(cost_nusd)
+            if units:
+                rate.bucket.debt(units, now_ns)
+            continue
+        tokens = inputs + outputs if rate.kind == "tokens" else inputs if rate.kind == "input_tokens" else outputs
+        if tokens:
+            rate.bucket.debt(tokens, now_ns)
 
 
 def shadowed(hold: Hold) -> str:

@@ -11,6 +11,7 @@ import random
 import smtplib
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -138,8 +139,13 @@ def _mail(channel: Notify, notice: Notice) -> Outcome:
     recipients = [one.strip() for one in channel.to.split(",") if one.strip()]
     try:
         message = render.email(notice, channel.from_, recipients)
-        with _smtp(channel, parts.scheme, parts.hostname or "", parts.port) as server:
+        server = _smtp(channel, parts.scheme, parts.hostname or "", parts.port)
+        try:
             refused = server.send_message(message)
+        finally:
+            with suppress(smtplib.SMTPException, OSError):  # the mail is taken, or not, whatever the server says to the farewell
+                server.quit()
+            server.close()
     except smtplib.SMTPResponseException as error:
         said = printable(f"SMTP {error.smtp_code}: {_decoded(error.smtp_error)}", SAID_CHARS_MAX)
         return Outcome(False, error.smtp_code < 500, said)

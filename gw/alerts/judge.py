@@ -1,7 +1,7 @@
 """From facts to conditions: what each kind of rule looks at, when it is on, and when it is off again. Pure; money is nano-USD.
 
 Each has a gap between on and off, so that a figure that wavers about its bound is one alert and not many:
-    budget_threshold   on from the threshold; off 5 points of the limit below the lowest
+    budget_threshold   on from the threshold; off 5 points of the limit below the lowest, or when nothing is spent
     budget_forecast    on above the limit; off below 90 % of it, or when the limit is reached
     spend_rate         on above the bound; off below 80 % of it
     unusual_session    on above its fence; off when the session has had no call for the rule's window
@@ -103,7 +103,8 @@ def budget_threshold(found: Iterable[Standing], at: Sequence[int]) -> Iterable[C
     for one in found:
         share = one.settled_nusd * BASIS // one.limit_nusd if one.limit_nusd else (BASIS if one.settled_nusd else 0)
         level = max((bound for bound in at if share >= bound), default=0)
-        holds: Holds = "on" if level else "off" if share < at[0] - GAP_BASIS else "between"
+        off = not one.settled_nusd or share < at[0] - GAP_BASIS  # a threshold may lie below the gap
+        holds: Holds = "on" if level else "off" if off else "between"
         yield Condition(_budget_subject(one), holds, _threshold_told(one, level), level, one.start_us, one.limit_nusd)
 
 

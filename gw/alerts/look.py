@@ -191,7 +191,9 @@ def rule_of(alert: Alert) -> Rule:
 
 
 def source_of(alert: Alert, settings: Settings) -> Source:
-    return Source(alert.name, alert.kind, alert.severity, channels_of(alert, settings.notify), settings.alerts.link)
+    channels = channels_of(alert, settings.notify)
+    closing = tuple(one.name for one in settings.notify if one.kind == "pagerduty" and one.name in channels)
+    return Source(alert.name, alert.kind, alert.severity, channels, settings.alerts.link, closing)
 
 
 def channels_of(alert: Alert, notify: Iterable[Notify]) -> tuple[str, ...]:

@@ -173,9 +173,12 @@ class Meter:
     # --- facts ----------------------------------------------------------------------------------------------------------
 
     def spending(self, kind: str, window_us: int, now_us: int) -> Iterator[Spending]:
+        """Its `window_us` is the time that was added up: whole minutes and the one that runs, so that a rate is right at any
+        second of a minute."""
+        added_up_us = now_us - _first(window_us, now_us) * MINUTE_US
         for (of, name), minutes in self._minutes.items():
             if of == kind:
-                yield Spending(kind, name, sum(one.nusd for one in _within(minutes, window_us, now_us)), window_us)
+                yield Spending(kind, name, sum(one.nusd for one in _within(minutes, window_us, now_us)), added_up_us)
 
     def errors(self, kind: str, window_us: int, now_us: int) -> Iterator[Errors]:
         for (of, name), minutes in self._minutes.items():
@@ -189,7 +192,7 @@ class Meter:
         yield from self._unpriced.values()
 
     def _worst(self, kind: str, name: str, window_us: int, now_us: int) -> str:
-        since = (now_us - window_us) // MINUTE_US
+        since = _first(window_us, now_us)
         by_error: Counter[str] = Counter()
         for (at, error), count in self._errors[kind, name].items():
             if at >= since:
@@ -198,9 +201,13 @@ class Meter:
 
 
 def _within(minutes: deque[Minute], window_us: int, now_us: int) -> Iterator[Minute]:
-    """The whole minutes of the last so long: the one that runs, and those before it."""
-    since = (now_us - window_us) // MINUTE_US
-    return (one for one in minutes if one.at > since)
+    since = _first(window_us, now_us)
+    return (one for one in minutes if one.at >= since)
+
+
+def _first(window_us: int, now_us: int) -> int:
+    """The minute in which the last so long began: all of it counts."""
+    return (now_us - window_us) // MINUTE_US
 
 
 def _accounts(path: CallPath, account: str) -> Iterator[tuple[str, str]]:

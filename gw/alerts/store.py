@@ -14,7 +14,6 @@ from gw.alerts.decide import NOTICES_MAX, Action, State
 from gw.alerts.notice import Notice, Severity, Told
 from gw.ledger.store import Connection
 
-WAITING_MAX = 1000  # rows that are looked at for the oldest of each channel
 KEPT_US = 35 * 86_400 * 10**6  # what is over is remembered for so long: no level is told twice in a month
 _STATE = State.__struct_fields__
 _STATES = f"SELECT {', '.join(_STATE)} FROM alert_state WHERE rule = ?"  # noqa: S608 - our own names
@@ -79,13 +78,15 @@ class Delivery(Struct, frozen=True):
 
 
 class Source(Struct, frozen=True):
-    """The rule that a decision is of, as messages name it."""
+    """The rule that a decision is of, as messages name it. `closing`: those of its channels in which an alert stays open until
+    it is told that it is over."""
 
     name: str
     kind: str
     severity: Severity
     channels: tuple[str, ...]
     link: str
+    closing: tuple[str, ...] = ()
 
 
 _ALERT = AlertRow.__struct_fields__
@@ -108,8 +109,10 @@ def states_of(db: Connection, rule: str) -> dict[str, State]:
 
 
 def carry_out(db: Connection, source: Source, actions: Sequence[Action], now_us: int) -> int:
-    """Writes down what was decided, and what is to be sent. How many messages there are."""
-    told, quiet = 0, list[State]()
+    """Writes down what was decided, and what is to be sent. How many messages there are. Of those that are over, and of the
+    others, NOTICES_MAX are told singly."""
+    singly: dict[bool, list[Notice]] = {False: [], True: []}
+    others: dict[bool, list[State]] = {False: [], True: []}
     for action in actions:
         state = action.state
         if action.event == "firing" and not state.alert_id:
@@ -122,14 +125,17 @@ def carry_out(db: Connection, source: Source, actions: Sequence[Action], now_us:
         db.execute(_PUT_STATE, [int(value) if isinstance(value, bool) else value for value in astuple(state)])
         if not action.event or not action.loud:
             continue
-        if told < NOTICES_MAX:
-            told += 1
-            post(db, source.channels, notice_of(source, action, state, now_us), now_us)
+        notice, over = notice_of(source, action, state, now_us), action.event == "resolved"
+        if len(singly[over]) < NOTICES_MAX:
+            singly[over].append(notice)
+            post(db, source.channels, notice, now_us)
         else:
-            quiet.append(state)
-    if quiet:
-        post(db, source.channels, _summary(source, quiet, now_us), now_us)
-    return told + bool(quiet)
+            others[over].append(state)
+            post(db, source.closing if over else (), notice, now_us)
+    for over, states in others.items():
+        if states:
+            post(db, source.channels, _summary(source, states, singly[over][-1], now_us), now_us)
+    return sum(len(singly[over]) + bool(others[over]) for over in (False, True))
 
 
 def post(db: Connection, channels: Iterable[str], notice: Notice, now_us: int) -> None:
@@ -197,36 +203,41 @@ def notice_of(source: Source, action: Action, state: State, now_us: int) -> Noti
         since_us=state.since_us,
         alert_id=state.alert_id,
         dedup=f"gw-{state.fingerprint}",
-        link=f"{source.link}/api/alerts/history?rule={source.name}" if source.link else "",
+        link=f"{source.link.rstrip('/')}/ui/alerts" if source.link else "",
     )
 
 
-def _summary(source: Source, quiet: Sequence[State], now_us: int) -> Notice:
-    count = len(quiet)
-    subjects = ", ".join(state.subject for state in quiet[:5])
+def _summary(source: Source, others: Sequence[State], single: Notice, now_us: int) -> Notice:
+    """Under the key of one that was told singly, so that it opens nothing which nobody would close."""
+    count, over = len(others), single.event == "resolved"
+    subjects = ", ".join(state.subject for state in others[:5])
     told = Told(
-        f'{count} more alerts of "{source.name}" at the same moment',
+        f'{count} more alerts of "{source.name}" {"are over" if over else "at the same moment"}',
         (("Among them", subjects + (" ..." if count > 5 else "")),),
         "They stand in the history: gw alerts history. If so many are no news, the rule is too narrow.",
     )
-    last = quiet[-1]  # its number is the highest, so that this message comes after all others
+    last = max(others, key=lambda state: state.alert_id)  # so that this message comes after all others
     notice = notice_of(source, Action("firing", last, told), last, now_us)
-    return replace(notice, subject="several", dedup=f"gw-{source.name}-{now_us}", severity="info")
+    event = single.event if over else notice.event
+    return replace(notice, id=f"{notice.id}-more", event=event, subject="several", dedup=single.dedup, severity="info")
 
 
 # --- the outbox -----------------------------------------------------------------------------------------------------------
 
 
 def due(db: Connection, now_us: int) -> list[Sending]:
-    """The oldest of each channel, if it is time for it: what came later waits for it, so that a channel hears in order."""
-    columns = "id, channel, notice, attempts, made_us, due_us"
-    query = f"SELECT {columns} FROM alert_outbox WHERE done_us = 0 ORDER BY made_us, alert_id, id LIMIT ?"  # noqa: S608 - ours
-    first: dict[str, Sending | None] = {}
-    for one, channel, text, attempts, made_us, due_us in db.execute(query, (WAITING_MAX,)):
-        if channel not in first:
-            notice = msgspec.json.decode(text, type=Notice)
-            first[channel] = Sending(one, channel, notice, attempts, made_us) if due_us <= now_us else None
-    return [one for one in first.values() if one is not None]
+    """The oldest of each channel, if it is time for it: what came later waits for it, so that a channel hears in order; but for
+    no other channel."""
+    query = (
+        "SELECT id, channel, notice, attempts, made_us, due_us FROM alert_outbox WHERE done_us = 0 AND channel = ? "
+        "ORDER BY made_us, alert_id, id LIMIT 1"
+    )
+    found = []
+    for (waiting,) in db.execute("SELECT DISTINCT channel FROM alert_outbox WHERE done_us = 0").fetchall():
+        one, channel, text, attempts, made_us, due_us = db.execute(query, (waiting,)).fetchone()
+        if due_us <= now_us:
+            found.append(Sending(one, channel, msgspec.json.decode(text, type=Notice), attempts, made_us))
+    return found
 
 
 def sent(db: Connection, sending_id: str, now_us: int, outcome: str, said: str) -> None:

@@ -19,7 +19,7 @@ from gw.domain.account import matches_any
 from gw.ledger.request_attempts import Failures
 from gw.ledger.rollup_shape import HOUR_US
 from gw.ledger.usage_measures import shown
-from gw.ledger.usage_time import Bucket, bounds_of
+from gw.ledger.usage_time import Bucket, bounds_of, whole_hours
 from gw.ledger.usage_upstreams import LATELY_US, OF_MODEL, OF_UPSTREAM, Called, Done, Figures, look, none
 from gw.ops.places import Entry, Standing
 
@@ -114,7 +114,7 @@ def upstreams(desk: Desk, ask: Ask) -> Answer:
     from_us = asked.wanted.bounds[0] // HOUR_US * HOUR_US
     to_us = -(-asked.wanted.bounds[-1] // HOUR_US) * HOUR_US
     bucket: Bucket = "hour" if to_us - from_us <= HOURS_DRAWN * HOUR_US else "day"
-    limits = bounds_of(bucket, from_us, to_us, asked.zone)
+    limits = whole_hours(bounds_of(bucket, from_us, to_us, asked.zone))
     found = look(ledger_of(desk), limits, ask.now_us)
     snapshot = desk.host.snapshot
     config = snapshot.config

@@ -17,15 +17,14 @@ from gw.control.http_downloads import note_download
 from gw.control.http_items import Desk
 from gw.control.http_listing import CURSOR_CHARS_MAX, bounded
 from gw.control.http_shapes import Moment
-from gw.control.problem import FieldError, all_invalid
+from gw.control.problem import FieldError, Problem, all_invalid
 from gw.domain.shown import EPOCH
 from gw.domain.text import defused
 from gw.domain.window import zone_of
 from gw.ledger.database import database_of
 from gw.ledger.store import Database
-from gw.ledger.usage import ALL, Answered, Line, Scope, Wanted, answer, place
+from gw.ledger.usage import ALL, ASKED, CALLS_MAX, Answered, Line, Scope, TooMany, Wanted, answer, place
 from gw.ledger.usage_measures import DEFAULT, MEASURES, Measure, change, shown
-from gw.ledger.usage_sql import GROUPS
 from gw.ledger.usage_time import BUCKETS, Bucket, bounds_of, count_of, start_of
 
 CSV = "text/csv; charset=utf-8"
@@ -36,6 +35,7 @@ LIST_CHARS_MAX = 4000
 VALUES_MAX = 100  # of one filter
 SPAN_DAYS = 30  # without `from`
 SPAN_YEARS_MAX = 30
+LATEST_US = 221_845_392_000_000_000  # the year 9000: a year before the calendar's end there is no local time in some zones
 AGO = re.compile(r"([1-9][0-9]{0,3})([mhdw])")
 AGO_US = {"m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -94,7 +94,12 @@ class Question(NamedTuple):
 
 def usage(desk: Desk, ask: Ask) -> Answer:
     asked = read(ask)
-    found = answer(ledger_of(desk), scope_of(ask), asked.wanted)
+    try:
+        found = answer(ledger_of(desk), scope_of(ask), asked.wanted)
+    except TooMany as error:
+        much = f"Sessions, agents, clients and dialects are read from the calls themselves, and there are {error} in this time."
+        less = f"Take a time with at most {CALLS_MAX:,} calls; sessions are in /api/sessions."
+        raise Problem("too_broad", much, hint=less) from error
     if not asked.csv:
         return _as_page(asked, found)
     note_download(ledger_of(desk), ask, "usage", lines=len(found.lines))
@@ -123,13 +128,13 @@ def read(ask: Ask) -> Question:
     if not errors and count_of(bucket, from_us, to_us) > BUCKETS_MAX + 2:
         much = f"would give more than {BUCKETS_MAX} buckets; take a longer one, or less time"
         errors.append(FieldError("query", "bucket", much))
-    groups = _names(query, "group_by", list(GROUPS), errors)
+    groups = _names(query, "group_by", list(ASKED), errors)
     measures = [MEASURES[name] for name in _names(query, "measures", list(MEASURES), errors) or DEFAULT]
     order, rising = _order(query, measures, errors)
     top = bounded(query, "top", errors, default=0, high=TOP_MAX)
     compare = _choice(query, "compare", ("none", "previous"), errors, "none") == "previous"
     limit = bounded(query, "limit", errors, default=LIMIT_DEFAULT, high=LIMIT_MAX)
-    filters = [(name, _values(query, name, errors)) for name in GROUPS if name in query]
+    filters = [(name, _values(query, name, errors)) for name in ASKED if name in query]
     after = None
     if "cursor" in query:
         after = _after(query["cursor"])
@@ -182,6 +187,9 @@ def _moment(query: Mapping[str, str], name: str, zone: str, now_us: int, errors:
     except (ValueError, OverflowError):
         form = "must be a date, a moment such as 2026-11-01T12:00:00Z, or a span ago such as 7d"
         errors.append(FieldError("query", name, form))
+        return None
+    if at_us >= LATEST_US:
+        errors.append(FieldError("query", name, "must be before the year 9000"))
         return None
     return max(at_us, 0)
 

@@ -7,8 +7,8 @@ from gw.control.http_schema import Schema
 from gw.control.http_usage import CSV, LIMIT_DEFAULT, LIMIT_MAX, LIST_CHARS_MAX, TOP_MAX, UsagePage
 from gw.control.http_usage_overview import DAYS_DEFAULT, DAYS_MAX, UsageOverview
 from gw.control.openapi import Parameter
+from gw.ledger.usage import ASKED
 from gw.ledger.usage_measures import DEFAULT, MEASURES
-from gw.ledger.usage_sql import GROUPS
 from gw.ledger.usage_time import BUCKETS
 
 TAG = {"Usage": "What was used and what it cost, summed: by whom, on what, when."}
@@ -17,7 +17,8 @@ MOMENT: Schema = {"type": "string", "maxLength": 40}
 LIST: Schema = {"type": "string", "maxLength": LIST_CHARS_MAX, "pattern": "^[^\\u0000]*$"}
 TZ = Parameter("tz", "query", {"type": "string", "maxLength": 80, "default": "UTC"}, "Time zone of days, weeks and months.")
 ABOUT = f"""\
-Read from rollups that are kept by the hour; exact, whatever the ends. By group, in each bucket of time.
+Read from rollups that are kept by the hour; exact, whatever the ends. By group, in each bucket of time. \
+What concerns `session_id`, `agent_id`, `client_version` or `dialect` is read from the calls themselves, and of too many refused.
 
 A filter is a dimension with the values it may have, with commas between them (`team=a,b`; `\\,` is a comma itself; `project=` \
 is what has none). With `top`, all other groups are one line, whose `group` is null. As CSV (`format=csv`, or `Accept: \
@@ -28,7 +29,7 @@ Measures: {", ".join(f"`{name}`" for name in MEASURES)}."""
 
 def _filters() -> tuple[Parameter, ...]:
     status: Schema = {**LIST, "pattern": "^[0-9]{1,3}(,[0-9]{1,3})*$"}
-    return tuple(Parameter(name, "query", status if name == "status" else LIST, f"Only these: {name}.") for name in GROUPS)
+    return tuple(Parameter(name, "query", status if name == "status" else LIST, f"Only these: {name}.") for name in ASKED)
 
 
 PARAMETERS = (
@@ -36,7 +37,7 @@ PARAMETERS = (
     Parameter("to", "query", MOMENT, "Calls that ended before. Without it: now."),
     TZ,
     Parameter("bucket", "query", {"type": "string", "enum": list(BUCKETS), "default": "none"}, "Cut time into these."),
-    Parameter("group_by", "query", LIST, f"Dimensions, with commas: {', '.join(GROUPS)}."),
+    Parameter("group_by", "query", LIST, f"Dimensions, with commas: {', '.join(ASKED)}."),
     Parameter("measures", "query", LIST, f"What to show, with commas. Without it: {', '.join(DEFAULT)}."),
     Parameter("order", "query", LIST, "A measure; falling with a `-` before it. Without it: by what it cost, the dearest first."),
     Parameter("top", "query", {"type": "integer", "minimum": 1, "maximum": TOP_MAX}, "Only so many groups, the rest as one."),
@@ -62,7 +63,7 @@ OPERATIONS: tuple[dict[str, Any], ...] = (
         "parameters": PARAMETERS,
         "answer": "UsagePage",
         "also": (CSV,),
-        "problems": ("invalid",),
+        "problems": ("invalid", "too_broad"),
         "keys": True,
         "slow": True,
         "perform": http_usage.usage,

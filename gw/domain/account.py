@@ -1,34 +1,59 @@
 """Who pays for a call: the account path of one client credential, innermost (virtual key) to outermost (customer)."""
 
 from fnmatch import fnmatchcase
+from typing import Any
 
-from msgspec import Struct
+GIVEN = (
+    "key_id", "key_name", "team", "customer", "models", "upstreams", "expires_us", "active", "credential", "max_cost_nusd",
+    "max_tokens", "problem", "stores_content",
+)  # fmt: skip
 
 
-class Account(Struct, frozen=True):
-    """A virtual key with its path, or a client's own credential in passthrough (`key_id` empty, `credential` set)."""
+class Account:
+    """A virtual key with its path, or a client's own credential in passthrough (`key_id` empty, `credential` set). Nothing
+    changes it."""
 
-    key_id: str = ""
-    key_name: str = ""
-    team: str = ""
-    customer: str = ""
-    models: tuple[str, ...] = ("*",)
-    upstreams: tuple[str, ...] = ("*",)
-    expires_us: int = 0  # 0 = never
-    active: bool = True  # False: revoked
-    credential: str = ""  # digest of a passthrough credential
-    max_cost_nusd: int = 0  # of one call; 0 = no such bound
-    max_tokens: int = 0  # of output that a call may ask for; 0 = as the model allows
-    problem: str = ""  # why it is refused, although nobody has revoked it
-    stores_content: bool = False  # its calls are kept with their content
+    __slots__ = (
+        "active", "bounded", "credential", "customer", "expires_us", "key_id", "key_name", "max_cost_nusd", "max_tokens",
+        "models", "passthrough", "problem", "stores_content", "team", "upstreams",
+    )  # fmt: skip
 
-    @property
-    def passthrough(self) -> bool:
-        return not self.key_id
+    def __init__(  # noqa: PLR0917 - the path, from within outwards, and what it may use
+        self,
+        key_id: str = "",
+        key_name: str = "",
+        team: str = "",
+        customer: str = "",
+        models: tuple[str, ...] = ("*",),
+        upstreams: tuple[str, ...] = ("*",),
+        *,
+        expires_us: int = 0,
+        active: bool = True,
+        credential: str = "",
+        max_cost_nusd: int = 0,
+        max_tokens: int = 0,
+        problem: str = "",
+        stores_content: bool = False,
+    ) -> None:
+        self.key_id = key_id
+        self.key_name = key_name
+        self.team = team
+        self.customer = customer
+        self.models = models
+        self.upstreams = upstreams
+        self.expires_us = expires_us  # 0 = never
+        self.active = active  # False: revoked
+        self.credential = credential  # digest of a passthrough credential
+        self.max_cost_nusd = max_cost_nusd  # of one call; 0 = no such bound
+        self.max_tokens = max_tokens  # of output that a call may ask for; 0 = as the model allows
+        self.problem = problem  # why it is refused, although nobody has revoked it
+        self.stores_content = stores_content  # its calls are kept with their content
+        self.passthrough = not key_id
+        self.bounded = bool(max_cost_nusd or max_tokens)
 
-    @property
-    def bounded(self) -> bool:
-        return bool(self.max_cost_nusd or self.max_tokens)
+    def but(self, **changes: Any) -> "Account":
+        """The same with other values, by their names in `__init__`."""
+        return Account(**{name: getattr(self, name) for name in GIVEN} | changes)
 
     def may_use_model(self, model: str) -> bool:
         return matches_any(model, self.models)

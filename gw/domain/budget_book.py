@@ -16,6 +16,7 @@ PATHS_MAX = 16_384  # paths that are remembered: some 8 MB; each session is one
 CHARGES_MAX = 24  # cells (budgets and parallel limits) of one call, and rates of one call: what the shared state holds
 
 R = TypeVar("R", bound=Budget | Limit)
+PathValues = tuple[str, ...]  # those of a CallPath, which is one
 
 
 class PathRules(Struct, frozen=True, eq=False):
@@ -47,12 +48,13 @@ class BudgetBook:
             raise ValueError(f"more than {CHARGES_MAX} rate limits could apply to one call")
         self._budgets = _Index(self.budgets)
         self._limits = _Index(self.limits)
-        self._known: dict[CallPath, PathRules] = {}
+        self._known: dict[PathValues, PathRules] = {}
 
-    def for_path(self, path: CallPath) -> PathRules:
-        """The same object for the same path as long as it is remembered. The book never changes; ask again for a new book."""
+    def for_path(self, path: PathValues) -> PathRules:
+        """`path`: a CallPath, or its values. The same object for the same path as long as it is remembered. The book never
+        changes; ask again for a new book."""
         found = self._known.get(path)
-        return self._look(path) if found is None else found
+        return self._look(CallPath._make(path)) if found is None else found
 
     def _look(self, path: CallPath) -> PathRules:
         """Sessions are many and innermost: what stands outside them is found once."""

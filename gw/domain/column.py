@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
-Kind = Literal["text", "json", "int", "bool", "moment", "decimal"]
-# decimal: an int of 1e-12 units, 38 digits in all; of money: pico-USD. moment: UTC microseconds. json: text that is JSON.
+Kind = Literal["text", "json", "int", "bool", "moment", "second", "decimal"]
+# decimal: an int of 1e-12 units, 38 digits in all; of money: pico-USD. moment: UTC microseconds; second: likewise, a whole one,
+# which text shows without a fraction. json: text that is JSON.
 DECIMAL_DIGITS, DECIMAL_SCALE = 38, 12
 
 

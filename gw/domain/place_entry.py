@@ -13,11 +13,10 @@ OPEN, SHORT, DOWN, PROBED_US, PROBE_US, PROBES_FAILED = range(6)
 
 
 class PlaceEntry(Protocol):
-    """By word."""
-
-    def __getitem__(self, word: int) -> int: ...
-
-    def __setitem__(self, word: int, value: int) -> None: ...
+    @property
+    def words(self) -> memoryview:
+        """Of int64."""
+        ...
 
 
 class PlaceEntries(Protocol):

@@ -156,7 +156,7 @@ class ParquetEncoder:
         pa = self._pa
         if column.kind == "decimal":
             return self._decimals(values)
-        if column.kind == "moment":
+        if column.kind in ("moment", "second"):
             return pa.array([value or None for value in values], pa.int64()).cast(pa.timestamp("us", tz="UTC"))
         if column.kind == "bool":
             return pa.array([None if value is None else bool(value) for value in values], pa.bool_())
@@ -187,6 +187,7 @@ def schema_of(columns: Sequence[Column]) -> "pa.Schema":
         "int": pa.int64(),
         "bool": pa.bool_(),
         "moment": pa.timestamp("us", tz="UTC"),
+        "second": pa.timestamp("us", tz="UTC"),
         "decimal": pa.decimal128(DECIMAL_DIGITS, DECIMAL_SCALE),
     }
     return pa.schema([pa.field(column.name, kinds[column.kind], column.nullable) for column in columns])

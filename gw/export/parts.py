@@ -177,5 +177,5 @@ def added(totals: Iterable[dict[str, int]]) -> dict[str, int]:
 def described(columns: Sequence[Column]) -> list[dict[str, object]]:
     """For the manifest: name and type as a reader of the files knows them."""
     types = {"decimal": "decimal(38,12)", "moment": "timestamp(us, UTC)", "int": "int64", "text": "string"}
-    types["json"] = "string (JSON)"
+    types |= {"second": types["moment"], "json": "string (JSON)"}
     return [{"name": one.name, "type": types.get(one.kind, one.kind), "nullable": one.nullable} for one in columns]

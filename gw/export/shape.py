@@ -79,6 +79,8 @@ def text_form(column: Column) -> Callable[[Any], Any] | None:
         return lambda value: None if value is None else decimal_text(value)
     if column.kind == "moment":
         return lambda value: moment_text(value) if value else None
+    if column.kind == "second":  # FOCUS, attribute DateTimeFormat: YYYY-MM-DDTHH:mm:ssZ
+        return lambda value: f"{moment_text(value)[:19]}Z"
     if column.kind == "bool":
         return lambda value: None if value is None else bool(value)
     if column.kind == "json":

@@ -1,5 +1,8 @@
 # Compiled, a JournalWriter is a C struct.
 
+cimport cython
+
+from gw._fast.append cimport append as append_to
 from gw._fast.frame cimport Frame as Frame_
 
 
@@ -13,4 +16,5 @@ cdef class JournalWriter:
 
     cpdef append_frame(self)
     cpdef open_frame(self)
+    @cython.locals(size=cython.Py_ssize_t, written=cython.Py_ssize_t)
     cpdef _write(self, bytes frame)

@@ -40,7 +40,7 @@ from msgspec.structs import astuple
 
 from gw import clock
 from gw._fast import Frame as FrameWriter
-from gw._fast import append
+from gw._fast import append as append_to
 from gw.domain.call import CallRecord, OpenCall
 
 FORMAT = 1
@@ -221,7 +221,7 @@ class JournalWriter:
         try:
             if self._size + size > self._segment_bytes_max:
                 self._begin_segment()
-            written = append(self._fd, frame)
+            written = append_to(self._fd, frame)
             if written != size:
                 raise OSError(None, f"only {written} of {size} bytes were written (disk full?)")
             self._size += size

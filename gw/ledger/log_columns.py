@@ -112,7 +112,7 @@ MORE = "],["  # between two attempts
 _FAILED_ATTEMPTS = (
     f"(CASE WHEN attempts <> '' THEN 1 + (LENGTH(attempts) - LENGTH(REPLACE(attempts, '{MORE}', ''))) / {len(MORE)} ELSE 0 END)"
 )
-_DURATION = f"((CASE WHEN ended_us > started_us THEN ended_us - started_us ELSE 0 END) / {US_PER_MS})"
+DURATION = f"((CASE WHEN ended_us > started_us THEN ended_us - started_us ELSE 0 END) / {US_PER_MS})"
 _TTFT = f"((CASE WHEN first_token_us > started_us THEN first_token_us - started_us ELSE 0 END) / {US_PER_MS})"
 MODEL = "(CASE WHEN served_model <> '' THEN served_model ELSE requested_model END)"  # as indexed: migrations/*/0008_logs.sql
 TOKENS = f"({' + '.join(TOKEN_CLASSES)})"
@@ -129,7 +129,7 @@ DERIVED = (
     Column("tokens", "number", TOKENS, _tokens, "Of all classes together."),
     Column("kind", "text", kind_sql(), lambda row: path_of(row)[-1], f"Of its session: {', '.join(KINDS)}."),
     Column("context_window", "text", context_sql(), lambda row: path_of(row)[-2], f"Of its prompt: {', '.join(CONTEXTS)}."),
-    Column("duration_ms", "number", _DURATION, _duration_ms, "From its beginning to its end."),
+    Column("duration_ms", "number", DURATION, _duration_ms, "From its beginning to its end."),
     Column("ttft_ms", "number", _TTFT, _ttft_ms, "From its beginning to the first token; 0: there was none."),
     Column("failed_attempts", "number", _FAILED_ATTEMPTS, _failed_attempts, "Before the last attempt; `attempts` has them."),
     Column(

@@ -6,8 +6,9 @@ are found by any of them. `gw.ledger.log_plan` decides which terms are looked up
 
 from typing import Any, NamedTuple
 
-from gw.ledger.log_columns import MODEL, Column
+from gw.ledger.log_columns import DURATION, MODEL, TOKENS, Column
 from gw.ledger.log_filter import Condition, Text, in_words
+from gw.ledger.rollup_shape import DAY_US
 from gw.ledger.store import Dialect
 
 Values = tuple[Any, ...]
@@ -16,17 +17,19 @@ COMPARE = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 
 
 class Index(NamedTuple):
-    """Of the migrations up to 0016_attempts.sql. `only`: the condition of a partial one, which must be said with each use of it.
+    """Of the migrations up to 0018_amounts.sql. `only`: the condition of a partial one, which must be said with each use of it.
     `timed`: the calls of one value stand in the order in which they ended. `wide`: it holds what is asked for most of a call
-    besides, so that its rows need not be looked up for that."""
+    besides, so that its rows need not be looked up for that. `daily`: days stand before the value (gw.ledger.log_days)."""
 
     name: str
     only: str = ""
     timed: bool = True
     wide: bool = False
+    daily: bool = False
 
 
-DEAR_PUSD = 500_000_000_000  # from here on an index knows what calls have cost
+SEEN = "seq <= ?"  # what was there when the first page was made
+DAY = f"(ended_us / {DAY_US})"  # as indexed by migration 0018
 TIME = Index("call_log", wide=True)
 BY_ID = Index("sqlite_autoindex_call_1", timed=False)  # the primary key's; named, so that SQLite takes it for any number of ids
 INDEXES: dict[str, Index] = {
@@ -41,7 +44,9 @@ INDEXES: dict[str, Index] = {
     "outcome": Index("call_log_outcome", "outcome <> 'completed'", wide=True),
     "error": Index("call_log_error", "error <> ''", wide=True),
     "tags": Index("call_log_tags", "tags <> ''"),
-    "billed_pusd": Index("call_log_dear", f"billed_pusd >= {DEAR_PUSD}", timed=False, wide=True),
+    "billed_pusd": Index("call_by_cost", timed=False, daily=True),
+    TOKENS: Index("call_by_tokens", timed=False, daily=True),
+    DURATION: Index("call_by_duration", timed=False, daily=True),
     "call_id": Index("", timed=False),  # the primary key
     "session_id": Index("call_session", timed=False),
     "attempt_of": Index("call_attempt_of", "attempt_of <> ''", timed=False),
@@ -126,8 +131,7 @@ def beginning(field: str, text: str) -> tuple[str, Values]:
 
 def _placed(field: str, sql: str, values: Values, *, one: bool) -> Term:
     index = INDEXES.get(field)
-    lacking = {"status": lambda: not _never_200(sql, values), "billed_pusd": lambda: not _all_dear(sql, values)}
-    if index is None or lacking.get(field, lambda: False)():
+    if index is None or (field == "status" and not _never_200(sql, values)):
         return Term(sql, values)
     only = f"{index.only} AND {sql}" if index.only else sql
     return Term(sql, values, (Place(index, only, values, one),))
@@ -139,8 +143,3 @@ def _never_200(sql: str, values: Values) -> bool:
         return 200 not in values
     bound = values[0]
     return bool({">=": bound > 200, ">": bound >= 200, "<=": bound < 200, "<": bound <= 200}[sql.split()[1]])
-
-
-def _all_dear(sql: str, values: Values) -> bool:
-    """Whether only calls from DEAR_PUSD on are asked for."""
-    return (" IN " in sql or sql.split()[1] in (">=", ">")) and min(values) >= DEAR_PUSD

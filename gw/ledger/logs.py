@@ -12,15 +12,17 @@ from msgspec import Struct
 
 from gw.ledger.bounded import bounded
 from gw.ledger.log_columns import BY_NAME, MODEL, Column
-from gw.ledger.log_filter import EVERYTHING, SOUGHT_IDS, SOUGHT_NAMES, Condition, LogFilter, LogScope, Text
-from gw.ledger.log_plan import Plan, plan
-from gw.ledger.log_sql import BY_ID, DEAR_PUSD, INDEXES, Place, Term, beginning, term
+from gw.ledger.log_days import STEPS, among, bar
+from gw.ledger.log_filter import EVERYTHING, SOUGHT_IDS, SOUGHT_NAMES, LogFilter, LogScope, Text
+from gw.ledger.log_plan import FEW, ROW_COST, Plan, Survey, plan, source_of, survey
+from gw.ledger.log_sql import BY_ID, INDEXES, SEEN, TIME, Place, Term, beginning, term
 from gw.ledger.sequence import highest
 from gw.ledger.store import COLUMNS, Connection, Database, Dialect, Row
 
 DEADLINE_S = 5.0
 COUNT_MAX = 10_000  # counted exactly up to this
 WALKED_MAX = 100_000  # calls, of which those that are wanted are counted where no index knows them: some 30 ms
+FIRST_MAX = 1_000  # calls of a page, beyond which all are looked at for it
 NAMES_MAX = 5_000  # values of one column that `q` is looked for in
 SORTS: dict[str, Column] = {
     "ended_at": BY_NAME["ended_at"],
@@ -66,15 +68,13 @@ def page(database: Database, asked: Asked, deadline_s: float = DEADLINE_S) -> Lo
         if db is None:
             return LogPage([], None, 0, 0 if asked.count else None)
         until_seq = asked.until_seq or highest(db)
-        terms = [*_terms(db, database.dialect, asked), Term("seq <= ?", (until_seq,))]
+        terms = [*_terms(db, database.dialect, asked), Term(SEEN, (until_seq,))]
+        known = survey(db, database.dialect, terms)
         in_time = asked.sort == "ended_at"
-        by_time = plan(db, database.dialect, terms, in_time=True) if in_time or asked.count else None
+        by_time = plan(known, in_time=True) if in_time or asked.count else None
         together = asked.count and in_time and by_time is not None and by_time.walked is None
         size = max(asked.limit + 1, COUNT_MAX + 1 if together else 0)
-        if in_time and by_time is not None:
-            spots = _spots(db, asked, by_time, size)
-        else:
-            spots = _by_amount(db, database.dialect, asked, terms, size)
+        spots = _spots(db, asked, by_time, size) if in_time and by_time is not None else _by_amount(db, asked, known, size)
         count = None
         if asked.count and by_time is not None:
             all_found = together or (asked.after is None and len(spots) < size)
@@ -120,14 +120,34 @@ def _among(call_ids: tuple[str, ...]) -> Term:
     return Term(sql, call_ids, (Place(BY_ID, sql, call_ids, one=False),))
 
 
-def _by_amount(db: Connection, dialect: Dialect, asked: Asked, terms: list[Term], size: int) -> list[Spot]:
-    """In another order than that of time."""
-    if asked.sort == "billed_usd" and asked.falling:  # most pages of the dearest calls are full of what an index knows
-        dear = term(Condition(SORTS[asked.sort], "gte", (DEAR_PUSD,)), dialect)
-        found = _spots(db, asked, plan(db, dialect, [*terms, dear], in_time=False), size)
-        if len(found) == size:
-            return found
-    return _spots(db, asked, plan(db, dialect, terms, in_time=False), size)
+def _by_amount(db: Connection, asked: Asked, known: Survey, size: int) -> list[Spot]:
+    """In another order than that of time: among those that have most of it, or least, as long as these are enough."""
+    if known.days and size <= FIRST_MAX and not (known.rare and known.rare[0].calls <= FEW):
+        for calls in STEPS:
+            if calls * ROW_COST > known.walk_cost // 4:
+                break  # a quarter of what looking at all costs may be spent for nothing
+            chosen, are_all = _foremost(db, asked, known, max(calls, size * len(known.days)))
+            found = _spots(db, asked, chosen, size)
+            if are_all or len(found) == size:
+                return found
+    return _spots(db, asked, plan(known, in_time=False), size)
+
+
+def _foremost(db: Connection, asked: Asked, known: Survey, calls: int) -> tuple[Plan, bool]:
+    """To look at some calls that have most of it, or least; whether these are all there are."""
+    assert known.days
+    key = SORTS[asked.sort].sql
+    index = INDEXES[key]
+    source = source_of(known.dialect, index)
+    bounds = [one for one in known.terms if one.sql == SEEN or (one.places and one.places[0].by in (TIME, index))]
+    if asked.after is not None:
+        bounds.append(Term(f"{key} {'<=' if asked.falling else '>='} ?", (asked.after.key,)))
+    limit = bar(db, source, bounds, known.days, key=key, count=calls, falling=asked.falling)
+    terms = [*known.terms, Term(among(known.days), ())]
+    if limit is not None:
+        terms.append(Term(f"{key} {'>=' if asked.falling else '<='} ?", (limit,)))
+    where, values = " AND ".join(one.sql for one in terms), tuple(value for one in terms for value in one.values)
+    return Plan(source, where, values), limit is None
 
 
 def _spots(db: Connection, asked: Asked, chosen: Plan, size: int) -> list[Spot]:

@@ -12,6 +12,14 @@ from gw.ledger.store import Connection, Database
 
 DAY_US = 86_400_000_000
 GONE_MAX = 2000  # rows that go at a time
+SUM_MAX = 2**62  # where a sum stays, whatever clients report: what does not fit into its column would keep all others out
+
+
+def _grown(table: str, name: str) -> str:
+    """A column of an upsert, with what is offered added to it."""
+    own, more = f"{table}.{name}", f"excluded.{name}"
+    return f"{name} = CASE WHEN {own} > {SUM_MAX} - {more} THEN {SUM_MAX} ELSE {own} + {more} END"
+
 
 _EVENT_COLUMNS = (
     "session_id", "at_us", "sequence", "name", "key_id", "key_name", "team", "customer", "project", "prompt_id", "request_id",
@@ -32,7 +40,7 @@ _TOOL_COUNTS = ("calls", "failures", "duration_ms", "accepted", "rejected")
 _ADD_TOOL = (
     f"INSERT INTO telemetry_tool ({_WHO}, tool, mcp_server, skill, {', '.join(_TOOL_COUNTS)}) "  # noqa: S608 - our own names
     f"VALUES ({', '.join('?' * (10 + len(_TOOL_COUNTS)))}) ON CONFLICT (session_id, key_id, day_us, tool, mcp_server, skill) "
-    f"DO UPDATE SET {', '.join(f'{name} = telemetry_tool.{name} + excluded.{name}' for name in _TOOL_COUNTS)}"
+    f"DO UPDATE SET {', '.join(_grown('telemetry_tool', name) for name in _TOOL_COUNTS)}"
 )
 _SPOOL = "SELECT name, kept_bytes, sent_bytes FROM telemetry_spool"
 _PLACE = {
@@ -130,7 +138,7 @@ def _add(db: Connection, who: tuple[Any, ...], at_us: int, amounts: Mapping[str,
     """`amounts`: by the columns that they are added to."""
     assert amounts.keys() <= {*TOTALS, "prompts"}, amounts
     table = "telemetry_session"
-    sets = [f"{name} = {table}.{name} + excluded.{name}" for name in amounts]
+    sets = [_grown(table, name) for name in amounts]
     db.execute(
         f"INSERT INTO {table} ({_WHO}, first_us, last_us, {', '.join(amounts)}) "  # noqa: S608 - columns of ours
         f"VALUES ({', '.join('?' * (9 + len(amounts)))}) ON CONFLICT (session_id, key_id, day_us) DO UPDATE SET "

@@ -9,8 +9,11 @@ from typing import Any, Literal, NamedTuple
 
 from gw.ledger.store import Database
 from gw.ledger.usage_measures import Measure, columns_of
-from gw.ledger.usage_sql import GROUPS, Condition, Question, Sums, sums
-from gw.ledger.usage_time import before, stretches_of
+from gw.ledger.usage_sql import ALONE, GROUPS, Condition, Question, Stretch, Sums, sums
+from gw.ledger.usage_time import before, stretches_of, whole_hours
+
+ASKED = GROUPS | ALONE
+CALLS_MAX = 400_000  # so many are read one by one, where no rollup can answer: some seconds
 
 Group = tuple[Any, ...]
 Folded = dict[tuple[int, Group | None], list[int]]  # bucket and group -> sums by column; None: all that is not among the top
@@ -40,9 +43,9 @@ class Wanted(NamedTuple):
     """One question."""
 
     bounds: Sequence[int]  # microseconds: from, where buckets begin in between, to
-    groups: Sequence[str] = ()  # of GROUPS
+    groups: Sequence[str] = ()  # of ASKED
     measures: Sequence[Measure] = ()
-    filters: Sequence[tuple[str, Sequence[str]]] = ()  # of GROUPS: any of these values
+    filters: Sequence[tuple[str, Sequence[str]]] = ()  # of ASKED: any of these values
     order: Measure | None = None  # of groups, the greatest first; None: by their names
     rising: bool = False
     top: int = 0  # so many groups, the rest as one; 0: all
@@ -64,8 +67,12 @@ class Answered(NamedTuple):
     then: dict[str, int] | None
 
 
+class TooMany(Exception):
+    """So many calls would have to be read one by one."""
+
+
 def answer(database: Database, scope: Scope, wanted: Wanted) -> Answered:
-    """Raises StoreError."""
+    """Raises StoreError, TooMany."""
     shown = [*wanted.measures, *([wanted.order] if wanted.order is not None else [])]
     columns = columns_of(shown)
     read = _reader(database, scope, wanted, columns)
@@ -80,7 +87,7 @@ def answer(database: Database, scope: Scope, wanted: Wanted) -> Answered:
 def conditions_of(scope: Scope, filters: Iterable[tuple[str, Sequence[str]]]) -> list[Condition]:
     found = scope.conditions()
     for name, values in filters:
-        one = GROUPS[name]
+        one = ASKED[name]
         marks = ", ".join("?" * len(values))
         shown: tuple[str | int, ...] = tuple(int(value) for value in values) if name == "status" else tuple(values)
         found.append(Condition(one.columns, f"{one.sql} IN ({marks})", shown))
@@ -88,12 +95,22 @@ def conditions_of(scope: Scope, filters: Iterable[tuple[str, Sequence[str]]]) ->
 
 
 def _reader(database: Database, scope: Scope, wanted: Wanted, columns: Sequence[str]) -> Callable[[Sequence[int]], Sums]:
-    groups = [GROUPS[name] for name in wanted.groups]
+    groups = [ASKED[name] for name in wanted.groups]
     conditions = conditions_of(scope, wanted.filters)
+    one_by_one = not ALONE.keys().isdisjoint([*wanted.groups, *(name for name, _ in wanted.filters)])
 
     def read(bounds: Sequence[int]) -> Sums:
         with database.reading() as db:
-            return {} if db is None else sums(db, database.dialect, Question(stretches_of(bounds), groups, conditions, columns))
+            if db is None:
+                return {}
+            (oldest_us,) = db.execute("SELECT MIN(ended_us) FROM call").fetchone()
+            if one_by_one:
+                ends = Question([Stretch(0, bounds[0], bounds[-1])], [], [], ["requests"])
+                many = next(iter(sums(db, database.dialect, ends).values()), [0])[0]
+                if many > CALLS_MAX:
+                    raise TooMany(f"{many:,}")
+            known = whole_hours(bounds, oldest_us)
+            return sums(db, database.dialect, Question(stretches_of(known), groups, conditions, columns))
 
     return read
 

@@ -13,7 +13,7 @@ from gw.ledger.store import Connection, Database, Dialect
 from gw.ledger.usage import ALL, Group, Scope, conditions_of
 from gw.ledger.usage_measures import MEASURES, columns_of
 from gw.ledger.usage_sql import GROUPS, Condition, Question, Stretch, sums
-from gw.ledger.usage_time import Bucket, bounds_of, end_of, start_of, stretches_of
+from gw.ledger.usage_time import Bucket, bounds_of, end_of, start_of, stretches_of, whole_hours
 
 BY = ("team", "model", "key", "project", "kind")
 TOP = 5
@@ -60,9 +60,9 @@ class Overview(NamedTuple):
 def overview(database: Database, scope: Scope, zone: str, days: int, now_us: int) -> Overview:
     """Raises StoreError."""
     to_us = -(-(now_us + 1) // HOUR_US) * HOUR_US
-    limits = _last_days(zone, days, to_us)
+    limits = _last_days(zone, days, now_us, to_us)
     with database.reading() as db:
-        look = _Look(db, database.dialect, scope, limits)
+        look = _Look(db, database.dialect, scope, limits, now_us)
         spent = {period: look.spent(period, zone) for period in PERIODS}
         now, then = look.whole()
         found = {name: look.by(name) for name in BY}
@@ -81,10 +81,12 @@ def overview(database: Database, scope: Scope, zone: str, days: int, now_us: int
         )
 
 
-def _last_days(zone: str, days: int, to_us: int) -> list[int]:
+def _last_days(zone: str, days: int, now_us: int, to_us: int) -> list[int]:
     """The bounds of so many days, the last up to `to_us`."""
-    first = start_of("day", max(to_us - 1 - (days - 1) * DAY_US, 0), zone)
-    return bounds_of("day", -(-first // HOUR_US) * HOUR_US, to_us, zone)
+    noon_us = start_of("day", now_us, zone) + DAY_US // 2  # so many days before is noon, about, whenever clocks are changed
+    first = start_of("day", max(noon_us - (days - 1) * DAY_US, 0), zone)
+    begun = bounds_of("day", -(-first // HOUR_US) * HOUR_US, now_us + 1, zone)[:-1]
+    return whole_hours([*begun, to_us])
 
 
 def _moved(share: Share) -> tuple[int, Any]:
@@ -94,11 +96,11 @@ def _moved(share: Share) -> tuple[int, Any]:
 class _Look:
     """One view of the ledger."""
 
-    def __init__(self, db: Connection | None, dialect: Dialect, scope: Scope, limits: Sequence[int]) -> None:
+    def __init__(self, db: Connection | None, dialect: Dialect, scope: Scope, limits: Sequence[int], now_us: int) -> None:
         self._db, self._dialect = db, dialect
         self._conditions = scope.conditions()
         self._limits = limits
-        self._to_us = limits[-1]
+        self._now_us, self._to_us = now_us, limits[-1]
         self._columns = COLUMNS
 
     def _ask(
@@ -114,10 +116,9 @@ class _Look:
         return [Stretch(0, start_us, self._to_us), Stretch(1, before_us, min(before_us + self._to_us - start_us, start_us))]
 
     def spent(self, period: Bucket, zone: str) -> Spent:
-        at_us = start_of(period, self._to_us - 1, zone)
+        at_us = start_of(period, self._now_us, zone)
         before_us = start_of(period, at_us - 1, zone)
-        start, earlier = (-(-us // HOUR_US) * HOUR_US for us in (at_us, before_us))
-        found = self._ask(self._both(start, earlier), (), self._columns)
+        found = self._ask(self._both(at_us, before_us), (), self._columns)
         return Spent(at_us, *(found.get((number,), dict.fromkeys(self._columns, 0)) for number in (0, 1)))
 
     def whole(self) -> tuple[Figures, Figures]:
@@ -169,7 +170,7 @@ class _Look:
     def expected(self, zone: str) -> Iterator[int]:
         """Pico-USD of each day that is left of the month: the mean of that day of the week in the last WEEKS; of today, what is
         left of it to that."""
-        today = start_of("day", self._to_us - 1, zone)
+        today = start_of("day", self._now_us, zone)
         past = bounds_of("day", start_of("day", max(today - WEEKS * 7 * DAY_US, 0), zone), today, zone)
         costs = self._ask(_aligned(past), (), _SPENT)
         count = len(past) - 1
@@ -178,8 +179,8 @@ class _Look:
             per_weekday[(count - number) % 7] += _spent(costs[number,]) if (number,) in costs else 0
         so_far = self._ask([Stretch(0, -(-today // HOUR_US) * HOUR_US, self._to_us)], (), _SPENT)
         yield max(per_weekday[0] // WEEKS - sum(_spent(one) for one in so_far.values()), 0)
-        month_end = end_of("month", self._to_us - 1, zone)
-        day, ahead = end_of("day", self._to_us - 1, zone), 1
+        month_end = end_of("month", self._now_us, zone)
+        day, ahead = end_of("day", self._now_us, zone), 1
         while day < month_end:
             yield per_weekday[-ahead % 7] // WEEKS
             day, ahead = end_of("day", day, zone), ahead + 1

@@ -3,7 +3,8 @@
 
 A question names stretches of time, each with a number (several of them must have both ends); dimensions to group by; conditions;
 and columns of MEASURES. The answer is a dict: (number of the stretch, values of the dimensions) -> sums. Of calls that are gone
-(retention), an hour that is cut by the question's ends is no longer known.
+(retention), an hour that is cut by the question's ends is no longer known. What no rollup keeps (ALONE: a session, an agent) is
+read from the calls throughout.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -59,6 +60,10 @@ GROUPS: dict[str, Dimension] = {
     **{name: Dimension((name,), name) for name in ("service_tier", "speed", "inference_geo")},
     "context_window": Dimension(("context",), "context"),
 }
+
+
+# Of calls alone.
+ALONE = {name: Dimension((name,), name) for name in ("session_id", "agent_id", "client_version", "dialect")}
 
 
 class Condition(NamedTuple):
@@ -125,8 +130,12 @@ def level_of(columns: Iterable[str]) -> Level:
 
 def sums(db: Connection, dialect: Dialect, question: Question) -> Sums:
     """Groups without a call are not there."""
-    pieces = cut(question.stretches)
     found: Sums = {}
+    if alone := _alone(question):
+        for stretch in question.stretches:
+            _merge(found, db.execute(*_of_calls(question, stretch, DAY_US if question.days else 0, alone)))
+        return found
+    pieces = cut(question.stretches)
     paths = _paths(db, question)
     for table, span, stretches in (("usage_day", 1, pieces.days), ("usage_hour", HOURS_PER_DAY, pieces.hours)):
         if stretches and paths != []:
@@ -135,6 +144,11 @@ def sums(db: Connection, dialect: Dialect, question: Question) -> Sums:
     for stretch in pieces.rest:
         _merge(found, db.execute(*_of_calls(question, stretch, DAY_US if question.days else 0)))
     return found
+
+
+def _alone(question: Question) -> list[str]:
+    """The columns it needs that no rollup has."""
+    return sorted({name for columns in _columns(question) for name in columns}.difference(DIMENSIONS))
 
 
 def _merge(found: Sums, rows: Iterable[Sequence[Any]]) -> None:
@@ -262,11 +276,16 @@ def calls_as_rollup(columns: Sequence[str], where: str, tables: str = "call c", 
     return f"({' UNION ALL '.join(parts)}) AS counted"
 
 
-def _of_calls(question: Question, stretch: Stretch, unit_us: int) -> tuple[str, tuple[str | int, ...]]:
-    """`unit_us`: cut into so long ones, whose number since 1970 takes the place of the stretch's; 0: not cut."""
+def _of_calls(
+    question: Question, stretch: Stretch, unit_us: int, alone: Iterable[str] = ()
+) -> tuple[str, tuple[str | int, ...]]:
+    """`unit_us`: cut into so long ones, whose number since 1970 takes the place of the stretch's; 0: not cut. `alone`: columns
+    that are no dimension of a rollup."""
     where = f"c.ended_us >= {stretch.start_us} AND c.ended_us < {stretch.end_us}"
-    unit = [f"c.ended_us / {unit_us} AS unit"] if unit_us else []
-    source = calls_as_rollup(question.columns, where, more=unit)
+    more = [f"c.{name} AS {name}" for name in alone]
+    if unit_us:
+        more.append(f"c.ended_us / {unit_us} AS unit")
+    source = calls_as_rollup(question.columns, where, more=more)
     held = " AND ".join(one.sql for one in question.conditions) or "TRUE"
     return _select(question, "unit" if unit_us else str(stretch.number), f"{source} WHERE {held}"), _values(question)
 

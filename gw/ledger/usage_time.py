@@ -1,7 +1,7 @@
 """Stretches of calendar time: the hours, days, weeks and months of a time zone that a question's answer is cut into. Pure.
 
-Rollups are kept by whole hours of UTC. Where a zone's day begins within one (India, Nepal: at :30, :45), that hour counts in the
-bucket before, so that a bucket begins at the first whole hour in it; both ends of the question stay exact.
+Rollups are kept by whole hours of UTC. Where a zone's day begins within one (India, Nepal: at :30, :45), that hour is read from
+its calls; where those are gone, it counts in the bucket before (`whole_hours`). Both ends of the question are exact.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def bounds_of(bucket: Bucket, from_us: int, to_us: int, zone: str) -> list[int]:
     elif bucket != "none":
         window, at_us = parse_window(bucket, zone), from_us
         while (at_us := bounds(window, at_us)[1]) < to_us:
-            inner.append(_whole_hour(at_us))
+            inner.append(at_us)
     return [from_us, *(at_us for at_us in inner if from_us < at_us < to_us), to_us]
 
 
@@ -42,7 +42,15 @@ def stretches_of(limits: Sequence[int]) -> list[Stretch]:
 def before(limits: Sequence[int]) -> list[int]:
     """The bounds of the period of the same length before, one by one."""
     length = limits[-1] - limits[0]
-    return [limits[0] - length, *(_whole_hour(at_us - length) for at_us in limits[1:-1]), limits[0]]
+    return [at_us - length for at_us in limits[:-1]] + [limits[0]]
+
+
+def whole_hours(limits: Sequence[int], before_us: int | None = None) -> list[int]:
+    """The bounds with those between both ends at the first whole hour at or after them; with `before_us` only those whose hour
+    is over by then."""
+    inner = ((at_us, -(-at_us // HOUR_US) * HOUR_US) for at_us in limits[1:-1])
+    known = (at_us if before_us is not None and over_us > before_us else over_us for at_us, over_us in inner)
+    return [limits[0], *(min(at_us, limits[-1]) for at_us in known), limits[-1]]
 
 
 def start_of(bucket: Bucket, at_us: int, zone: str) -> int:
@@ -52,8 +60,3 @@ def start_of(bucket: Bucket, at_us: int, zone: str) -> int:
 
 def end_of(bucket: Bucket, at_us: int, zone: str) -> int:
     return bounds(parse_window(bucket, zone), at_us)[1]
-
-
-def _whole_hour(at_us: int) -> int:
-    """The first at or after."""
-    return -(-at_us // HOUR_US) * HOUR_US

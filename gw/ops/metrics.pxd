@@ -7,6 +7,7 @@ from gw._fast.laps cimport Laps as Laps_
 from gw.domain.settled cimport Settled as Settled_
 
 cpdef observe_overhead(Counters_ counters, Laps_ laps)
+@cython.locals(listed=cython.longlong, billed=cython.longlong)
 cpdef observe(Counters_ counters, Settled_ call)
 
 @cython.locals(milliseconds=cython.longlong, at=cython.int, bound=cython.longlong)

@@ -39,7 +39,7 @@ OVERHEAD_NS = tuple(
 
 Word64 = int  # compiled, a C integer: metrics.pxd
 
-COST_BITS = 60  # a call of more than a million USD is a provider's garbage, which must not overflow a counter
+COST_MAX = 1 << 60  # a call of more than a million USD is a provider's garbage, which must not overflow a counter
 
 CALLS = 0  # [endpoint][outcome]
 REFUSED = CALLS + len(ENDPOINTS) * len(OUTCOMES)  # [slug]
@@ -76,9 +76,11 @@ def observe(counters: Counters, call: Settled) -> None:
     counters.add(TOKENS + 2, call.cache_read_tokens)
     counters.add(TOKENS + 3, call.cache_write_5m_tokens)
     counters.add(TOKENS + 4, call.cache_write_1h_tokens)
-    if not (call.list_pusd | call.billed_pusd) >> COST_BITS:
-        counters.add(LIST_NUSD, call.list_pusd // 1000)
-        counters.add(BILLED_NUSD, call.billed_pusd // 1000)
+    if 0 <= call.list_pusd < COST_MAX and 0 <= call.billed_pusd < COST_MAX:
+        listed: Word64 = call.list_pusd
+        billed: Word64 = call.billed_pusd
+        counters.add(LIST_NUSD, listed // 1000)
+        counters.add(BILLED_NUSD, billed // 1000)
     if call.unpriced:
         counters.add(UNPRICED, 1)
     if call.retries:

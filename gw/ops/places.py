@@ -36,18 +36,17 @@ class Standing(NamedTuple):
 class Entry:
     """Of one place."""
 
-    __slots__ = ("_at", "_words", "name")
+    __slots__ = ("name", "words")
 
-    def __init__(self, words: memoryview, at: int, name: str) -> None:
-        self._words = words
-        self._at = at
+    def __init__(self, words: memoryview, name: str) -> None:
+        self.words = words
         self.name = name  # upstream NUL credential
 
     def __getitem__(self, word: int) -> int:
-        return int(self._words[self._at + word])
+        return int(self.words[word])
 
     def __setitem__(self, word: int, value: int) -> None:
-        self._words[self._at + word] = value
+        self.words[word] = value
 
     def standing(self, now_ns: int) -> Standing:
         open_ns, short_ns, down_ns = (max(self[word] - now_ns, 0) for word in (OPEN, SHORT, DOWN))
@@ -107,4 +106,5 @@ class Places:
         return entry
 
     def _at(self, index: int, name: bytes) -> Entry:
-        return Entry(self._words, index * PLACE_BYTES // 8, name.decode())
+        at = index * PLACE_BYTES // 8
+        return Entry(self._words[at : at + WORDS], name.decode())

@@ -8,7 +8,7 @@ cdef class Block:
     cdef public object state, _slots
     cdef public list _free
     cdef public int index, base
-    cdef public Counters_ counters
+    cdef public Counters_ counters, own, shared
     cdef public Slots_ _names
 
     cpdef int take_slot(self, str call_id) except? -2

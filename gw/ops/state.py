@@ -264,6 +264,8 @@ class Block:
             (Own.WAITING, 0),
         ):
             state.words[self.base + own] = value
+        self.own = Counters(memoryview(state.map)[self.base * 8 : first])
+        self.shared = Counters(memoryview(state.map)[:PAGE])
         first = SLOTS_AT + index * SLOTS_PER_WORKER * SLOT_BYTES
         self._slots = memoryview(state.map)[first : first + SLOTS_PER_WORKER * SLOT_BYTES]
         self._names = Slots(self._slots, SLOT_BYTES)

@@ -14,7 +14,7 @@ from gw.domain.money import round_half_even
 from gw.domain.price import Ladder, PriceCard, Rates, Ratio, Step
 from gw.pricing.catalog import Catalog, Model, boundaries, card_at, utc_at
 from gw.pricing.ids import listed
-from gw.pricing.overlay import CLAUDE_CATALOG, FOR_EVER_US, Overlay, OverlayCard, ProviderRules
+from gw.pricing.overlay import CLAUDE_CATALOG, FOR_EVER_US, Lacking, Overlay, OverlayCard, ProviderRules
 
 SELF_HOSTED = "self_hosted"
 _CLIENT_SUFFIX = re.compile(r"\[\d+[km]\]$")
@@ -80,6 +80,9 @@ class Cards:
         at = utc_at(at_us)
         weekdays = self.overlay.weekdays_only(catalog_id, entry.id)
         card = card_at(f"{catalog_id}/{entry.id}", entry, at, weekdays_only=weekdays)
+        lacking = self.overlay.lacks(catalog_id, entry.id)
+        if card is not None and lacking is not None:
+            card = _completed(card, lacking)
         if card is not None and weekdays and any(one.start_time and one.holds(at, weekdays) for one in entry.constraints()):
             card = replace(card, flags=(*card.flags, "upper_bound"))
         return _within(card, boundaries(entry, at_us), at_us)
@@ -149,6 +152,34 @@ def _within(card: PriceCard | None, instants: list[int], at_us: int) -> Found:
         max((instant for instant in instants if instant <= at_us), default=-FOR_EVER_US),
         min((instant for instant in instants if instant > at_us), default=FOR_EVER_US),
     )
+
+
+def _completed(card: PriceCard, lacking: Lacking) -> PriceCard:
+    """With the tiers, the batch price and the price of long writes that the data set does not have."""
+    tiers = {name: _scaled(card.standard, ratio) for name, ratio in lacking.tier_ratios.items()} | card.tiers
+    batch = card.batch
+    if batch is None and lacking.batch_ratio is not None:
+        batch = _scaled(card.standard, lacking.batch_ratio)
+    longer = lacking.writes_ratio
+    if longer is None:
+        return replace(card, tiers=tiers, batch=batch)
+    return replace(
+        card,
+        standard=_kept_long(card.standard, longer),
+        tiers={name: _kept_long(ladder, longer) for name, ladder in tiers.items()},
+        batch=_kept_long(batch, longer) if batch else None,
+    )
+
+
+def _kept_long(ladder: Ladder, ratio: Ratio) -> Ladder:
+    """Long writes at `ratio` times the input, where writes are billed and these have no price of their own."""
+
+    def longer(rates: Rates) -> Rates:
+        if not rates.input < rates.cache_write_5m == rates.cache_write_1h:
+            return rates
+        return replace(rates, cache_write_1h=round_half_even(rates.input * ratio.num, ratio.den))
+
+    return Ladder(longer(ladder.base), tuple(Step(step.above, longer(step.rates)) for step in ladder.steps))
 
 
 def _scaled(ladder: Ladder, ratio: Ratio) -> Ladder:

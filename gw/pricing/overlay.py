@@ -110,16 +110,44 @@ class Peak(Struct, frozen=True, forbid_unknown_fields=True):
     models: tuple[str, ...]
 
 
+class Lacking(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """What the data set leaves out of the rows of a catalog, as factors: `batch` and `tiers` on all classes, `writes_long` on the
+    input, of whose writes cost more than that. `models`: how their ids begin."""
+
+    catalog: str
+    models: str = ""
+    batch: str = ""
+    tiers: dict[str, str] = {}
+    writes_long: str = ""
+
+    @cached_property
+    def batch_ratio(self) -> Ratio | None:
+        return ratio(self.batch) if self.batch else None
+
+    @cached_property
+    def tier_ratios(self) -> dict[str, Ratio]:
+        return {name: ratio(factor) for name, factor in self.tiers.items()}
+
+    @cached_property
+    def writes_ratio(self) -> Ratio | None:
+        return ratio(self.writes_long) if self.writes_long else None
+
+
 class Overlay(Struct, frozen=True, forbid_unknown_fields=True):
     date: str
     claude: Claude
     providers: dict[str, ProviderRules]
     card: tuple[OverlayCard, ...] = ()
     peak: tuple[Peak, ...] = ()
+    lacking: tuple[Lacking, ...] = ()
 
     def rules(self, provider: str) -> ProviderRules:
         """A provider that is not listed is looked up in the data set under its own name."""
         return self.providers.get(provider) or ProviderRules(catalogs=(provider,))
+
+    def lacks(self, catalog: str, model_id: str) -> Lacking | None:
+        found = (one for one in self.lacking if one.catalog == catalog and model_id.startswith(one.models))
+        return next(found, None)
 
     def weekdays_only(self, catalog: str, model_id: str) -> bool:
         return any(peak.catalog == catalog and model_id in peak.models for peak in self.peak)

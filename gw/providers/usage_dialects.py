@@ -169,7 +169,7 @@ def _modality(usage: Json, name: str, modality: str) -> int:
 
 def _gemini_tier(usage: Json) -> str:
     """The Gemini API says `serviceTier`, Vertex AI `trafficType`; as price cards call them. On demand is the plain one."""
-    tier = _text(usage, "serviceTier").lower()
+    tier = _text(usage, "serviceTier").lower().removeprefix("service_tier_")
     if tier and not tier.endswith("unspecified"):
         return tier
     traffic = _text(usage, "trafficType")

@@ -10,22 +10,23 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import blake2b
 from math import inf, log
-from typing import NamedTuple
 
 from gw.routing.asked import Candidate
 
 Id = tuple[str, str]  # deployment and credential
+Ns = int  # compiled, a C integer: affinity.pxd
 TTL_5M_NS, TTL_1H_NS = 300_000_000_000, 3_600_000_000_000
 _HASHES = float(1 << 64)
 
 
-class Home(NamedTuple):
+class Home:
     """Where a session has its cache: `first` until `first_ns`, and where it is now, `last`, until `last_ns`."""
 
-    first: Id
-    first_ns: int
-    last: Id
-    last_ns: int
+    __slots__ = ("first", "first_ns", "last", "last_ns")
+
+    def __init__(self, place: Id, until_ns: Ns) -> None:
+        self.first = self.last = place
+        self.first_ns = self.last_ns = until_ns
 
 
 class Affinity:
@@ -34,30 +35,32 @@ class Affinity:
     def __init__(self, sessions_max: int = 20_000) -> None:
         self._max = sessions_max
         self._homes: OrderedDict[str, Home] = OrderedDict()
+        self._known = self._homes.get
 
     def __len__(self) -> int:
         return len(self._homes)
 
-    def preferred(self, session: str, now_ns: int) -> tuple[Id, ...]:
+    def preferred(self, session: str, now_ns: Ns) -> tuple[Id, ...]:
         """Its warm places, the best first: the first one, and where it went meanwhile. `session`: gw.routing.health.key_of."""
-        home = self._homes.get(session)
+        home = self._known(session)
         if home is None:
             return ()
         first = (home.first,) if now_ns < home.first_ns else ()
         return (*first, home.last) if home.last != home.first and now_ns < home.last_ns else first
 
-    def note(self, session: str, place: Id, now_ns: int, ttl_ns: int = TTL_5M_NS) -> None:
+    def note(self, session: str, place: Id, now_ns: Ns, ttl_ns: Ns = TTL_5M_NS) -> None:
         """A call of it has been answered there, and has warmed the cache for `ttl_ns` from now."""
         until_ns = now_ns + ttl_ns
-        home = self._homes.get(session)
-        if home is None or place == home.first or now_ns >= home.first_ns:
-            made = Home(place, until_ns, place, until_ns)  # its first place again, or nothing is left there
-        else:
-            made = home._replace(last=place, last_ns=until_ns)
-        self._homes[session] = made
+        home = self._known(session)
+        if home is None:
+            self._homes[session] = Home(place, until_ns)
+            if len(self._homes) > self._max:
+                self._homes.popitem(last=False)
+            return
+        if place == home.first or now_ns >= home.first_ns:
+            home.first, home.first_ns = place, until_ns  # its first place again, or nothing is left there
+        home.last, home.last_ns = place, until_ns
         self._homes.move_to_end(session)
-        if len(self._homes) > self._max:
-            self._homes.popitem(last=False)
 
     def forget(self, session: str) -> None:
         self._homes.pop(session, None)

@@ -29,6 +29,7 @@ _EASY = re.compile(
     r"|spelling|lint\w*|what is|bump|version)\b",
     re.IGNORECASE,
 )
+_HALVES = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")  # of characters: JavaScript cuts texts within one
 
 
 class _Body(Struct):
@@ -41,6 +42,10 @@ class _Body(Struct):
     output_config: Raw = Raw()
     reasoning: Raw = Raw()
     reasoning_effort: Raw = Raw()
+    generationConfig: Raw = Raw()  # Gemini
+    generation_config: Raw = Raw()
+    outputConfig: Raw = Raw()  # Converse
+    additionalModelRequestFields: Raw = Raw()
 
 
 _BODY = msgspec.json.Decoder(_Body)
@@ -52,7 +57,8 @@ def words_of(body: bytes) -> Words:
     try:
         top = _BODY.decode(body)
     except (msgspec.DecodeError, RecursionError):
-        return NO_WORDS
+        whole = _HALVES.sub(rb"\\u003f", body)
+        return words_of(whole) if whole != body else NO_WORDS
     messages = _messages(top)
     text, said_effort = _last_text(messages)
     thinking, effort = _thinking(top)
@@ -86,15 +92,42 @@ def _plain(raw: Raw) -> Any:
 
 def _thinking(top: _Body) -> tuple[bool, str]:
     """Whether it is asked for, and with which effort."""
-    thinking, config, reasoning = _plain(top.thinking), _plain(top.output_config), _plain(top.reasoning)
-    effort = _effort(config) or _effort(reasoning) or _effort({"effort": _plain(top.reasoning_effort)})
+    config = _object(_plain(top.generationConfig) or _plain(top.generation_config))
+    if google := _object(config.get("thinkingConfig", config.get("thinking_config"))):
+        return _of_google(google)
+    fields = _object(_plain(top.additionalModelRequestFields))  # what models of Bedrock have of their own
+    thinking = _plain(top.thinking) or fields.get("thinking", fields.get("reasoning_config"))
+    said = (
+        *(_effort(_plain(one)) for one in (top.output_config, top.outputConfig, top.reasoning)),
+        _effort({"effort": _plain(top.reasoning_effort) or fields.get("reasoning_effort")}),
+        _effort(fields.get("output_config")),
+        _effort({"effort": _object(fields.get("reasoningConfig")).get("maxReasoningEffort")}),
+    )
+    effort = next(filter(None, said), "")
     if isinstance(thinking, dict):
         asked = thinking.get("type") in ("enabled", "adaptive")
         budget = thinking.get("budget_tokens")
-        if not effort and asked and isinstance(budget, int):
-            effort = next(name for most, name in BUDGET_EFFORTS if budget <= most)
-        return asked, effort
+        return asked, effort or (_effort_of(budget) if asked else "")
     return bool(effort) and effort != "none", effort
+
+
+def _of_google(config: dict[str, Any]) -> tuple[bool, str]:
+    level = config.get("thinkingLevel", config.get("thinking_level"))
+    effort = _effort({"effort": level.lower()}) if isinstance(level, str) else ""
+    budget = config.get("thinkingBudget", config.get("thinking_budget"))
+    effort = effort or _effort_of(budget)
+    return (bool(effort) and effort != "none") or (isinstance(budget, int) and budget < 0), effort
+
+
+def _effort_of(budget: object) -> str:
+    """Below 0 is as the model likes."""
+    if not isinstance(budget, int) or budget < 0:
+        return ""
+    return next(name for most, name in BUDGET_EFFORTS if budget <= most)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _effort(config: object) -> str:

@@ -26,7 +26,7 @@ from gw.routing.affinity import TTL_5M_NS, Affinity, Id, ranked
 from gw.routing.asked import Candidate
 from gw.routing.breaker import Breaker, Settings, State
 from gw.routing.ratelimit import WHOLE, Seen
-from gw.routing.verdict import Verdict
+from gw.routing.verdict import PASS, Verdict
 
 S = 1_000_000_000
 HALF_LIFE_NS = 10 * S
@@ -34,14 +34,18 @@ ORDERS_MAX = 8192  # sessions whose order is remembered
 UNKNOWN_NS = 1_000_000  # a place that nobody has met yet is tried before one that is known to be slow
 
 Ordered = tuple[Candidate, ...]
+Flag = bool  # compiled, a C integer: health.pxd
+Ns = int  # likewise
 
 
-class Turn(NamedTuple):
+class Turn:
     """One attempt under way; `end` or `abandon` takes it back, once."""
 
-    id: Id
-    trial: bool
-    began_ns: int
+    __slots__ = ("place", "trial")
+
+    def __init__(self, place: "_Place", trial: Flag) -> None:
+        self.place = place
+        self.trial = trial
 
 
 class Standing(NamedTuple):
@@ -56,17 +60,31 @@ class Standing(NamedTuple):
 
 
 class _Place:
-    __slots__ = ("breaker", "heard_ns", "in_flight", "latency_at_ns", "latency_ns", "left_permille", "left_until_ns", "shared")
+    __slots__ = (
+        "breaker", "heard_ns", "id", "in_flight", "latency_at_ns", "latency_ns", "left_permille", "left_until_ns", "shared",
+    )  # fmt: skip
 
-    def __init__(self, settings: Settings, shared: PlaceEntry | None) -> None:
+    def __init__(self, of: Id, settings: Settings, entry: PlaceEntry | None) -> None:
+        self.id = of
         self.breaker = Breaker(settings)
-        self.shared = shared
+        self.shared = entry.words if entry is not None else None
         self.heard_ns = 0  # what the entry said when it was last looked at
         self.in_flight = 0
         self.latency_ns = 0  # 0: not known
         self.latency_at_ns = 0
         self.left_permille = WHOLE
         self.left_until_ns = 0
+
+
+class _Usual:
+    """The order of a session's candidates while nothing is amiss, and their places in it."""
+
+    __slots__ = ("candidates", "order", "places")
+
+    def __init__(self, candidates: Ordered, order: Ordered, places: tuple[_Place, ...]) -> None:
+        self.candidates = candidates
+        self.order = order
+        self.places = places
 
 
 class Health:
@@ -86,15 +104,22 @@ class Health:
         self._shared = places
         self._places: dict[Id, _Place] = {}
         self._serial = 0
-        self._orders: dict[str, tuple[Ordered, Ordered]] = {}  # session -> candidates, and their order while nothing is amiss
+        self._orders: dict[str, _Usual] = {}  # by session
 
-    def pick(self, candidates: Ordered, now_ns: int, session: str = "", *, by: str = "weight") -> Ordered:
+    def pick(self, candidates: Ordered, now_ns: Ns, session: str = "", by: str = "weight") -> Ordered:
         """In the order in which to try them. `session`: `key_of`, or "" for a call without one."""
         if len(candidates) < 2:
             return candidates
         known = self._orders.get(session) if session and by == "weight" else None
-        if known is not None and known[0] == candidates and self._as_usual(known[1], now_ns, session):
-            return known[1]
+        same = known is not None and (known.candidates is candidates or known.candidates == candidates)
+        if known is not None and same and self._as_usual(known, now_ns, session):
+            return known.order
+        order = self._order(candidates, now_ns, session, by)
+        if session and by == "weight" and not same and len(order) == len(candidates):
+            self._remember(session, candidates)
+        return order
+
+    def _order(self, candidates: Ordered, now_ns: Ns, session: str, by: str) -> Ordered:
         ready = [one for one in candidates if self._due_ns(self._place(one.id), now_ns) <= now_ns]
         if not ready:
             return tuple(sorted(candidates, key=lambda one: (self._due_ns(self._place(one.id), now_ns), one.priority)))
@@ -102,8 +127,6 @@ class Health:
         order: list[Candidate] = []
         for _, group in groupby(sorted(ready, key=attrgetter("priority")), key=attrgetter("priority")):
             order += self._ordered(list(group), now_ns, session, warm, by)
-        if session and by == "weight" and (known is None or known[0] != candidates) and len(ready) == len(candidates):
-            self._remember(session, candidates)
         return tuple(order)
 
     def _remember(self, session: str, candidates: Ordered) -> None:
@@ -112,84 +135,94 @@ class Health:
         usual: list[Candidate] = []
         for _, group in groupby(sorted(candidates, key=attrgetter("priority")), key=attrgetter("priority")):
             usual += ranked(list(group), session.partition(BETWEEN)[0])
-        self._orders[session] = candidates, tuple(usual)
+        self._orders[session] = _Usual(candidates, tuple(usual), tuple(self._place(one.id) for one in usual))
 
-    def _as_usual(self, order: Ordered, now_ns: int, session: str) -> bool:
+    def _as_usual(self, usual: _Usual, now_ns: Ns, session: str) -> bool:
         """Nothing is to be left alone, no limit is nearly used up, and the session's cache is where its hash sends it."""
-        for one in order:
-            place = self._place(one.id)
+        for place in usual.places:
             if self._due_ns(place, now_ns) > now_ns or self._is_short(place, now_ns):
                 return False
         warm = self.affinity.preferred(session, now_ns)
-        return not warm or (len(warm) == 1 and warm[0] == order[0].id)
+        if not warm:
+            return True
+        place = usual.places[0]
+        return len(warm) == 1 and warm[0] == place.id
 
-    def begin(self, place: Id, now_ns: int) -> Turn:
+    def begin(self, place: Id, now_ns: Ns) -> Turn:
         known = self._place(place)
         known.in_flight += 1
         trial = known.breaker.begin(now_ns)
         if trial:
             _tell(known, now_ns + self._settings.cooldown_ns)
-        return Turn(place, trial, now_ns)
+        return Turn(known, trial)
 
-    def end(
+    def end(  # noqa: PLR0917 - compiled, it is a C function
         self,
         turn: Turn,
         verdict: Verdict,
-        now_ns: int,
+        now_ns: Ns,
         retry_after_s: float = 0.0,
-        *,
-        first_byte_ns: int = 0,
+        first_byte_ns: Ns = 0,
         session: str = "",
-        ttl_ns: int = TTL_5M_NS,
+        ttl_ns: Ns = TTL_5M_NS,
     ) -> None:
         """`first_byte_ns`: how long it took to the first byte, 0 if none came. `session`, `ttl_ns`: whose cache an answer has
         warmed, and for how long; "" for none."""
-        place = self._place(turn.id)
+        place = turn.place
         place.in_flight = max(place.in_flight - 1, 0)
         if first_byte_ns > 0:
             self._observe(place, first_byte_ns, now_ns)
         breaker = place.breaker
-        before = breaker.state, breaker.until_ns
-        rest_ns = int(max(verdict.rest_s, retry_after_s) * S)
-        if verdict.why == "throttled" or verdict.alarm:
-            breaker.abandon(trial=turn.trial)
-            breaker.rest(now_ns, rest_ns or self._settings.cooldown_ns)
-        elif verdict.why == "saturated":
-            breaker.abandon(trial=turn.trial)
+        state, until_ns = breaker.state, breaker.until_ns
+        if verdict is PASS:  # of almost every call
+            breaker.end(now_ns, False, turn.trial)
+            if session:
+                self.affinity.note(session, place.id, now_ns, ttl_ns)
         else:
-            breaker.end(now_ns, failed=verdict.failed, trial=turn.trial, cooldown_ns=rest_ns)
-            if session and verdict.verb == "pass" and verdict.billed:
-                self.affinity.note(session, turn.id, now_ns, ttl_ns)
-        if (breaker.state, breaker.until_ns) != before:
+            self._judge(turn, verdict, now_ns, retry_after_s)
+        if breaker.state != state or breaker.until_ns != until_ns:
             _tell(place, breaker.until_ns if breaker.state == "open" else 0)
 
-    def answers(self, turn: Turn, now_ns: int) -> None:
+    def _judge(self, turn: Turn, verdict: Verdict, now_ns: Ns, retry_after_s: float) -> None:
+        breaker = turn.place.breaker
+        rest_ns = int(max(verdict.rest_s, retry_after_s) * S)
+        if verdict.why == "throttled" or verdict.alarm:
+            breaker.abandon(turn.trial)
+            breaker.rest(now_ns, rest_ns or self._settings.cooldown_ns)
+        elif verdict.why == "saturated":
+            breaker.abandon(turn.trial)
+        else:
+            breaker.end(now_ns, verdict.failed, turn.trial, rest_ns)
+
+    def answers(self, turn: Turn, now_ns: Ns) -> None:
         """Its answer has begun."""
         if turn.trial:
-            self._place(turn.id).breaker.answers(now_ns)
+            turn.place.breaker.answers(now_ns)
 
     def abandon(self, turn: Turn) -> None:
         """It ended without saying anything of its place: the client left, or gw is going down."""
-        place = self._place(turn.id)
+        place = turn.place
         place.in_flight = max(place.in_flight - 1, 0)
-        place.breaker.abandon(trial=turn.trial)
+        place.breaker.abandon(turn.trial)
 
-    def told(self, place: Id, seen: Seen, now_ns: int, now_us: int) -> None:
+    def told(self, place: Id, seen: Seen, now_ns: Ns, now_us: int) -> None:
         """What an answer of it said of its limits."""
         if seen.left is not None:
             known = self._place(place)
             known.left_permille = seen.left.permille
             known.left_until_ns = now_ns + (seen.left.until_us - now_us) * 1_000
             short = known.left_until_ns if known.left_permille < self._avoid else 0
-            if known.shared is not None and (short or known.shared[SHORT]):
-                known.shared[SHORT] = short
+            shared = known.shared
+            if shared is not None and (short or shared[SHORT]):
+                shared[SHORT] = short
 
     def keep(self, places: Iterable[Id]) -> None:
         """A new configuration: what is not in it is forgotten, unless calls are under way there."""
         wanted = set(places)
         self._places = {one: place for one, place in self._places.items() if one in wanted or place.in_flight}
+        self._orders.clear()
 
-    def standing(self, place: Id, now_ns: int) -> Standing:
+    def standing(self, place: Id, now_ns: Ns) -> Standing:
         known = self._place(place)
         breaker = known.breaker
         breaker.allows(now_ns)
@@ -201,10 +234,10 @@ class Health:
         known = self._places.get(place)
         if known is None:
             shared = self._shared.entry(*place) if self._shared is not None else None
-            known = self._places[place] = _Place(self._settings, shared)
+            known = self._places[place] = _Place(place, self._settings, shared)
         return known
 
-    def _due_ns(self, place: _Place, now_ns: int) -> int:
+    def _due_ns(self, place: _Place, now_ns: Ns) -> int:
         """When it may be sent to: not after now, if it may."""
         breaker, shared, down_ns = place.breaker, place.shared, 0
         if shared is not None:
@@ -217,7 +250,7 @@ class Health:
             return down_ns
         return max(breaker.until_ns, down_ns, now_ns + 1)
 
-    def _ordered(self, group: list[Candidate], now_ns: int, session: str, warm: tuple[Id, ...], by: str) -> list[Candidate]:
+    def _ordered(self, group: list[Candidate], now_ns: Ns, session: str, warm: tuple[Id, ...], by: str) -> list[Candidate]:
         if len(group) < 2:
             return group
         if session and by != "latency":
@@ -232,29 +265,30 @@ class Health:
             order.sort(key=lambda one: warm.index(one.id) if one.id in warm else len(warm))
         return order
 
-    def _cost(self, one: Candidate, now_ns: int) -> float:
+    def _cost(self, one: Candidate, now_ns: Ns) -> float:
         """How long one more call would wait there, for its weight."""
         if not one.weight:
             return inf
         place = self._place(one.id)
         return (self._latency(place, now_ns) or UNKNOWN_NS) * (place.in_flight + 1) / one.weight
 
-    def _is_short(self, place: _Place, now_ns: int) -> bool:
-        if place.shared is not None:
-            return now_ns < place.shared[SHORT]
+    def _is_short(self, place: _Place, now_ns: Ns) -> bool:
+        shared = place.shared
+        if shared is not None:
+            return now_ns < shared[SHORT]
         return place.left_permille < self._avoid and now_ns < place.left_until_ns
 
-    def _latency(self, place: _Place, now_ns: int) -> int:
+    def _latency(self, place: _Place, now_ns: Ns) -> int:
         return int(place.latency_ns * exp(-self._decay * max(now_ns - place.latency_at_ns, 0)))
 
-    def _observe(self, place: _Place, took_ns: int, now_ns: int) -> None:
+    def _observe(self, place: _Place, took_ns: Ns, now_ns: Ns) -> None:
         kept = exp(-self._decay * max(now_ns - place.latency_at_ns, 0))
         mean = int(place.latency_ns * kept + took_ns * (1 - kept)) if place.latency_ns else took_ns
         place.latency_ns = max(took_ns, mean)
         place.latency_at_ns = now_ns
 
 
-def _tell(place: _Place, until_ns: int) -> None:
+def _tell(place: _Place, until_ns: Ns) -> None:
     """The other workers, when its breaker is open until then, or closed again (0): unless one of them knows better."""
     shared = place.shared
     if shared is not None:

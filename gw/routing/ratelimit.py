@@ -6,7 +6,6 @@ RetryInfo in the body of an error, and the slugs by which AWS says that it throt
 """
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-Headers = Iterable[tuple[bytes, bytes]]
+Headers = list[tuple[bytes, bytes]]
 SPEAKING = (b"retry-after", b"anthropic-ratelimit-", b"x-ratelimit-", b"ratelimit-", b"x-ms-")
 US = 1_000_000
 WHOLE = 1000
@@ -46,6 +45,14 @@ class Seen(NamedTuple):
 
 
 NOTHING = Seen()
+
+
+def speaks(headers: Headers) -> bool:
+    """Whether one of them may say something: of most answers none does, and `seen` need not look."""
+    for name, _ in headers:  # noqa: SIM110 - compiled, `any` would cost a generator
+        if name and name[0] in b"arx" and name.startswith(SPEAKING):
+            return True
+    return False
 
 
 def seen(headers: Headers, now_us: int, body: bytes = b"") -> Seen:

@@ -44,17 +44,18 @@ HOPELESS = frozenset({"tls", "saturated"})  # a certificate stays as it is; for 
 class Purse:
     """Retries that a worker may spend: a token bucket, filled by calls and, slowly, by time."""
 
-    __slots__ = ("_at_ns", "_hundredths", "_most", "_patience")
+    __slots__ = ("_at_ns", "_hundredths", "_most", "_patience", "_percent")
 
     def __init__(self, patience: Patience, now_ns: int) -> None:
         self._patience = patience
+        self._percent = patience.percent
         self._most = patience.percent * PURSE_CALLS + patience.floor * WHOLE
         self._hundredths = patience.floor * WHOLE
         self._at_ns = now_ns
 
     def call(self) -> None:
         """One has begun: its part goes in."""
-        self._hundredths = min(self._hundredths + self._patience.percent, self._most)
+        self._hundredths = min(self._hundredths + self._percent, self._most)
 
     def take(self, now_ns: int) -> bool:
         self._refill(now_ns)

@@ -25,6 +25,7 @@ from gw.routing.tiers import TIERS, tier_of
 MEMORY_MAX = 4096
 ANYBODY = frozenset({"custom", "openai_compatible"})  # providers that may be whoever
 EXPECTED = Expected()
+Flag = bool  # compiled, a C integer: routes.pxd
 
 
 class Place(Routable, Protocol):
@@ -131,7 +132,7 @@ class Router:
 
     def decide(self, account: Account, asked: Asked) -> Decision:
         """With rules. Raises Refusal: the same, and denied_by_rule (400)."""
-        if self._is_settled(account, asked.model, own_login=asked.own_login):
+        if self._is_settled(account, asked.model, asked.own_login):
             known = self._settled.get(asked.model)
             if known is None:
                 known = self._decided(account, asked, ruling.UNTOUCHED)
@@ -144,11 +145,11 @@ class Router:
             outcome = ruling.judge(self.rules, asked, account)
         return self._decided(account, asked, outcome)
 
-    def settled(self, account: Account, model: str | None, *, own_login: bool) -> Decision | None:
+    def settled(self, account: Account, model: str | None, own_login: Flag) -> Decision | None:
         """What `decide` has said before of a call about which nothing else need be known."""
-        return self._settled.get(model) if self._is_settled(account, model, own_login=own_login) else None
+        return self._settled.get(model) if self._is_settled(account, model, own_login) else None
 
-    def _is_settled(self, account: Account, model: str | None, *, own_login: bool) -> bool:
+    def _is_settled(self, account: Account, model: str | None, own_login: Flag) -> bool:
         """Whether the model's name alone decides. A client's own login may go elsewhere than a key's call."""
         if not self._by_name_alone or account.models != ALL or account.upstreams != ALL:
             return False

@@ -21,7 +21,8 @@ Attributes = dict[str, Any]
 
 NAME_MAX = 128
 MORE_BYTES_MAX = 16_384
-INT64_MAX = 2**63 - 1
+AT_MAX_US = 2**53  # in the year 2255
+NUMBER_MAX = 2**60  # whatever a client says, in what gw counts it in: it has to go into a column, and to be added up
 DELTA = (1, "1", "AGGREGATION_TEMPORALITY_DELTA")
 PREFIX = "claude_code."
 
@@ -226,7 +227,7 @@ def _text(attributes: Attributes, name: str) -> str:
 
 
 def _us(nanoseconds: Any) -> int:
-    return min(max(int(nanoseconds or 0), 0) // 1000, INT64_MAX)
+    return min(max(int(nanoseconds or 0), 0) // 1000, AT_MAX_US)
 
 
 def _whole(value: Any) -> int:
@@ -242,7 +243,7 @@ def _scaled(value: Any, scale: int) -> int:
         number = Decimal(str(value)) * scale
     except ArithmeticError:
         return 0
-    return min(max(int(number.to_integral_value()), 0), INT64_MAX) if number.is_finite() else 0
+    return min(max(int(number.to_integral_value()), 0), NUMBER_MAX) if number.is_finite() else 0
 
 
 def _truth(value: Any) -> int:

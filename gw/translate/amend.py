@@ -9,17 +9,19 @@ from typing import Any
 import orjson
 
 from gw.translate.form import Json
+from gw.translate.loose import loaded
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")  # rising
+BUDGETS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24576}  # of thinking, in tokens: Gemini's
+CLAUDES = {"minimal": 1024, "low": 4000, "medium": 16000}  # likewise; above as they are
+_ANTHROPICS = {"none": "low", "minimal": "low"}  # the nearest of what Claude knows
+_OF_THREE = {**_ANTHROPICS, "xhigh": "high", "max": "high"}  # of what knows low, medium and high alone
 THINKING_LEAST = 1024  # tokens: Anthropic refuses a smaller budget
 
 
 def amended(body: bytes, dialect: str, max_tokens: int, effort: str) -> bytes:
     """`max_tokens` 0 and `effort` "": no cap. `dialect`: of the body; one that has no words for a cap stays as it is."""
-    try:
-        read = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return body
+    read = loaded(body)
     change = _CHANGES.get(dialect)
     if change is None or not isinstance(read, dict):
         return body
@@ -31,18 +33,26 @@ def amended(body: bytes, dialect: str, max_tokens: int, effort: str) -> bytes:
 
 def _anthropic(body: Json, max_tokens: int, effort: str) -> None:
     _lower(body, "max_tokens", max_tokens)
-    thinking = body.get("thinking")
+    _claude(body, effort)
+
+
+def _claude(body: Json, effort: str) -> None:
+    """Claude's own fields, wherever they stand. Models that are given a budget know no effort."""
+    thinking, config = body.get("thinking"), body.get("output_config")
     if isinstance(thinking, dict):
         budget, cap = thinking.get("budget_tokens"), body.get("max_tokens")
         if effort == "none" or (isinstance(budget, int) and isinstance(cap, int) and cap <= THINKING_LEAST):
             body["thinking"] = {"type": "disabled"}
-        elif isinstance(budget, int) and isinstance(cap, int) and budget >= cap:
-            thinking["budget_tokens"] = cap - 1
+        elif isinstance(budget, int):
+            most = [cap - 1] if isinstance(cap, int) else []
+            if effort and not (isinstance(config, dict) and "effort" in config):
+                most.append(CLAUDES.get(effort, budget))
+            thinking["budget_tokens"] = min(budget, *most)
     if effort and effort != "none":
-        config = body.get("output_config")
-        level = "low" if effort == "minimal" else effort
-        if isinstance(config, dict) or "thinking" in body:
-            body["output_config"] = {**(config if isinstance(config, dict) else {}), "effort": _less(config, "effort", level)}
+        said = isinstance(config, dict) and "effort" in config
+        if said or (isinstance(thinking, dict) and thinking.get("type") == "adaptive"):
+            config = config if isinstance(config, dict) else {}
+            body["output_config"] = {**config, "effort": _less(config, "effort", _ANTHROPICS.get(effort, effort))}
 
 
 def _chat(body: Json, max_tokens: int, effort: str) -> None:
@@ -64,12 +74,44 @@ def _gemini(body: Json, max_tokens: int, effort: str) -> None:
     config = body.setdefault(name, {})
     if isinstance(config, dict):
         _lower(config, "max_output_tokens" if "max_output_tokens" in config else "maxOutputTokens", max_tokens)
+        thinking = config.get("thinking_config", config.get("thinkingConfig"))
+        if effort and isinstance(thinking, dict):
+            _google(thinking, effort)
+
+
+def _google(thinking: Json, effort: str) -> None:
+    """Levels since Gemini 3, of which all its models know `low` to `high`; budgets before."""
+    for name in ("thinkingLevel", "thinking_level"):
+        if isinstance(said := thinking.get(name), str):
+            thinking[name] = _less({name: said.lower()}, name, _OF_THREE.get(effort, effort)).upper()
+    most = BUDGETS.get(effort)
+    for name in ("thinkingBudget", "thinking_budget"):
+        budget = thinking.get(name)
+        if most is not None and isinstance(budget, int) and not 0 <= budget <= most:
+            thinking[name] = most
 
 
 def _converse(body: Json, max_tokens: int, effort: str) -> None:
     config = body.setdefault("inferenceConfig", {})
     if isinstance(config, dict):
         _lower(config, "maxTokens", max_tokens)
+    output, more = body.get("outputConfig"), body.get("additionalModelRequestFields")
+    said = isinstance(output, dict) and "effort" in output
+    if effort and isinstance(output, dict) and said:
+        output["effort"] = _less(output, "effort", _ANTHROPICS.get(effort, effort))
+    if effort and isinstance(more, dict):
+        _bedrock(more, effort, said=said)
+
+
+def _bedrock(more: Json, effort: str, *, said: bool) -> None:
+    """What models have beyond Converse's words. `said`: the effort stands in Converse's own."""
+    before = "output_config" in more
+    _claude(more, effort)
+    if said and not before:
+        more.pop("output_config", None)
+    for where, name in ((more, "reasoning_effort"), (more.get("reasoningConfig"), "maxReasoningEffort")):
+        if isinstance(where, dict) and name in where:
+            where[name] = _less(where, name, _OF_THREE.get(effort, effort))
 
 
 def _lower(where: Json, name: str, most: int) -> None:

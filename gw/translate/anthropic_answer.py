@@ -27,6 +27,8 @@ KINDS = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+# Of a failure that comes in place of an answer, under a status that says success; 500 for others.
+STATUS_OF = {kind: status for status, kind in KINDS.items() if status not in (408, 409, 422)}
 MESSAGE_CHARS_MAX = 2000  # of an error body that is no JSON: somebody's page
 _ONLY_ITS_OWN = {"container", "context_management", "safeguard_results", "stop_details"}
 _READ = {"id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"}

@@ -28,7 +28,7 @@ from gw.translate.form import (
     ToolUse,
 )
 from gw.translate.frames import Frames, Overlong
-from gw.translate.loose import loaded, object_at, text, text_at
+from gw.translate.loose import Halves, loaded, object_at, text, text_at
 from gw.translate.names import original
 from gw.translate.seal import ANTHROPIC, unseal
 
@@ -38,10 +38,11 @@ PIECES: Final = "gw_pieces"  # of a foreign block's input, until it stops
 class EventReader:
     """See gw.translate.dialect.EventReader."""
 
-    __slots__ = ("_at", "_foreign", "_frames", "_index", "_over", "_started", "_stop", "_stop_sequence", "_tap")
+    __slots__ = ("_at", "_foreign", "_frames", "_halves", "_index", "_over", "_started", "_stop", "_stop_sequence", "_tap")
 
     def __init__(self) -> None:
         self._frames = Frames()
+        self._halves = Halves()
         self._tap = Tap()
         self._started = False
         self._at = -1  # the form's index of the latest block
@@ -73,7 +74,7 @@ class EventReader:
     def _read(self, found: list[bytes]) -> list[Event]:
         out: list[Event] = []
         for data in found:
-            event = loaded(data)
+            event = self._halves.loaded(data)
             if isinstance(event, dict):
                 self._event(event, out)
             elif not data.startswith(b"["):  # "[DONE]", which some servers add

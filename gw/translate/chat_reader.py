@@ -36,7 +36,7 @@ from gw.translate.form import (
     ToolUse,
 )
 from gw.translate.frames import Frames, Overlong
-from gw.translate.loose import count_at, json_text, loaded, object_at, objects, read_json, text_at
+from gw.translate.loose import Halves, count_at, json_text, loaded, object_at, objects, text_at
 
 GARBLED: Final = Failure("api_error", "the upstream's stream cannot be read: it is no chat completion", code="garbled")
 EMPTY: Final = Failure("api_error", "the upstream ended its stream without an answer", code="empty_answer")
@@ -51,6 +51,7 @@ class EventReader:
     def __init__(self, provider: str) -> None:
         self._provider = provider
         self._frames = Frames()
+        self._halves = Halves()
         self._whole: bytearray | None = None
         self._fresh = True
         self._over = False
@@ -116,7 +117,7 @@ class EventReader:
         if self._over:
             return
         try:
-            body = read_json(data)
+            body = self._halves.read(data)
         except ValueError:
             if data.strip() == b"[DONE]":
                 self._end(out)

@@ -37,6 +37,8 @@ _READ: Final = frozenset(
         "presence_penalty", "n",
     }
 )  # fmt: skip
+_SPOKEN: Final = "modalities: an answer in sound is carried from Chat Completions only. Ask for text, or choose such a model."
+_SEARCHED: Final = "web_search_options: searches are the provider's own. Leave them out, or choose a model that searches."
 FUNCTIONS: Final = "functions"  # in `foreign`: the client speaks of functions, not of tools, and is answered so
 
 
@@ -66,6 +68,11 @@ def read_request(body: Json, entrance: Entrance) -> Request:
         usage_wanted=body.get("stream") is not True or object_at(body, "stream_options").get("include_usage") is True,
         foreign={name: value for name, value in body.items() if name not in _READ and value is not None},
     )
+    modalities = body.get("modalities")
+    if isinstance(modalities, list) and "audio" in modalities:
+        asked.held = _SPOKEN
+    if isinstance(body.get("web_search_options"), dict):
+        asked.held = _SEARCHED
     asked.tools = tuple(_tools(body))
     _choose(asked, body)
     _Conversation(asked).read(messages)

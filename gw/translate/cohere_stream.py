@@ -28,7 +28,7 @@ from gw.translate.form import (
     ToolUse,
 )
 from gw.translate.frames import Frames, Overlong
-from gw.translate.loose import count_at, json_text, object_at, objects, read_json, text_at
+from gw.translate.loose import Halves, count_at, json_text, object_at, objects, text_at
 from gw.translate.names import original
 
 GARBLED: Final = Failure("api_error", "the upstream's answer cannot be read: it is none of Cohere's chat", code="garbled")
@@ -92,6 +92,7 @@ class EventReader:
     def __init__(self, provider: str) -> None:
         self._provider = provider
         self._frames = Frames()
+        self._halves = Halves()
         self._started = self._over = self._called = False
         self._next = 0  # number of the next block
         self._texts: dict[int, int] = {}  # Cohere's number of a text or thought -> the block that is open
@@ -117,7 +118,7 @@ class EventReader:
         if self._over:
             return
         try:
-            event = read_json(data)
+            event = self._halves.read(data)
         except ValueError:
             if data.strip() != b"[DONE]":
                 self._fail(GARBLED, out)

@@ -27,6 +27,7 @@ from gw.translate.loose import count_at, loaded, object_at, text_at
 _READ = {"messages", "system", "inferenceConfig", "toolConfig", "additionalModelRequestFields", "serviceTier", "outputConfig"}
 _OBJECTS = ("image", "document", "video", "audio", "toolUse", "toolResult", "reasoningContent", "citationsContent", "cachePoint")
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
+_GUARDED = "guardrailConfig: a guardrail that Amazon alone holds. Leave it out, or choose a model on Bedrock."
 _LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
@@ -36,6 +37,8 @@ def read_request(body: Json, entrance: Entrance) -> Request:
     asked.messages = tuple(_message(one, f"messages.{at}") for at, one in enumerate(_list(body, "messages")))
     asked.system = blocks_of(_parts(body, "system", ""))
     asked.foreign = {name: value for name, value in body.items() if name not in _READ}
+    if body.get("guardrailConfig"):
+        asked.held = _GUARDED
     _sampling(asked, _object(body, "inferenceConfig"))
     _tools(asked, _object(body, "toolConfig"))
     _output(asked, _object(body, "outputConfig"))

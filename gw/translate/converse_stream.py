@@ -31,7 +31,7 @@ from gw.translate.form import (
     ThinkingDelta,
     ToolUse,
 )
-from gw.translate.loose import loaded, object_at, objects, text_at
+from gw.translate.loose import Halves, loaded, object_at, objects, text_at
 from gw.translate.names import original
 from gw.translate.seal import ANTHROPIC, unseal, unseal_id
 from gw.wire.eventstream import Decoder, Message
@@ -72,10 +72,11 @@ class _Open:
 class EventReader:
     """See gw.translate.dialect.EventReader."""
 
-    __slots__ = ("_called", "_decoder", "_next", "_open", "_over", "_started", "_stop", "_stop_sequence", "_usage")
+    __slots__ = ("_called", "_decoder", "_halves", "_next", "_open", "_over", "_started", "_stop", "_stop_sequence", "_usage")
 
     def __init__(self) -> None:
         self._decoder = Decoder()
+        self._halves = Halves()
         self._open: dict[int, _Open] = {}  # by Bedrock's index
         self._next = 0
         self._started = False
@@ -113,7 +114,7 @@ class EventReader:
         if headers.get(":message-type") != "event" or not isinstance(kind, str):
             self._exception(message, out)
             return
-        body = loaded(message.payload)
+        body = self._halves.loaded(message.payload)
         if not isinstance(body, dict):
             self._fail(garbled("a frame's payload is no JSON object"), out)
             return

@@ -39,6 +39,7 @@ _ROLES: Final[dict[str, Role]] = {"": "user", "user": "user", "function": "user"
 _ROLES_MORE: Final[dict[str, Role]] = {"assistant": "assistant", "system": "system", "developer": "system"}
 _MODES: Final = {"AUTO": "auto", "VALIDATED": "auto", "ANY": "any", "NONE": "none"}
 _DETAILS: Final = {"LOW": "low", "HIGH": "high", "ULTRA_HIGH": "high"}
+_PAINTED: Final = "responseModalities: pictures and sound are carried from Gemini only. Ask for TEXT, or choose a Gemini model."
 _CACHED: Final = "cachedContent: a part of the prompt that Google alone holds. Send its contents, or choose a Gemini model."
 _NUMBER_MOST: Final = 1 << 60
 # Beside a part's content, and without a place in the form.
@@ -55,10 +56,12 @@ def read_request(body: Json, entrance: Entrance) -> Request:
     _choose(asked, object_at(body, "toolConfig"))
     _generation(asked, object_at(body, "generationConfig"))
     asked.foreign |= {name: value for name, value in body.items() if name not in _READ and value is not None}
+    if object_at(asked.foreign, "generationConfig").get("responseModalities"):
+        asked.held = _PAINTED
     if asked.foreign.get("cachedContent"):
         asked.held = _CACHED
     tier = asked.foreign.pop("serviceTier", None)
-    asked.service_tier = asked.service_tier or text(tier).lower()
+    asked.service_tier = asked.service_tier or text(tier).lower().removeprefix("service_tier_")
     return asked
 
 
@@ -282,8 +285,8 @@ def _generation(asked: Request, config: Json) -> None:
     asked.service_tier = text(rest.pop("serviceTier", "")).lower()
     asked.format = _format(rest)
     asked.effort = _effort(rest.pop("thinkingConfig", None))
-    if [text(one).upper() for one in _some(rest.get("responseModalities"))] == ["TEXT"]:
-        del rest["responseModalities"]
+    if {text(one).upper() for one in _some(rest.get("responseModalities"))} <= {"TEXT", "MODALITY_UNSPECIFIED"}:
+        rest.pop("responseModalities", None)
     if rest:
         asked.foreign["generationConfig"] = rest
 

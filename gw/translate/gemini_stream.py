@@ -40,7 +40,7 @@ from gw.translate.gemini_frames import Documents
 from gw.translate.gemini_grounding import citations_in, searches_in
 from gw.translate.gemini_pieces import Pieces
 from gw.translate.gemini_words import BROKEN, GEMINI, STOPS, media_of
-from gw.translate.loose import loaded, object_at, read_json, text_at
+from gw.translate.loose import Halves, loaded, object_at, text_at
 from gw.translate.names import original
 
 _NONE, _TEXT, _THOUGHT = 0, 1, 2
@@ -52,13 +52,14 @@ class EventReader:
     """See gw.translate.dialect.EventReader. `provider`: whose rules of usage."""
 
     __slots__ = (
-        "_at", "_call", "_calls", "_citations", "_documents", "_grounding", "_id", "_kind", "_model", "_over",
+        "_at", "_call", "_calls", "_citations", "_documents", "_grounding", "_halves", "_id", "_kind", "_model", "_over",
         "_pieces", "_provider", "_reason", "_started", "_stop", "_texts", "_usage",
     )  # fmt: skip
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
         self._documents = Documents()
+        self._halves = Halves()
         self._usage: Json = {}
         self._started = self._over = False
         self._id = self._model = ""
@@ -131,7 +132,7 @@ class EventReader:
 
     def _data(self, data: bytes, out: list[Event]) -> None:
         try:
-            body = read_json(data)
+            body = self._halves.read(data)
         except ValueError:
             body = {} if data.strip() == b"[DONE]" else None
         if body != {}:

@@ -1,12 +1,23 @@
-"""Reading JSON that others wrote: what is missing or of another type is the empty value of the type that was expected."""
+"""Reading JSON that others wrote: what is missing or of another type is the empty value of the type that was expected.
 
-from collections.abc import Iterator
-from typing import Any
+JavaScript cuts texts within a character: of one beyond the first 65,536 (most emoji) a half then stands by itself, as an escape,
+and no UTF-8 has a word for it. The next event of a stream begins with the other half, mostly (`Halves`); else it is lost.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import orjson
 
 from gw.translate.form import Json
 
+LOST: Final = rb"\ufffd"
+# A pair, a half by itself, or any other escape: read in this order, a backslash is never taken for the beginning of another.
+_ESCAPE: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
+_QUOTE: Final = b'"'
 SHALLOW_SIZE = 2 * 254  # what is no longer cannot be nested deeper than orjson writes
 
 
@@ -47,8 +58,57 @@ def json_text(value: Any) -> str:
 
 
 def read_json(data: str | bytes) -> Any:
-    """Raises ValueError for what is no JSON, or is nested so deeply that nothing of it could be written again: orjson reads four
-    times as deep as it writes."""
+    """Halves of characters are lost. Raises ValueError for what is no JSON, or is nested so deeply that nothing of it could be
+    written again: orjson reads four times as deep as it writes."""
+    try:
+        return _read(data)
+    except ValueError:
+        return _read(_mended(data.encode() if isinstance(data, str) else data, lambda half, at, end: LOST))
+
+
+def loaded(data: str | bytes) -> Any:
+    """None for what `read_json` does not read."""
+    try:
+        return read_json(data)
+    except ValueError:
+        return None
+
+
+class Halves:
+    """Reads the events of one stream: a half at the end of a text waits for the other, at the beginning of a later one."""
+
+    __slots__ = ("_high",)
+
+    def __init__(self) -> None:
+        self._high = b""
+
+    def read(self, data: bytes) -> Any:
+        """Raises ValueError as `read_json`."""
+        try:
+            return _read(data)
+        except ValueError:
+            return _read(_mended(data, lambda half, at, end: self._half(half, data[at - 1 : at], data[end : end + 1])))
+
+    def loaded(self, data: bytes) -> Any:
+        """None for what `read` does not read."""
+        try:
+            return self.read(data)
+        except ValueError:
+            return None
+
+    def _half(self, half: bytes, before: bytes, behind: bytes) -> bytes:
+        if half[3:4] in b"89abAB":
+            if behind != _QUOTE:
+                return LOST
+            self._high = half
+            return b""
+        if before != _QUOTE or not self._high:
+            return LOST
+        whole, self._high = self._high + half, b""
+        return whole
+
+
+def _read(data: str | bytes) -> Any:
     read = orjson.loads(data)
     if len(data) > SHALLOW_SIZE:
         try:
@@ -58,9 +118,13 @@ def read_json(data: str | bytes) -> Any:
     return read
 
 
-def loaded(data: str | bytes) -> Any:
-    """None for what `read_json` does not read."""
-    try:
-        return read_json(data)
-    except ValueError:
-        return None
+def _mended(data: bytes, mend: Callable[[bytes, int, int], bytes]) -> bytes:
+    """With `mend(half, start, end)` in place of each half. Raises ValueError if there is none."""
+
+    def mended(match: re.Match[bytes]) -> bytes:
+        return match[0] if match[1] is None else mend(match[0], *match.span())
+
+    found = _ESCAPE.sub(mended, data) if b"\\ud" in data or b"\\uD" in data else data
+    if found == data:
+        raise ValueError("it is no JSON")
+    return found

@@ -24,7 +24,7 @@ TIERS: Final = frozenset({"auto", "default", "flex", "scale", "priority", "fast"
 ENCRYPTED: Final = "reasoning.encrypted_content"
 _OPENAI: Final = ("chat", RESPONSES)
 # Fields of the chat dialect that mean the same here.
-_SHARED: Final = ("metadata", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "top_logprobs", "moderation")
+_SHARED: Final = ("metadata", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "moderation")
 
 
 def write_request(asked: Request, quirks: Quirks) -> Json:

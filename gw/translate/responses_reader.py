@@ -27,7 +27,7 @@ from gw.translate.form import (
     ToolUse,
 )
 from gw.translate.frames import Frames, Overlong
-from gw.translate.loose import count_at, loaded, object_at, objects, read_json, text, text_at
+from gw.translate.loose import Halves, count_at, loaded, object_at, objects, text, text_at
 from gw.translate.names import original
 from gw.translate.responses_answer import events_of, failure_in, read_answer, refuses, searched, stop_of, usage_of
 from gw.translate.responses_errors import GARBLED, error_of, failure_of
@@ -54,6 +54,7 @@ class EventReader:
     def __init__(self, provider: str) -> None:
         self._provider = provider
         self._frames = Frames()
+        self._halves = Halves()
         self._fresh = True
         self._whole: bytearray | None = None
         self._started = False
@@ -111,7 +112,7 @@ class EventReader:
         if self._over:
             return
         try:
-            event = read_json(data)
+            event = self._halves.read(data)
         except ValueError:
             if data.strip() != b"[DONE]":
                 self._fail(GARBLED, out)

@@ -1,5 +1,6 @@
 # Compiled, a Connection is a C struct, and so is the response it fills.
 
+from gw.upstream.framing cimport check_size
 from gw.upstream.response cimport Response as Response_
 
 

@@ -10,17 +10,24 @@ HEAD_MAX = 64 * 1024  # of a response, its 1xx included
 HEADERS_MAX = 200
 BODILESS = frozenset({204, 304})
 
+Number = int  # compiled, a C integer: framing.pxd
+Headers = list[tuple[bytes, bytes]]
+
 
 class Refused(Exception):
     """Raised inside the parser's callbacks to stop it; the text says why."""
 
 
-def check_size(headers: list[tuple[bytes, bytes]], head_bytes: int) -> None:
+def check_size(headers: Headers, head_bytes: Number) -> None:
     """`head_bytes`: what came with it, at least. Raises Refused."""
     if len(headers) > HEADERS_MAX:
         raise Refused(f"more than {HEADERS_MAX} response headers")
-    if head_bytes > HEAD_MAX and sum(len(name) + len(value) + 4 for name, value in headers) > HEAD_MAX:
+    if head_bytes > HEAD_MAX and _size(headers) > HEAD_MAX:
         raise Refused(f"response head above {HEAD_MAX} bytes")
+
+
+def _size(headers: list[tuple[bytes, bytes]]) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in headers)
 
 
 def check_interim(status: int, headers: list[tuple[bytes, bytes]]) -> None:

@@ -3,7 +3,7 @@
 import zlib
 
 from gw.errors import Refusal
-from gw.wire.asgi import Receive
+from gw.wire.asgi import Message, Receive
 
 PEEK_MESSAGES = {
     "not_object": ("invalid_json", "The body is not a JSON object."),
@@ -16,6 +16,8 @@ PEEK_MESSAGES = {
     "bad_stream": ("invalid_field", '"stream" must be true or false.'),
     "bad_max_tokens": ("invalid_field", '"max_tokens" must be a whole number, zero or more.'),
 }
+Number = int  # compiled, a C integer: body.pxd
+
 READABLE = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}  # deflate as RFC 9110 has it: with the zlib frame
 
 
@@ -25,6 +27,18 @@ async def read_body(receive: Receive, declared: int, limit: int) -> bytes | None
     if declared > limit:
         raise too_large(limit)
     message = await receive()
+    whole = whole_in(message, declared)
+    return whole if whole is not None else await read_on(message, receive, declared, limit)
+
+
+def whole_in(message: Message, declared: Number) -> bytes | None:
+    """The body, if this first message has as much as was declared, as of small ones. None: `read_on`."""
+    body: bytes = message.get("body", b"")
+    return body if message["type"] == "http.request" and len(body) == declared else None
+
+
+async def read_on(message: Message, receive: Receive, declared: int, limit: int) -> bytes | None:
+    """The rest of `read_body`, whose first message this is."""
     if message["type"] != "http.request":
         return None
     body: bytes = message.get("body", b"")

@@ -18,6 +18,7 @@ USES = {
     "heads.h": "int use(const char *n) { return gw_role_of_request(n, 1) + gw_role_of_answer(n, 1); }",
     "weigh.h": "int use(struct gw_weigh *w, uint8_t *o) { return gw_weigh_body(w, o, 1); }",
     "hold.h": "",
+    "crc.h": "",
     "bucket.h": "",
 }
 

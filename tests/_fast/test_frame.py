@@ -31,6 +31,16 @@ def payload(frame: Any) -> bytes:
 
 
 @TWINS
+def test_the_crc_is_zlibs_at_every_size(module: Any) -> None:
+    for size in range(400):
+        frame = module.Frame(size * 2_654_435_761 % 2**32)
+        frame.begin(b"gwjC", 1)
+        frame.raw(bytes(at * 7 % 251 for at in range(size)))
+        whole = frame.end()
+        assert struct.unpack_from("<I", whole, 8)[0] == crc32(whole[12:], crc32(whole[:8], size * 2_654_435_761 % 2**32))
+
+
+@TWINS
 @given(columns=st.lists(values, max_size=80), seed=st.integers(0, 2**32 - 1))
 def test_a_frame_is_head_crc_and_the_bytes_of_msgspec(module: Any, columns: list[Any], seed: int) -> None:
     frame = module.Frame(seed)

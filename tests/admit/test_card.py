@@ -8,6 +8,7 @@ from gw._fast import Weight
 from gw.admit import card
 from gw.admit.card import FEW_GEO, FEW_PUSD, Card, Estimate
 from gw.admit.estimate import NUSD_MAX, Estimator
+from gw.admit.hold import NOTHING
 from gw.domain.tariff import Rung, Tariff
 from gw.domain.usage import Usage
 from tests.admit.weighing import NOW, tariff, weight
@@ -64,7 +65,7 @@ def both(monkeypatch: pytest.MonkeyPatch, prices: Tariff, body: Weight, usages: 
         assert Card(prices, OPUS).few == (few > 0)
         of = Estimator()
         for usage in usages:
-            of.learn(body, usage, OPUS, "key", "s", "", NOW)
+            of.learn(NOTHING, body, usage, OPUS, "key", "s", "", NOW)
         found.append(figures(of.estimate(prices, body, OPUS, "key", "s", "", NOW + 1)))
     return found
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from gw._fast import Weight, weigh
 from gw.admit import estimate
-from gw.admit.card import SLICE_TOKENS, Estimate
-from gw.admit.estimate import OUTPUT_START, PAIRS_MAX, SESSIONS_MAX, Estimator
+from gw.admit.card import OUTPUT_START, SLICE_TOKENS, Estimate
+from gw.admit.estimate import PAIRS_MAX, SESSIONS_MAX, Estimator
+from gw.admit.hold import NOTHING
 from gw.domain.usage import Iteration, Reading, Usage
 from tests.admit.weighing import BOOK, NOW, tariff, weight
 
@@ -23,7 +24,7 @@ TURN = Usage(input_tokens=12, output_tokens=900, cache_read_tokens=54_000, cache
 def settled(usage: Usage = TURN, *, times: int = 1, body: Weight = BODY, model: str = OPUS, session: str = "s") -> Estimator:
     found = Estimator()
     for _ in range(times):
-        found.learn(body, usage, model, "key", session, "", NOW)
+        found.learn(NOTHING, body, usage, model, "key", session, "", NOW)
     return found
 
 
@@ -83,12 +84,13 @@ def test_what_sessions_have_in_common_is_expected_to_be_cached() -> None:
     """As the instructions and tools of subagents, which are new prefixes to us and none to the provider."""
     of = Estimator()
     for index in range(100):
-        of.learn(BODY, Usage(cache_read_tokens=40_000, cache_write_1h_tokens=10_000), OPUS, "key", "s", f"agent-{index}", NOW)
+        usage = Usage(cache_read_tokens=40_000, cache_write_1h_tokens=10_000)
+        of.learn(NOTHING, BODY, usage, OPUS, "key", "s", f"agent-{index}", NOW)
     found = ask(of, BODY, agent="the next")
     wanted = found.prompt_tokens * (4 * 200 + 8_000) // 5 + found.output_tokens * 20_000
     assert found.typical_nusd == pytest.approx(wanted, rel=0.15)
     for index in range(100):
-        of.learn(BODY, Usage(cache_write_1h_tokens=50_000), OPUS, "key", "s", f"other-{index}", NOW)
+        of.learn(NOTHING, BODY, Usage(cache_write_1h_tokens=50_000), OPUS, "key", "s", f"other-{index}", NOW)
     assert ask(of, BODY, agent="the next").typical_nusd > found.prompt_tokens * 7_900
 
 
@@ -97,7 +99,7 @@ def test_another_set_of_tools_is_another_prefix_and_leaves_the_first_alone() -> 
     of = settled()
     before = ask(of, BODY)
     side = weight(text_bytes=900, bound_bytes=900, blocks=2, tools=1, output_cap=128_000)
-    of.learn(side, Usage(input_tokens=300, output_tokens=50), OPUS, "key", "s", "", NOW)
+    of.learn(NOTHING, side, Usage(input_tokens=300, output_tokens=50), OPUS, "key", "s", "", NOW)
     assert ask(of, BODY).prompt_tokens == before.prompt_tokens
     assert ask(of, BODY).typical_nusd <= before.typical_nusd
 
@@ -129,7 +131,7 @@ def test_without_memory_the_text_is_what_the_model_makes_of_it() -> None:
 def test_the_ratio_is_learned_from_all_sessions_of_a_model() -> None:
     of, body = Estimator(), weight(text_bytes=100_000, bound_bytes=100_000)
     for index in range(100):
-        of.learn(body, Usage(input_tokens=25_000), OPUS, "key", f"s{index}", "", NOW)
+        of.learn(NOTHING, body, Usage(input_tokens=25_000), OPUS, "key", f"s{index}", "", NOW)
     assert ask(of, body, session="new").prompt_tokens == pytest.approx(25_000, rel=0.01)
     assert ask(of, body, session="new", model="claude-fable-5-2").prompt_tokens > 33_000
 
@@ -138,7 +140,7 @@ def test_the_ratio_is_learned_from_all_sessions_of_a_model() -> None:
 def test_whatever_is_reported_the_ratio_stays_sane(prompts: list[int], text: int) -> None:
     of, body = Estimator(), weight(text_bytes=text, bound_bytes=text)
     for prompt in prompts:
-        of.learn(body, Usage(input_tokens=prompt), OPUS, "key", "", "", NOW)
+        of.learn(NOTHING, body, Usage(input_tokens=prompt), OPUS, "key", "", "", NOW)
     found = ask(of, body, session="new").prompt_tokens
     assert min(text // 8, 1_000_000) - 1 <= found <= min(text, 1_000_000)
 
@@ -149,7 +151,7 @@ def test_expected_output_is_the_mean_of_the_key_and_model() -> None:
     assert of.estimate(tariff(OPUS), BODY, OPUS, "other key", "s", "", NOW).output_tokens == OUTPUT_START
     mixed = Estimator()
     for index in range(1_000):
-        mixed.learn(BODY, Usage(output_tokens=20_000 if index % 20 == 0 else 500), OPUS, "key", "", "", NOW)
+        mixed.learn(NOTHING, BODY, Usage(output_tokens=20_000 if index % 20 == 0 else 500), OPUS, "key", "", "", NOW)
     assert 500 < ask(mixed, BODY).output_tokens < 4_000, "a mean, not what one call in twenty needs"
 
 
@@ -202,10 +204,28 @@ def test_pictures_and_papers_are_counted_by_what_they_usually_make() -> None:
     assert 10 * 2_000 < paper - plain < 20 * 3_000
 
 
+def test_what_a_call_was_admitted_by_learns_from_it_and_what_was_forgotten_meanwhile_does_not() -> None:
+    by_lookup, by_estimate = Estimator(), Estimator()
+    for of in (by_lookup, by_estimate):
+        for turn in range(3):
+            admitted = of.estimate(tariff(OPUS), BODY, OPUS, "key", "s", "", NOW)
+            usage = Usage(input_tokens=30_000 + turn, output_tokens=100)
+            of.learn(admitted if of is by_estimate else NOTHING, BODY, usage, OPUS, "key", "s", "", NOW)
+    first, second = (of.estimate(tariff(OPUS), BODY, OPUS, "key", "s", "", NOW) for of in (by_lookup, by_estimate))
+    assert (first.typical_nusd, first.prompt_tokens) == (second.typical_nusd, second.prompt_tokens)
+    assert first.prompt_tokens == 30_002
+    assert second.seen is not None
+    for index in range(SESSIONS_MAX):
+        by_estimate.learn(NOTHING, BODY, TURN, OPUS, "key", f"s{index}", "", NOW)
+    assert second.seen.forgotten
+    by_estimate.learn(second, BODY, Usage(input_tokens=7), OPUS, "key", "s", "", NOW)
+    assert by_estimate.estimate(tariff(OPUS), BODY, OPUS, "key", "s", "", NOW).prompt_tokens == 7
+
+
 def test_memory_is_bounded_and_the_oldest_goes_first() -> None:
     of = Estimator()
     for index in range(SESSIONS_MAX + 10):
-        of.learn(BODY, TURN, f"model-{index % 2_000}", f"key-{index}", f"s{index}", "", NOW)
+        of.learn(NOTHING, BODY, TURN, f"model-{index % 2_000}", f"key-{index}", f"s{index}", "", NOW)
     assert len(of._seen) == SESSIONS_MAX
     assert len(of._habits) == PAIRS_MAX
     assert len(of._ratios) <= estimate.MODELS_MAX
@@ -215,9 +235,9 @@ def test_memory_is_bounded_and_the_oldest_goes_first() -> None:
 def test_sessions_of_yesterday_are_forgotten_though_nobody_asks_for_them() -> None:
     of = Estimator()
     for index in range(100):
-        of.learn(BODY, TURN, OPUS, "key", f"s{index}", "", NOW)
+        of.learn(NOTHING, BODY, TURN, OPUS, "key", f"s{index}", "", NOW)
     for index in range(100):
-        of.learn(BODY, TURN, OPUS, "key", f"t{index}", "", NOW + 25 * 60 * MINUTE)
+        of.learn(NOTHING, BODY, TURN, OPUS, "key", f"t{index}", "", NOW + 25 * 60 * MINUTE)
     assert {prefix[2][0] for prefix in of._seen} == {"t"}
 
 
@@ -273,5 +293,5 @@ def test_three_turns_of_a_captured_session_are_foreseen() -> None:
         assert prompt / 1.25 < found.prompt_tokens < prompt * 1.25
         assert cost / 2_500 < found.typical_nusd < cost / 1_000 * 2.5
         assert found.worst_nusd * 1_000 > cost
-        of.learn(body, usage, OPUS, "key", "s", "", NOW)
+        of.learn(NOTHING, body, usage, OPUS, "key", "s", "", NOW)
         cached = prompt - 4

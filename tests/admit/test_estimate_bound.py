@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gw._fast import Weight, weigh
 from gw.admit.card import OUTPUT_MAX
 from gw.admit.estimate import GENERATIONS_MAX, Estimator, most_pusd
+from gw.admit.hold import NOTHING
 from gw.domain.estimate import scale_of
 from gw.domain.usage import Iteration, Reading, Usage
 from gw.pricing.book import PriceBook
@@ -83,7 +84,7 @@ def test_an_old_model_has_an_old_window() -> None:
 def test_the_probable_cost_is_never_above_the_bound() -> None:
     of = Estimator()
     body = weight(text_bytes=10, bound_bytes=10, output_cap=1, blocks=1)
-    of.learn(body, Usage(input_tokens=900_000, output_tokens=100_000), "claude-opus-5-5", "key", "s", "", NOW)
+    of.learn(NOTHING, body, Usage(input_tokens=900_000, output_tokens=100_000), "claude-opus-5-5", "key", "s", "", NOW)
     found = of.estimate(tariff("claude-opus-5-5"), body, "claude-opus-5-5", "key", "s", "", NOW)
     assert found.typical_nusd == found.worst_nusd
 

@@ -114,13 +114,17 @@ async def web(*deeds: str) -> AsyncIterator[Web]:
 
 
 class Mails:
-    """A mail server; `refuse`: its answer to the next recipients."""
+    """A mail server; `refuse`: its answer to the next recipients; `farewell`: to QUIT."""
 
     def __init__(self) -> None:
         self.got: list[EmailMessage] = []
         self.to: list[list[str]] = []
         self.users: list[str] = []
         self.refuse: list[str] = []
+        self.farewell = "221 Bye"
+
+    async def handle_QUIT(self, server: Any, session: Session, envelope: Envelope) -> str:
+        return self.farewell
 
     async def handle_RCPT(self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
         if self.refuse:

@@ -59,6 +59,11 @@ def test_a_budget_is_told_at_its_thresholds(spent: int, holds: str, level: int) 
     assert (one.holds, one.level) == (holds, level)
 
 
+def test_a_threshold_below_the_gap_is_over_with_its_window() -> None:
+    assert only(judge.budget_threshold([standing(1)], [100])).holds == "on"
+    assert only(judge.budget_threshold([standing(0)], [100])).holds == "off"
+
+
 def test_a_budget_says_who_how_much_and_until_when() -> None:
     one = only(judge.budget_threshold([standing(83, contact="anna@example.com")], [8000]))
     assert one.told.title == 'Team "platform" has spent 83 % of its monthly budget: $83.00 of $100.00, until Dec 1 00:00 UTC'

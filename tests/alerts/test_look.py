@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from gw.alerts import store
 from gw.alerts.emergency import Emergency
@@ -203,6 +203,44 @@ async def test_many_at_once_are_ten_messages_and_one_that_says_how_many(database
         assert db is not None and len(store.alerts(db, 100, open_only=True)) == 25
 
 
+async def test_many_that_are_over_at_once_are_ten_messages_and_one(database: Database, ledger: Store) -> None:
+    """But where an alert stays open until it is told that it is over, each is told."""
+    await put(ledger, *(call(n, NOW, 50 * USD, key_name=f"key{n:02}", key_id=f"K{n}") for n in range(25)))
+    ground = Ground(database, Alert(name="burn", kind="spend_rate", by="key", usd_per_hour="1", resolve_after="1m"))
+    pager = Notify(name="pager", kind="pagerduty", secret=Secret("env:P", "p"))
+    ground.settings = ground.settings._replace(notify=(CHANNEL, pager))
+    ground.restart()
+    told = ground.look(0)
+    opened = {one.dedup for one in told}
+    assert len(told) == 22 and len(opened) == 10, "the message that says how many opens nothing of its own"
+    assert ground.look(60) == []
+    over = ground.look(62)
+    assert {one.event for one in over} == {"resolved"} and opened <= {one.dedup for one in over}
+    assert len(over) == 11 + 26 and [one.title for one in over].count('15 more alerts of "burn" are over') == 2
+
+
+async def test_a_channel_that_takes_nothing_keeps_no_other_one_waiting(database: Database, ledger: Store) -> None:
+    ground = Ground(database, Alert(name="budgets", kind="budget_threshold"))
+    ground.spent = 90 * USD
+    ground.looker.look(NOW)
+    with database.changing() as db:
+        (one,) = store.due(db, NOW)
+        for number in range(1200):
+            late = replace(one.notice, id=f"old-{number}", alert_id=0)
+            store.post(db, ["dead"], late, NOW - HOUR)
+        store.postponed(db, "old-0-dead", NOW + HOUR, "HTTP 500")
+        assert [each.channel for each in store.due(db, NOW)] == ["ops"]
+
+
+async def test_a_rate_is_right_at_any_second_of_a_minute(database: Database, ledger: Store) -> None:
+    """A window of one minute, in which nearly all was spent in the minute before."""
+    await put(ledger, *(call(n, NOW - n * 1_000_000, USD) for n in range(1, 61)))
+    meter = Meter(database)
+    meter.look(NOW + 1_000_000)
+    (one,) = meter.spending("key", MINUTE, NOW + 1_000_000)
+    assert (one.nusd, one.window_us) == (60 * USD, 61_000_000)
+
+
 async def test_a_rule_that_is_gone_ends_its_alerts(database: Database, ledger: Store) -> None:
     ground = Ground(database, Alert(name="budgets", kind="budget_threshold"))
     ground.spent = 90 * USD
@@ -243,8 +281,9 @@ async def test_a_database_that_is_away_is_told_all_the_same_and_written_down_lat
     alert = Alert(name="lag", kind="database_lag", behind_s=60)
     told: list[tuple[str, Notice]] = []
 
-    async def tell(channel: str, notice: Notice) -> None:
+    async def tell(channel: str, notice: Notice) -> bool:
         told.append((channel, notice))
+        return True
 
     ground = Ground(database, alert)
     emergency = Emergency(ground.settings, tell)
@@ -264,6 +303,24 @@ async def test_a_database_that_is_away_is_told_all_the_same_and_written_down_lat
         (row,) = store.alerts(db, 10)
         assert (row.rule, row.fired_us, row.resolved_us) == ("lag", NOW, NOW + 13 * MINUTE)
         assert store.deliveries(db, row.id) == [], "nothing is sent twice"
+
+
+async def test_what_no_channel_took_while_the_database_was_away_is_tried_again(database: Database) -> None:
+    alert = Alert(name="lag", kind="database_lag", behind_s=60)
+    takes, told = [False, False, True], list[str]()
+
+    async def tell(channel: str, notice: Notice) -> bool:
+        told.append(notice.event)
+        return takes.pop(0) if takes else True
+
+    emergency = Emergency(Ground(database, alert).settings, tell)
+    down = KeeperStatus(1, "waiting", NOW, 0, behind_us=90_000_000, behind_bytes=2_000_000, error="connection refused")
+    for minute in range(2):
+        await emergency.look(alert, [lag(alert, down)], NOW + minute * MINUTE)
+    assert told == ["firing", "firing"]
+    for _ in range(2):
+        await emergency.send()
+    assert told == ["firing"] * 3, "it was taken"
 
 
 def test_the_meter_adds_up_what_the_ledger_has(database: Database) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gw import clock
 from gw.config.content_model import Content, Redact
 from gw.content.redact import Redactor, rules_of
 from gw.content.store import words_of
@@ -46,6 +47,19 @@ def test_secrets_of_known_kinds_go(name: str) -> None:
     found = redactor(**BUILT_IN).text(f"before {SECRETS[name]} after")
     assert SECRETS[name][:20] not in found and found.startswith("before [redacted ")
     assert name == "cut private key" or found.endswith("] after")
+
+
+def test_a_token_within_a_run_goes_and_so_does_a_long_one() -> None:
+    found = redactor(**BUILT_IN).text(f"bearer-{SECRETS['jwt']} {SECRETS['jwt'].replace('.', 'A' * 3000 + '.', 1)}")
+    assert found == "bearer-[redacted API key] [redacted API key]"
+
+
+@pytest.mark.parametrize("part", ["eyJ-", "eyJaaaaaaaaaaa.eyJ-", "SG.", "sk-", "a@b.", "-----BEGIN A PRIVATE KEY-----"])
+def test_no_text_takes_long(part: str) -> None:
+    """Twice as much takes about twice as long: of the first it took half a minute."""
+    begun_ns = clock.mono_ns()
+    redactor(**BUILT_IN).text(part * (200_000 // len(part)))
+    assert clock.mono_ns() - begun_ns < 5_000_000_000
 
 
 @pytest.mark.parametrize("text", HARMLESS)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gw.clock import mono_ns
 from gw.content.slices import LONG, REST_SIZE, TOKENS_MAX, cut
 from tests.content.session import CACHED, Talk
+from tests.support.claims import allowed
 
 LONG_TEXT = "a long text that is said " * 20
 
@@ -124,7 +125,7 @@ def test_thirty_hostile_megabytes_are_cut_soon(name: str) -> None:
     """In proportion to the tokens that are looked at: some 0.4 s each, where nobody else works."""
     before = mono_ns()
     found = cut(HOSTILE[name])
-    assert mono_ns() - before < 10e9
+    assert mono_ns() - before < allowed(10e9)
     assert b"".join(found) == HOSTILE[name]
     assert len(found) < 2 * TOKENS_MAX
 

@@ -170,7 +170,7 @@ async def test_a_socket_is_subscribed_paused_and_resumed(api: Api, hub: Hub) -> 
         await come(hub, api, "c1", team="red")
         assert (await said(tail))["items"] == [{"seq": 1, "call_id": "c1"}]
         await say(tail, type="pause")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while hub.watchers:
                 await asyncio.sleep(0.001)
         await come(hub, api, "c2", "c3", team="red")

@@ -12,6 +12,7 @@ from msgspec.structs import astuple
 
 from gw.control.http_operations import openapi_document
 from gw.domain.call import CallRecord
+from gw.ledger import usage as ledger_usage
 from gw.ledger.database import database_of
 from gw.ledger.store import Batch
 from tests.control.api import Answer, Api
@@ -80,6 +81,20 @@ async def test_filters_take_several_values_and_commas(used: Api) -> None:
     assert await calls(key_id="vk1") == 3
 
 
+async def test_sessions_are_read_from_the_calls_unless_these_are_too_many(used: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def calls(**query: str) -> list[tuple[tuple[str, ...], int]]:
+        items = (await ask(used, measures="calls", **query)).json["items"]
+        return [(tuple(one["group"].values()), one["values"]["calls"]) for one in items]
+
+    assert await calls(group_by="session_id,agent_id") == [(("s", ""), 2), (("", ""), 1), (("s", "a1"), 1)]
+    assert await calls(group_by="team", session_id="s", agent_id="a1") == [(("platform",), 1)]
+    assert await calls(group_by="session_id", bucket="day", agent_id="") == [(("s",), 1), (("",), 1), (("s",), 1)]
+    monkeypatch.setattr(ledger_usage, "CALLS_MAX", 3)
+    answer = await ask(used, group_by="session_id")
+    assert (answer.status, answer.json["slug"]) == (422, "too_broad") and "there are 4 in this time" in answer.json["detail"]
+    assert (await ask(used, group_by="team")).status == 200
+
+
 async def test_all_but_the_top_are_one_line(used: Api) -> None:
     answer = (await ask(used, group_by="team,outcome", top=1, order="-calls", measures="calls")).json
     assert [(one["group"], one["values"]["calls"]) for one in answer["items"]] == [
@@ -130,6 +145,8 @@ async def test_csv_is_whole_and_harmless_to_spreadsheets(used: Api) -> None:
         ({"bucket": "hour", "from": "2020-01-01"}, "bucket", "more than 2500 buckets"),
         ({"tz": "Europe/Berlni"}, "tz", 'did you mean "Europe/Berlin"'),
         ({"from": "yesterday"}, "from", "must be a date"),
+        ({"to": "9999-12-31T23:59:59Z", "tz": "Asia/Kolkata"}, "to", "before the year 9000"),
+        ({"to": "9999-12-31T23:59:59-23:59"}, "to", "before the year 9000"),
         ({"from": "2026-11-05"}, "from", "before `to`"),
         ({"from": "0001-01-01T00:00:00+14:00", "to": "9999-12-31T23:59:59-14:00"}, "from", "years before"),
         ({"order": "team"}, "order", "must be a measure"),

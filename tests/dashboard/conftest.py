@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from gw.demo.scripts import by_prompt
@@ -18,15 +19,23 @@ from tests.support.gateway import GatewayUnderTest
 
 SESSIONS = 4
 TURNS = 3
+HERE = Path(__file__).parent
 
 
-@pytest.fixture(scope="session")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One loop for all of them: to start a browser takes longer than most of what it is started for."""
+    for item in items:
+        if HERE in item.path.parents and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="package"), append=False)
+
+
+@pytest.fixture(scope="package")
 def keys() -> dict[str, str]:
     """Name of a developer -> virtual key."""
     return {name: mint().text for name in ("ada", "grace", "marie")}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def gateway(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> Iterator[GatewayUnderTest]:
     folder = tmp_path_factory.mktemp("dashboard")
     teams = {"ada": "platform", "grace": "platform", "marie": "research"}
@@ -44,7 +53,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> I
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def traffic(gateway: GatewayUnderTest, keys: dict[str, str]) -> int:
     """Some sessions have run; how many calls they made at least."""
     tally = Tally()
@@ -60,7 +69,7 @@ def traffic(gateway: GatewayUnderTest, keys: dict[str, str]) -> int:
     return answered
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def browser() -> AsyncIterator[Browser]:
     found = shutil.which("chromium")
     need("Chromium", found is not None, "apt-get install chromium")
@@ -70,11 +79,11 @@ async def browser() -> AsyncIterator[Browser]:
         await running.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="package")
 async def desk(browser: Browser, gateway: GatewayUnderTest, traffic: int, tmp_path: Path) -> AsyncIterator[Desk]:
     """A page of the dashboard, nobody signed in. What it complains about fails the test."""
     context = await browser.new_context(viewport={"width": 1360, "height": 900})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     made = Desk(await context.new_page(), gateway.base_url.removesuffix("/anthropic"), tmp_path)
     yield made
     await context.close()

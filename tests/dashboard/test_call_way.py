@@ -63,7 +63,7 @@ async def test_a_call_that_failed_over_tells_of_its_attempts_and_rows(
     left = next(row for row in rows if row["outcome"] == "timed_out")
     last = next(row for row in rows if row["attempt_of"])
     context = await browser.new_context(viewport={"width": 1360, "height": 900})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     desk = Desk(await context.new_page(), two.base_url.removesuffix("/anthropic"), tmp_path)
     page = desk.page
     await desk.sign_in()

@@ -14,6 +14,7 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.dashboard.page import Desk
+from tests.support.claims import allowed
 
 ALIVE = timedelta(seconds=10)
 PATIENCE_MS = 60_000  # with a machine that has much else to do
@@ -61,7 +62,7 @@ async def test_the_overview_is_alive(browser: Browser, demo: tuple[str, str, dat
     first = await asked(desk, f"/api/logs?sort=ended_at&limit=1&billed_usd.gt=0&since={since}")
     status = await asked(desk, "/api/status")
     served, told = (datetime.fromisoformat(text) for text in (status["started_at"], first["items"][0]["ended_at"]))
-    assert begun < served < told < served + ALIVE
+    assert begun < served < told < served + allowed(1) * ALIVE
     desk.must_be_content()
     await context.close()
 

@@ -35,7 +35,8 @@ async def hostile(gateway: GatewayUnderTest, keys: dict[str, str]) -> list[Row]:
             await call(gateway, keys["ada"], body("claude-haiku-5-5", text), **sent)
             await call(gateway, keys["ada"], body(f"claude-{text}", text), **sent)
             await call(gateway, keys["ada"], body("claude-haiku-5-5", text), x_demo_play="status 400", **sent)
-    return gateway.settled(lambda rows: len(rows) >= 3, "project LIKE '%__owned%' OR requested_model LIKE '%__owned%'")
+    told = 3 * sum("__owned" in text for text in HOSTILE.values())
+    return gateway.settled(lambda rows: len(rows) >= told, "project LIKE '%__owned%' OR requested_model LIKE '%__owned%'")
 
 
 async def must_be_harmless(desk: Desk, where: str) -> None:

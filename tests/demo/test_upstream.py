@@ -19,6 +19,7 @@ from gw.clock import wall_us
 from gw.demo.invoice import read_lines
 from gw.demo.scripts import PLAYS, by_prompt
 from gw.demo.upstream import UpstreamThread
+from tests.support.claims import allowed
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +97,13 @@ def test_client_that_leaves_is_noticed_at_once(upstream: UpstreamThread) -> None
         received = b""
         while received.count(b"content_block_delta") < 6:
             received += sock.recv(65536)
-    left_us = wall_us()
+        left_us = wall_us()
     line = None
     while line is None:
         line = next(iter(upstream.invoice.lines()[seen:]), None)
-        assert wall_us() < left_us + 5_000_000
+        assert wall_us() < left_us + 20_000_000
     assert line.end == "cut_by_client" and line.billed
-    assert -50_000 < line.cut_us - left_us < 500_000
+    assert 0 <= line.cut_us - left_us < allowed(500_000)
 
 
 def test_call_without_credential_or_body_is_refused_for_free(upstream: UpstreamThread) -> None:

@@ -45,7 +45,7 @@ class House:
         return self.gateway.session_rows(session, len(lines) + refused), lines
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     keys = {name: mint().text for name in KEYS}
     more = '[[customer]]\nname = "acme"\n[[team]]\nname = "platform"\ncustomer = "acme"\n'

@@ -83,13 +83,16 @@ def test_what_it_did_stands_beside_what_it_cost(office: House, new_desk: Desk, p
     assert run.status == 0, run.err
     rows = office.gateway.session_rows(run.session, 3)
 
+    database = office.gateway.database
+
     def done() -> bool:
+        """Of what it counts and of what it did, which come by themselves, the last has come."""
         sums = "SELECT SUM(commits), SUM(active_cli_ms) FROM telemetry_session WHERE session_id = ?"
-        found = query(office.gateway.database, sums, (run.session,))
-        return bool(found and found[0][0] and found[0][1])
+        found = query(database, sums, (run.session,))
+        events = "SELECT COUNT(*) FROM telemetry_event WHERE session_id = ? AND name = 'api_request'"
+        return bool(found and found[0][0] and found[0][1]) and query(database, events, (run.session,)) == [(len(rows),)]
 
     office.gateway.poll(done, "its reports")
-    database = office.gateway.database
     counted = ("sessions", "lines_added", "lines_removed", "commits", "edits_accepted", "prompts")
     sums = ", ".join(f"SUM({name})" for name in counted)
     found = query(database, f"SELECT {sums} FROM telemetry_session WHERE session_id = ? AND key_name = 'ada'", (run.session,))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from gw.clock import mono_ns
 from tests.flow.client import Wire
+from tests.support.claims import allowed
 
 MODEL = "claude-sonnet-5-5"
 STOP = b'data: {"type":"message_stop"}'
@@ -23,7 +24,8 @@ STREAMS = {"events 4 2": 4, "thinking": 2, "events 40 15": 4, "events 120 15": 2
 
 @dataclass
 class Seen:
-    """One call as its client saw it. `ended`: the whole answer arrived, for a stream its message_stop event."""
+    """One call as its client saw it. `heard`: some of the body has come; `ended`: the whole answer arrived, for a stream its
+    message_stop event."""
 
     session: str
     stream: bool
@@ -33,6 +35,7 @@ class Seen:
     upstream_request_id: str = ""
     error: str = ""  # x-gw-error
     retry_after: str = ""
+    heard: bool = False
     ended: bool = False
 
     @property
@@ -58,6 +61,27 @@ def headers(session: str, key: str = "") -> list[tuple[str, str]]:
 async def call(port: int, session: str, play: str, *, stream: bool, key: str = "") -> Seen:
     """One call on a connection of its own; whatever breaks is not raised but stands in what it saw."""
     seen = Seen(session, stream, mono_ns())
+    await _told(seen, port, play, key)
+    return seen
+
+
+def begin(port: int, session: str, play: str) -> tuple[Seen, "asyncio.Task[None]"]:
+    """A stream that runs beside the test: what its client has seen so far, and what ends with it."""
+    seen = Seen(session, True, mono_ns())
+    return seen, asyncio.create_task(_told(seen, port, play, ""))
+
+
+async def under_way(port: int, count: int) -> tuple[list[Seen], "asyncio.Future[list[None]]"]:
+    """So many streams of ten seconds, each of which gw and its client have begun to read; and what ends with them."""
+    seen, tasks = zip(*(begin(port, f"under-way-{at}", "events 400 25") for at in range(count)), strict=True)
+    async with asyncio.timeout(30):
+        while not all(one.heard for one in seen):
+            await asyncio.sleep(0.01)
+    return list(seen), asyncio.gather(*tasks)
+
+
+async def _told(seen: Seen, port: int, play: str, key: str) -> None:
+    session, stream = seen.session, seen.stream
     try:
         async with await Wire.open(port) as wire:
             await wire.send("POST", "/v1/messages", headers(session, key), body(play, stream=stream))
@@ -67,13 +91,13 @@ async def call(port: int, session: str, play: str, *, stream: bool, key: str = "
             seen.retry_after = answer.header("retry-after")
             tail = b""
             while chunk := await wire.chunk():
+                seen.heard = True
                 tail = tail[-200:] + chunk
                 if stream and STOP in tail:
                     seen.ended = True
             seen.ended = seen.ended or not stream or seen.status != 200
     except (OSError, asyncio.IncompleteReadError):
         pass  # how far it came is known
-    return seen
 
 
 class Load:
@@ -138,7 +162,7 @@ class Load:
     async def one_good(self, timeout_s: float) -> float:
         """Seconds until a call that began after this moment has ended well."""
         begun_ns, at = mono_ns(), len(self.seen)
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(allowed(timeout_s)):
             while not any(one.good and one.started_ns >= begun_ns for one in self.seen[at:]):
                 await asyncio.sleep(0.02)
         return (mono_ns() - begun_ns) / 1e9

@@ -27,7 +27,7 @@ from tests.support.gateway import GatewayUnderTest
 DEVELOPERS = 20
 WORKERS = 4
 WAIT_S = 0.25
-IDLE_S = 2.0
+IDLE_S = 10.0
 TURNS_MAX = 100  # more than ten dollars can pay for
 TEN = Pot("ten dollars", "key", "seat-*", "10", "typical")
 LIMIT_PUSD = TEN.limit_nusd * PUSD_PER_NUSD
@@ -138,12 +138,12 @@ async def test_a_prompt_that_was_cached_gives_back_what_was_feared_for_it_as_soo
     async with seats(tmp_path, Pot("a dollar", "key", "seat-*", "1", "typical"), {"one": secret}) as (gateway, upstream):
         crowd = Crowd(gateway.process.port, seed=1)
         text = FILLER * (600_000 // len(FILLER))
-        resumed = order(secret, Bill(3, 600, 200_000, deltas=10, pace_ms=100), text=text, ttl="1h")
-        running = asyncio.create_task(crowd.place(0, resumed))
+        slow, quick = (order(secret, Bill(3, 600, 200_000, deltas=10, pace_ms=ms), text=text, ttl="1h") for ms in (400, 1))
+        running = asyncio.create_task(crowd.place(0, slow))
         await until(lambda: upstream.chunks_sent > 1, "the stream", IDLE_S)
         await until(lambda: sum(cell.reserved for cell in purse.cells(gateway).values()) < 60_000_000, "a small hold", 0.5)
         assert not running.done()
-        assert [got.status for got in await crowd.place(1, resumed)] == [200], "it had to wait"
+        assert [got.status for got in await crowd.place(1, quick)] == [200], "it had to wait"
         assert (await running)[-1].ended
         crowd.close()
 
@@ -153,7 +153,7 @@ async def test_a_stream_that_can_get_no_more_goes_on_with_what_it_holds(tmp_path
     secret = mint().text
     async with seats(tmp_path, Pot("cents", "key", "seat-*", "0.043", "typical"), {"one": secret}) as (gateway, _):
         crowd = Crowd(gateway.process.port, seed=1)
-        slow = asyncio.create_task(crowd.place(0, order(secret, Bill(10, 100, first_ms=1000), stream=False)))
+        slow = asyncio.create_task(crowd.place(0, order(secret, Bill(10, 100, first_ms=3000), stream=False)))
         await until(lambda: any(cell.reserved for cell in purse.cells(gateway).values()), "the first hold", IDLE_S)
         (got,) = await crowd.place(1, order(secret, Bill(10, 1_500, deltas=50, pace_ms=1)))
         assert (got.status, got.ended, got.stopped) == (200, True, False) and not slow.done()

@@ -13,7 +13,7 @@ from gw.demo.upstream import UpstreamThread
 from gw.ledger.journal import FRAME_HEAD, replay
 from gw.ops.state import FILE_BYTES, PAGE, STATE_FILE, WORKERS_MAX
 from tests.faults.ground import log, open_calls, page, readiness, until
-from tests.faults.load import Seen, call
+from tests.faults.load import Seen, begin, call, under_way
 from tests.faults.processes import await_end, family, kill
 from tests.faults.test_kill import counters
 from tests.faults.verdict import Verdict, judge
@@ -31,18 +31,17 @@ def upstream() -> Iterator[UpstreamThread]:
         yield fake
 
 
-async def cut(gateway: GatewayUnderTest, upstream: UpstreamThread) -> list[Seen]:
+async def cut(gateway: GatewayUnderTest) -> list[Seen]:
     """One call ends, one is under way when every process of the gateway is killed."""
     port = gateway.process.port
     seen = [await call(port, "ended", "plain", stream=True)]
-    chunks = upstream.upstream.chunks_sent
-    running = asyncio.create_task(call(port, "cut", "events 400 25", stream=True))
-    await until(lambda: upstream.upstream.chunks_sent > chunks + 10, "the stream", AGAIN_S)
+    begun, running = await under_way(port, 1)
     everyone = family(gateway)
     kill(everyone.supervisor, *everyone.children)
     await asyncio.to_thread(gateway.process.stop)
     await asyncio.to_thread(await_end, everyone.children, AGAIN_S)
-    return [*seen, await running]
+    await running
+    return [*seen, *begun]
 
 
 async def started_again(gateway: GatewayUnderTest, upstream: UpstreamThread, seen: list[Seen]) -> Verdict:
@@ -63,7 +62,7 @@ def segments(gateway: GatewayUnderTest) -> list[Path]:
 
 async def test_torn_journal_tail_costs_the_torn_frame_alone(tmp_path: Path, upstream: UpstreamThread) -> None:
     with GatewayUnderTest(tmp_path, upstream.base_url) as gateway:
-        seen = await cut(gateway, upstream)
+        seen = await cut(gateway)
         (segment,) = segments(gateway)
         with segment.open("ab") as file:
             file.write(b"gwjC\xff\x03\0\0torn")
@@ -127,7 +126,7 @@ async def test_damaged_state_file_of_the_last_run_is_replaced_and_open_calls_are
     tmp_path: Path, upstream: UpstreamThread, damage: Callable[[Path], None], said: str
 ) -> None:
     with GatewayUnderTest(tmp_path, upstream.base_url) as gateway:
-        seen = await cut(gateway, upstream)
+        seen = await cut(gateway)
         damage(tmp_path / "state" / STATE_FILE)
         verdict = await started_again(gateway, upstream, seen)
         assert verdict.exact == 2 and verdict.died == {"estimated": 1}
@@ -141,12 +140,12 @@ async def test_state_file_removed_under_a_running_gateway_is_put_back(tmp_path: 
         before = counters(page(gateway, "/metrics")[1])
         (tmp_path / "state" / STATE_FILE).unlink()
         await until(lambda: "it is put back" in log(gateway), "a word about it", AGAIN_S)
-        running = asyncio.create_task(call(port, "cut", "events 400 25", stream=True))
-        await asyncio.sleep(0.3)
+        begun, running = await under_way(port, 1)
         everyone = family(gateway)
         kill(*everyone.children)
         await until(lambda: family(gateway).keeper != 0 and readiness(gateway)[1]["workers"] == 2, "successors", AGAIN_S)
-        seen += [await running, *[await call(port, f"after-{at}", "plain", stream=True) for at in range(5)]]
+        await running
+        seen += [*begun, *[await call(port, f"after-{at}", "plain", stream=True) for at in range(5)]]
         after = counters(page(gateway, "/metrics")[1])
         assert all(after[name] >= value for name, value in before.items())
         await asyncio.to_thread(gateway.process.stop)
@@ -200,11 +199,12 @@ async def test_clock_that_goes_backwards_breaks_nothing(tmp_path: Path, upstream
     gateway.process.command[2] = "tests.faults.wobbly"
     with gateway:
         port = gateway.process.port
-        running = [asyncio.create_task(call(port, f"across-{at}", "events 40 25", stream=True)) for at in range(6)]
-        await asyncio.sleep(0.3)
+        across = [begin(port, f"across-{at}", "events 40 25") for at in range(6)]
+        seen = [one for one, _ in across]
+        await until(lambda: all(one.heard for one in seen), "the streams", AGAIN_S)
         before = counters(page(gateway, "/metrics")[1])
         mark.touch()
-        seen = await asyncio.gather(*running)
+        await asyncio.gather(*(running for _, running in across))
         everyone = family(gateway)
         kill(*everyone.children)  # nothing that waits for a moment waits an hour longer
         await until(lambda: family(gateway).keeper != 0 and readiness(gateway)[1]["workers"] == 2, "successors", AGAIN_S)

@@ -73,7 +73,7 @@ async def test_locked_database_holds_up_rows_and_nothing_else(tmp_path: Path, up
             await asyncio.sleep(LOCKED_S / 2)
             kill(family(gateway).workers[0])  # its calls wait for the ledger too, and so do its slots
             await asyncio.sleep(LOCKED_S / 2)
-            assert degraded(gateway)
+            await until(lambda: degraded(gateway), "word of the trouble", 5)
             assert len(gateway.rows()) == before
             assert sum(one.good for one in load.seen[at:]) > 50
             writer.execute("ROLLBACK")

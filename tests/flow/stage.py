@@ -54,6 +54,12 @@ class Stage:
         """What /readyz says, whatever its status."""
         return asyncio.run(call(self.port, "/readyz", method="GET")).json
 
+    async def under_way(self, count: int) -> None:
+        """So many calls are running, whatever became of their requests so far."""
+        async with asyncio.timeout(20):
+            while (await call(self.port, "/readyz", method="GET")).json["in_flight"] < count:
+                await asyncio.sleep(0.02)
+
     def answering(self) -> str:
         """Which worker happens to answer: its mark in the ids it gives. Leaves no row."""
         return asyncio.run(call(self.port, "/who", method="GET")).header("request-id")[15:23]

@@ -53,9 +53,13 @@ async def test_whatever_fails_the_ledger_is_what_was_billed(tmp_path: Path, seed
     await house.start(tmp_path, first_more="max_retries = 2", more=MORE)
     try:
         statuses: Counter[int] = Counter()
-        for begin in range(0, CALLS, AT_ONCE):
-            asking = [house.ask(stream=dice.random() < 0.5, session=f"s{begin + nth}") for nth in range(AT_ONCE)]
-            statuses.update(status_of(client) for client in await asyncio.gather(*asking))
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def ask(nth: int, *, stream: bool) -> None:
+            async with places:
+                statuses[status_of(await house.ask(stream=stream, session=f"s{nth}"))] += 1
+
+        await asyncio.gather(*(ask(nth, stream=dice.random() < 0.5) for nth in range(CALLS)))
         rows = house.new_records()
         assert len({row.call_id for row in rows}) == len(rows) >= CALLS
         exact = {(row.upstream, row.upstream_request_id): row for row in rows if row.usage_source == "exact"}

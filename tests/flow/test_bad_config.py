@@ -47,7 +47,7 @@ BROKEN = [
 
 def serve(config: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "gw", "serve", "--config", str(config)]
-    return subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True, timeout=20)
+    return subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True, timeout=60)
 
 
 def written(folder: Path, text: str = "{good}") -> Path:

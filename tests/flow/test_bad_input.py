@@ -13,11 +13,11 @@ import anthropic
 import pytest
 
 from gw.demo import answers
-from gw.demo.gateway import free_port
 from gw.domain.key import mint
 from tests.flow.cases import CASES, DOWN, FULL, KEYLESS, MIB, NOWHERE, OPUS, STUCK, TOUCHY, Case
 from tests.flow.client import Answer, Wire, call
 from tests.flow.stage import JSON, OWN, Stage, prompt, session, stage
+from tests.support.gateway import held_port
 
 IN_CONFIG = {
     "ada": "",
@@ -46,6 +46,13 @@ def stuck_port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
+def deaf_port() -> Iterator[int]:
+    """A port on which nobody listens."""
+    with held_port() as held:
+        yield int(held.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
 def keys() -> dict[str, str]:
     keys = {name: mint().text for name in (*IN_CONFIG, "unknown")}
     good = keys["ada"]
@@ -55,10 +62,12 @@ def keys() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str], stuck_port: int) -> Iterator[Stage]:
+def house(
+    tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str], stuck_port: int, deaf_port: int
+) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("bad")
     more = "[routing]\nqueue_s = 0\n"
-    more += table("down", DOWN, f"http://127.0.0.1:{free_port()}")
+    more += table("down", DOWN, f"http://127.0.0.1:{deaf_port}")
     more += table("nowhere", NOWHERE, "http://gw-test.invalid")
     more += table("stuck", STUCK, f"http://127.0.0.1:{stuck_port}", 'connect_timeout_s = 0.3\napi_key = "x"')
     more += table("keyless", KEYLESS, "http://127.0.0.1:9", 'api_key = "env:GW_TEST_NOT_SET"')
@@ -78,12 +87,16 @@ def house(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str], stuck_
 
 def revoked_key(house: Stage) -> str:
     """A key of the database, revoked there."""
-    command = [sys.executable, "-m", "gw", "key"]
-    config = ["--config", str(house.gateway.process.config)]
-    environ = house.gateway.process.environ
-    made = subprocess.run([*command, "create", *config, "bob", "--json"], env=environ, check=True, capture_output=True)
-    subprocess.run([*command, "revoke", *config, "bob"], env=environ, check=True, capture_output=True)
-    return str(json.loads(made.stdout)["key"])
+
+    def gw_key(verb: str, *more: str) -> str:
+        command = [sys.executable, "-m", "gw", "key", verb, "--config", str(house.gateway.process.config), "bob", *more]
+        done = subprocess.run(command, env=house.gateway.process.environ, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    made = json.loads(gw_key("create", "--json"))
+    gw_key("revoke")
+    return str(made["key"])
 
 
 async def probe(house: Stage, key: str) -> str:

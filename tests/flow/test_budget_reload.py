@@ -13,12 +13,14 @@ from tests.flow.budget_play import House, Player, connections, house
 from tests.flow.budget_steps import budget, case, limit, paid, whole
 from tests.flow.client import Wire, call
 from tests.flow.stage import JSON, prompt
+from tests.support.claims import allowed
 
 PER_S = 500
 PACE_S = 1 / (PER_S * 1.1)
 CONNECTIONS = 16
 WITHIN_S = 1.0
 PROBE_EVERY_S = 0.01
+STEADY_S = 0.5
 
 CASE = case(
     "load",
@@ -152,20 +154,21 @@ async def broken_files_change_nothing(one: House, good: str) -> None:
 
 
 async def in_force(one: House, text: str, slug: str) -> float:
-    """Probes while the file changes, and on for a second and a half; the latest call that was still held to the old rules, in
-    seconds from the edit on."""
-    seen: list[Probe] = []
-    edited_ns = replace_file(one, text)
+    """Probes while the file changes, and on until each worker has held to the new rules, and to them alone, for a while; the
+    latest call that was still held to the old ones, in seconds from the edit on."""
+    edited_ns = last_ns = replace_file(one, text)
     tasks = []
-    while mono_ns() - edited_ns < 1.5 * WITHIN_S * 1e9:
+    new: set[str] = set()
+    while mono_ns() - last_ns < STEADY_S * 1e9 or len(new) < one.workers:
         tasks.append(asyncio.ensure_future(probe(one)))
         await asyncio.sleep(PROBE_EVERY_S)
+        seen = [task.result() for task in tasks if task.done()]
+        last_ns = max((found.sent_ns for found in seen if found.slug != slug), default=edited_ns)
+        new = {found.worker for found in seen if found.sent_ns > last_ns}
+        assert last_ns - edited_ns < allowed(WITHIN_S) * 1e9
     seen = list(await asyncio.gather(*tasks))
-    late = [found for found in seen if found.sent_ns - edited_ns > WITHIN_S * 1e9]
-    assert {found.slug for found in late} == {slug}
-    assert len({found.worker for found in late}) == one.workers, "each worker was asked"
     assert {found.slug for found in seen} <= {"", "budget_exceeded"}
-    return max((found.sent_ns - edited_ns) / 1e9 for found in seen if found.slug != slug)
+    return max(((found.sent_ns - edited_ns) / 1e9 for found in seen if found.slug != slug), default=0.0)
 
 
 def test_rules_are_edited_under_500_requests_per_second(tmp_path: Path) -> None:
@@ -191,8 +194,8 @@ def test_rules_are_edited_under_500_requests_per_second(tmp_path: Path) -> None:
         asyncio.run(everything())
         print(f"{len(load.statuses)} calls at {load.per_s:.0f}/s; in force after {', '.join(f'{one:.2f}' for one in delays)} s")
         assert set(load.statuses) == {(200, "", True)}
-        assert load.per_s >= PER_S
-        assert max(delays) < WITHIN_S
+        assert load.per_s * allowed(1) >= PER_S
+        assert max(delays) < allowed(WITHIN_S)
         rows = one.gateway.settled(lambda rows: len(rows) >= len(load.statuses), "session_id LIKE 'load-%'")
         assert len({row["worker"] for row in rows}) == 2
         judge_cells(Player(one, CASE), one.gateway.rows(), bounded=False)

@@ -115,7 +115,7 @@ def test_an_error_is_kept_too(ground: Ground) -> None:
 
 
 def test_of_a_client_that_left_there_is_what_had_come(ground: Ground) -> None:
-    call_id, body, came = ground.call("kept", "long [play:events 200 5]", leave_after=2000)
+    call_id, body, came = ground.call("kept", "long [play:events 2000 5]", leave_after=2000)
     found = ground.kept(call_id)
     assert found.request == body and found.answer.startswith(came[:500]) and b"message_stop" not in found.answer
 

@@ -15,6 +15,7 @@ from gw.demo.invoice import Line
 from gw.domain.key import mint, parse
 from tests.flow.client import Answer, call
 from tests.flow.stage import JSON, OWN, Stage, prompt, session, stage
+from tests.support.claims import allowed
 
 ADA, BOB, EVE, UNKNOWN = (mint().text for _ in range(4))
 OAUTH = "sk-ant-oat01-the-clients-own-subscription"
@@ -174,12 +175,12 @@ def slug_with(house: Stage, key: str) -> str:
 
 def test_a_key_created_on_a_running_gateway_works_within_a_second_and_so_does_its_end(house: Stage) -> None:
     made = json.loads(gw(house, "key", "create", "carol", "--models", "claude-opus-*"))
-    assert in_force(house, lambda: slug_with(house, made["key"]) == "") < WITHIN_S
+    assert in_force(house, lambda: slug_with(house, made["key"]) == "") < allowed(WITHIN_S)
     ask(house, "carols", (X_API, made["key"]))
     (row,) = house.gateway.session_rows("carols", 1)
     assert (row["key_name"], row["key_id"]) == ("carol", made["public_id"])
     gw(house, "key", "revoke", "carol")
-    assert in_force(house, lambda: slug_with(house, made["key"]) == "revoked_key") < WITHIN_S
+    assert in_force(house, lambda: slug_with(house, made["key"]) == "revoked_key") < allowed(WITHIN_S)
     (row,) = house.gateway.settled(lambda rows: len(rows) == 1, "error = 'revoked_key' and session_id = 'probe'")
     assert row["key_name"] == "carol", "a refused call still says whose it was"
 
@@ -201,32 +202,36 @@ def test_an_edited_configuration_is_in_force_within_a_second_and_no_call_fails_f
     async def edit() -> list[int]:
         """Calls go on one after the other on eight connections while the file changes."""
         done = asyncio.Event()
+        every: list[int] = []
+        answered: list[int] = []
 
-        async def go_on(number: int) -> list[int]:
-            statuses = []
+        async def go_on(number: int) -> None:
             while not done.is_set():
                 answer = await call(house.port, headers=[(X_API, ADA), session(f"on-{number}")], body=prompt("[play:events 5]"))
-                statuses.append(answer.status)
-            return statuses
+                every.append(answer.status)
+                answered.append(answer.status)
 
         going = [asyncio.ensure_future(go_on(number)) for number in range(8)]
         added = f'{before}\n[[key]]\nname = "dan"\nsecret = "{LITERAL}"\n'
         for text in (added, added.replace('name = "bob"', 'name = "bob"\nmodels = ["claude-haiku-*"]')):
             version = await snapshot_version()
             write(config, text)
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(allowed(WITHIN_S)):
                 while await snapshot_version() == version:
                     await asyncio.sleep(0.02)
-        await asyncio.sleep(0.2)
+        answered.clear()
+        while len(answered) < 16:  # some under what is in force now
+            await asyncio.sleep(0.01)
         done.set()
-        return [status for statuses in await asyncio.gather(*going) for status in statuses]
+        await asyncio.gather(*going)
+        return every
 
     statuses = asyncio.run(edit())
-    assert set(statuses) == {200} and len(statuses) > 50
+    assert set(statuses) == {200}
     assert slug_with(house, LITERAL) == ""
     assert slug_with(house, BOB) == "model_not_allowed"
     write(config, before)
-    assert in_force(house, lambda: slug_with(house, LITERAL) == "unknown_key") < WITHIN_S
+    assert in_force(house, lambda: slug_with(house, LITERAL) == "unknown_key") < allowed(WITHIN_S)
     assert slug_with(house, BOB) == ""
 
 

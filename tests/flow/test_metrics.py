@@ -116,7 +116,7 @@ def test_a_page_asked_for_while_calls_run_counts_them(house: Stage) -> None:
     async def look() -> float:
         stream = asyncio.ensure_future(call(house.port, headers=[OWN], body=prompt("[play:events 20 30]")))
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while True:
                     page = await call(house.port, "/metrics", method="GET")
                     for one in text_string_to_metric_families(page.body.decode()):

@@ -201,7 +201,7 @@ async def test_a_rule_slows_down(tmp_path: Path) -> None:
         begun = asyncio.get_running_loop().time()
         whole(await house.send(ask(SONNET), key="bob"))
         took_s = asyncio.get_running_loop().time() - begun
-        assert 0.3 <= took_s < 3
+        assert 0.3 <= took_s < 10
 
 
 async def test_a_spent_soft_budget_is_rerouted_by_a_rule_and_a_hard_one_above_it_still_blocks(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.faults.processes import family
 from tests.flow.client import Answer, Wire, call
 from tests.flow.stage import MODEL, OWN, Stage, prompt, session, stage
 from tests.support.bill import assert_equal_bills
+from tests.support.claims import allowed
 from tests.support.gateway import Row
 
 STREAMS, EVENTS = 300, 100
@@ -92,7 +93,7 @@ def test_300_streams_at_once_are_whole_apart_and_exactly_billed(house: Stage) ->
 
 
 async def leave_after(house: Stage, name: str, group: str, body: bytes, seconds: float, rude: bool) -> int:
-    """Sends a request, reads for a while and leaves; the moment of leaving."""
+    """Sends a request, reads for a while, or until gw has it, and leaves; the moment of leaving."""
     wire = await Wire.open(house.port)
     await wire.send("POST", "/v1/messages", headers(name, group), body)
 
@@ -102,6 +103,8 @@ async def leave_after(house: Stage, name: str, group: str, body: bytes, seconds:
 
     reader = asyncio.ensure_future(read())
     done, _ = await asyncio.wait([reader], timeout=seconds)
+    if not done and name not in house.played.requests:
+        await house.under_way(1)
     reader.cancel()
     await asyncio.gather(reader, return_exceptions=True)
     assert not done, f"{name} ended before its client left"
@@ -141,7 +144,7 @@ def test_clients_that_leave_at_any_moment_close_the_upstream_and_pay_what_was_se
     assert len(lines) == len(rows) == count
     assert {line.end for line in lines} == {"cut_by_client"}
     late = {line.headers["x-test-id"]: line.cut_us - moments[line.headers["x-test-id"]] for line in lines}
-    assert max(late.values()) < NOTICED_US, sorted(late.values())[-5:]
+    assert max(late.values()) < allowed(NOTICED_US), sorted(late.values())[-5:]
     assert {(row["outcome"], row["error"]) for row in rows} == {("client_gone", "")}
     assert {row["usage_source"] for row in rows} <= ({"observed", "estimated"} if stream else {"estimated"})
     assert all(row["list_pusd"] > 0 for row in rows)
@@ -151,7 +154,7 @@ def test_clients_that_leave_at_any_moment_close_the_upstream_and_pay_what_was_se
     seen = [row for row in rows if row["usage_source"] == "observed"]
     assert len(seen) > count // 4
     produced = {line.request_id: line.output_tokens for line in lines}
-    under_way = 60  # tokens of the events that had left the upstream and not yet reached the gateway
+    under_way = allowed(60)  # tokens of the events that had left the upstream and not yet reached the gateway
     assert all(row["output_tokens"] >= produced[row["upstream_request_id"]] - under_way for row in seen)
 
 
@@ -169,7 +172,7 @@ def test_a_client_that_leaves_while_its_body_is_under_way_costs_nothing(house: S
         wire = await Wire.open(house.port)
         wire.send_head("POST", "/v1/messages", headers(group, group), framing)
         await wire.write(body if "Length" in framing else b"%x\r\n%b\r\n" % (len(body), body))
-        await asyncio.sleep(0.1)
+        await house.under_way(1)
         wire.reset()
 
     asyncio.run(upload())
@@ -184,7 +187,7 @@ def test_a_client_that_leaves_while_the_upstream_is_being_connected_costs_nothin
     asyncio.run(leave_after(house, "connecting", "connecting", prompt(model=STUCK), 0.2, rude=True))
     row = one_row(house, "connecting")
     assert (row["outcome"], row["status"], row["usage_source"], row["list_pusd"]) == ("client_gone", 0, "none", 0)
-    assert row["ended_us"] - row["started_us"] < 1_200_000
+    assert row["ended_us"] - row["started_us"] < allowed(1.2) * 1e6
 
 
 def test_a_connection_goes_on_after_count_tokens_and_models_as_after_messages(house: Stage) -> None:
@@ -250,16 +253,16 @@ DRAINS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "play", "stream", "source", "end", "within_s"), DRAINS, ids=[one[0] for one in DRAINS])
+@pytest.mark.parametrize(("name", "play", "stream", "source", "end", "claimed_s"), DRAINS, ids=[one[0] for one in DRAINS])
 def test_drain_reads_on_for_the_exact_bill_within_its_bounds(
-    draining: Stage, name: str, play: str, stream: bool, source: str, end: str, within_s: float
+    draining: Stage, name: str, play: str, stream: bool, source: str, end: str, claimed_s: float
 ) -> None:
     left_us = asyncio.run(leave_after(draining, name, name, prompt(play, stream=stream), 0.15, rude=True))
     (line,) = lines_of(draining, name, 1)
     row = one_row(draining, name)
     assert (row["outcome"], row["error"], row["usage_source"], line.end) == ("client_gone", "", source, end)
     assert row["status"] == (200 if stream else 0)
-    assert (line.ended_us - left_us) / 1e6 < within_s
+    assert (line.ended_us - left_us) / 1e6 < allowed(claimed_s)
     if source == "exact":
         assert row["list_pusd"] == line.cost_pusd > 0
     else:

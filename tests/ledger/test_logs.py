@@ -6,11 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from gw.domain.call import CallRecord
-from gw.ledger import log_plan, logs
+from gw.ledger import log_days, log_plan, logs
 from gw.ledger.bounded import TooSlow, bounded
 from gw.ledger.log_columns import BY_NAME
+from gw.ledger.log_days import bar
 from gw.ledger.log_filter import PARAMETERS, LogFilter, LogScope, escaped, parse
 from gw.ledger.logs import SORTS, Asked, page
+from gw.ledger.rollup_shape import DAY_US
 from gw.ledger.sqlite import SqliteDatabase
 from gw.ledger.store import Database
 from tests.ledger.log_rows import TEAMS, calls, expected, fill
@@ -89,6 +91,56 @@ async def test_pages_follow_each_other_in_every_order(database: Database, sort: 
         assert found == expected(RECORDS, wanted, sort, falling=falling)
 
 
+def over_days(records: list[CallRecord]) -> list[CallRecord]:
+    """One after the other on another of five days, of which one has most of them."""
+    days = [0, 1, 1, 1, 1, 1, 2, 4]
+    moved = ((one, days[number % len(days)] * DAY_US) for number, one in enumerate(records))
+    return [replace(one, started_us=one.started_us + by_us, ended_us=one.ended_us + by_us) for one, by_us in moved]
+
+
+AMOUNTS: tuple[dict[str, str], ...] = (
+    {},
+    {"outcome": "completed"},
+    {"team": "a", "outcome.not": "refused"},
+    {"billed_usd.gte": "0.5", "billed_usd.lt": "2"},
+    {"billed_usd": "0,2", "tokens.gt": "1", "duration_ms.lte": "1500"},
+    {"tokens": "1200", "since": "2026-11-02T12:00Z", "until": "2026-11-05T12:03Z"},
+    {"duration_ms.gte": "1", "until": "2026-11-01"},
+)
+
+
+@pytest.mark.parametrize("sort", [name for name in SORTS if name != "ended_at"])
+async def test_those_that_have_most_are_found_among_some(database: Database, monkeypatch: pytest.MonkeyPatch, sort: str) -> None:
+    """Of days with many calls, few and none, from both ends, page by page; and what is rare among them is found all the same."""
+    records = over_days(RECORDS)
+    await fill(database, records)
+    looked = list[int]()
+    monkeypatch.setattr(logs, "STEPS", (30, 60))
+    monkeypatch.setattr(logs, "ROW_COST", 0)
+    monkeypatch.setattr(logs, "FEW", -1)
+    monkeypatch.setattr(logs, "bar", lambda *given, **more: looked.append(more["count"]) or bar(*given, **more))
+    for query in AMOUNTS:
+        wanted = parse(query, NOON_US)
+        for falling in (True, False):
+            found = ids(database, Asked(wanted=wanted, sort=sort, falling=falling, limit=5))
+            assert found == expected(records, wanted, sort, falling=falling), (query, falling)
+    assert {30, 60} <= set(looked)
+    looked.clear()
+    page(database, Asked(sort=sort, limit=5))
+    assert looked == [30], "a page of all calls is among the first"
+
+
+async def test_days_beyond_number_are_not_looked_into(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock before 1971 has made them: then calls of an amount are found as if no index knew it."""
+    records = [*over_days(RECORDS[:80]), record("early", ended_us=1, billed_pusd=10**12)]
+    await fill(database, records)
+    wanted = parse({"billed_usd.gte": "0.5"}, NOON_US)
+    for most in (4_000, 30_000):
+        monkeypatch.setattr(log_days, "DAYS_MAX", most)
+        found = page(database, Asked(wanted=wanted, sort="billed_usd", limit=500))
+        assert [row[0] for _, row in found.rows] == expected(records, wanted, "billed_usd")
+
+
 async def test_calls_that_come_meanwhile_move_no_page(database: Database) -> None:
     await fill(database, RECORDS[:50])
     first = page(database, Asked(limit=10, sort="billed_usd"))
@@ -130,7 +182,7 @@ async def test_text_that_few_columns_hold_is_not_looked_for_in_others(database: 
     with database.reading() as db:
         assert db is not None
         (one,) = logs._terms(db, database.dialect, Asked(wanted=parse({"q": "opus"}, NOON_US)))
-        chosen = log_plan.plan(db, database.dialect, [one], in_time=True)
+        chosen = log_plan.plan(log_plan.survey(db, database.dialect, [one]), in_time=True)
     assert len(one.places) > 3 and "upstream_request_id" in one.sql and "upstream_request_id" not in chosen.where
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 
 import pytest
 from msgspec.structs import astuple
@@ -9,16 +10,17 @@ from msgspec.structs import astuple
 from gw import clock
 from gw.domain.attempts import is_request
 from gw.domain.call import CallRecord
+from gw.domain.shown import EPOCH
 from gw.ledger import reports, rollup
 from gw.ledger.adjust import Adjustment, append
 from gw.ledger.reports import Filters
 from gw.ledger.rollup_shape import AMOUNTS, DAY_US, HOUR_US
 from gw.ledger.store import Batch, Database
-from gw.ledger.usage import ALL, Scope, Wanted, answer
+from gw.ledger.usage import ALL, ASKED, Scope, Wanted, answer
 from gw.ledger.usage_measures import DEFAULT, MEASURES, change, shown
 from gw.ledger.usage_overview import overview
-from gw.ledger.usage_sql import EVER_US, GROUPS, Question, Stretch, cut, sums, sums_by_minute
-from gw.ledger.usage_time import Bucket, before, bounds_of, count_of
+from gw.ledger.usage_sql import EVER_US, Question, Stretch, cut, sums, sums_by_minute
+from gw.ledger.usage_time import Bucket, before, bounds_of, count_of, whole_hours
 from tests.ledger import rolled
 from tests.ledger.records import NOON_US, record
 from tests.ledger.test_rollup import some
@@ -32,6 +34,9 @@ LABELS = {
     "kind": rolled.kind_of,
     "outcome": lambda one: one.outcome,
     "project": lambda one: one.project,
+    "session_id": lambda one: one.session_id,
+    "agent_id": lambda one: one.agent_id,
+    "client_version": lambda one: one.client_version,
     "context_window": lambda one: rolled.dimensions_of(one)["context"],
 }
 
@@ -80,7 +85,7 @@ def slow(calls: list[CallRecord], name: str, stretches: list[Stretch]) -> dict[t
 def asked(database: Database, name: str, stretches: list[Stretch]) -> dict[tuple[object, ...], list[int]]:
     with database.reading() as db:
         assert db is not None
-        found = sums(db, database.dialect, Question(stretches, [GROUPS[name]], [], COLUMNS))
+        found = sums(db, database.dialect, Question(stretches, [ASKED[name]], [], COLUMNS))
     return {key: [*figures[:-2], (figures[-2] << 31) + figures[-1]] for key, figures in found.items()}
 
 
@@ -135,10 +140,12 @@ def test_buckets_begin_where_the_zone_says(bucket: Bucket, zone: str, count: int
     assert bounds[1] - bounds[0] == first_length_h * HOUR_US
 
 
-def test_day_that_begins_within_an_hour_begins_with_the_next_whole_one() -> None:
+def test_day_that_begins_within_an_hour_does_so_unless_its_calls_are_gone() -> None:
     bounds = bounds_of("day", MIDNIGHT_US, MIDNIGHT_US + 2 * DAY_US, "Asia/Kathmandu")
-    assert all(at_us % HOUR_US == 0 for at_us in bounds)
-    assert bounds[1] - MIDNIGHT_US == 19 * HOUR_US, "18:15 UTC is midnight there"
+    assert bounds[1] - MIDNIGHT_US == 18 * HOUR_US + HOUR_US // 4, "midnight there"
+    assert [at_us - MIDNIGHT_US for at_us in whole_hours(bounds)[1:3]] == [19 * HOUR_US, 43 * HOUR_US]
+    assert whole_hours(bounds, MIDNIGHT_US + 18 * HOUR_US) == bounds
+    assert whole_hours(bounds, MIDNIGHT_US + 20 * HOUR_US) == [bounds[0], MIDNIGHT_US + 19 * HOUR_US, *bounds[2:]]
     assert [now - then for now, then in zip(bounds, before(bounds), strict=True)] == [2 * DAY_US] * len(bounds)
 
 
@@ -231,6 +238,43 @@ async def test_overview_of_an_empty_ledger_is_empty(database: Database) -> None:
     found = overview(database, ALL, "Europe/Berlin", 30, NOON_US)
     assert found.now["calls"] == 0 and found.month_pusd == 0 and found.unpriced == []
     assert len(found.by_day) == 30 and all(shares == [] for shares in found.shares.values())
+
+
+@pytest.mark.parametrize(
+    ("zone", "now"),
+    [
+        ("Europe/Berlin", "2026-04-10T00:30+02:00"),  # clocks went forward within these days
+        ("Europe/Berlin", "2026-11-05T23:30+01:00"),  # and back
+        ("Asia/Kolkata", "2026-10-31T23:40+05:30"),  # the hour of UTC that runs ends in the next month
+        ("Asia/Kolkata", "2026-11-01T00:10+05:30"),
+    ],
+)
+async def test_overview_has_as_many_days_as_asked_for_and_today_is_today(database: Database, zone: str, now: str) -> None:
+    moment = datetime.fromisoformat(now)
+    now_us = (moment - EPOCH) // timedelta(microseconds=1)
+    midnight_us = (moment.replace(hour=0, minute=0) - EPOCH) // timedelta(microseconds=1)
+    at = [now_us - 60_000_000, midnight_us - 60_000_000]
+    store = database.store()
+    await store.open()
+    await store.commit(Batch(rows=[astuple(record(f"c{us}", started_us=us, ended_us=us, billed_pusd=1)) for us in at]))
+    await store.close()
+    found = overview(database, ALL, zone, 30, now_us)
+    assert len(found.by_day) == 30
+    assert (found.spent["day"].start_us, found.spent["day"].now["calls"]) == (midnight_us, 1)
+    assert found.spent["month"].now["calls"] == (1 if moment.day == 1 else 2)
+
+
+async def test_days_of_india_are_exact(database: Database) -> None:
+    """Midnight is at 18:30 UTC; calls a second before and after it, and all around."""
+    first_us = MIDNIGHT_US - 5 * HOUR_US - HOUR_US // 2
+    at = [first_us + day * DAY_US + beside * 1_000_000 for day in range(4) for beside in (-1, 0, 1, 1700, -1700)]
+    store = database.store()
+    await store.open()
+    await store.commit(Batch(rows=[astuple(record(f"c{us}", started_us=us, ended_us=us)) for us in at]))
+    await store.close()
+    bounds = bounds_of("day", first_us - DAY_US, first_us + 4 * DAY_US, "Asia/Kolkata")
+    found = answer(database, ALL, Wanted(bounds, [], [MEASURES["calls"]]))
+    assert [line.now["calls"] for line in found.lines] == [2, 5, 5, 5, 3] and found.now["calls"] == 20
 
 
 async def test_forecast_takes_each_weekday_as_it_was(database: Database) -> None:

@@ -136,7 +136,7 @@ async def test_a_watcher_that_leaves_is_forgotten(hub: Hub, database: Database, 
     one = await opened()
     await one.frame()
     await one.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while hub.watchers:
             await asyncio.sleep(0)
     await come(hub, database, "c")

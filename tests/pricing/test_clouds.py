@@ -95,6 +95,34 @@ def test_openai_tier_of_the_response_selects_its_card(book):
     assert at("priority", input_tokens=300_000).flags == ("tier_excludes_long",)
 
 
+def test_tiers_and_batches_of_gemini_models_have_their_factor_where_the_list_has_no_price(book):
+    def at(tier, model="gemini-2.5-pro", batch=False, **usage):
+        priced = price(book, Usage(service_tier=tier, **usage), provider="gemini", model=model, batch=batch)
+        assert priced.flags == ()
+        return priced.billed_pusd
+
+    assert at("flex", input_tokens=100, output_tokens=10) == 100 * 625_000 + 10 * 5 * MILLION
+    assert at("flex", cache_read_tokens=40) == 40 * 62_500
+    assert at("priority", input_tokens=100) == 225 * MILLION
+    assert at("priority", input_tokens=200_001) == 200_001 * 4_500_000
+    assert at("priority", model="gemini-3.8-flash-tts", input_tokens=100) == 90 * MILLION  # as it is listed
+    assert at("", model="gemini-3-pro-preview", batch=True, input_tokens=100) == 100 * MILLION
+    flex = price(book, Usage(input_tokens=1, service_tier="flex"), provider="vertex", model="gemini-2.5-pro")
+    assert flex.billed_pusd == 625_000
+
+
+@pytest.mark.parametrize(("tier", "factor"), [("", 2), ("flex", 1), ("priority", 4)])
+def test_what_openai_keeps_for_twelve_hours_costs_two_and_a_half_times_the_input(book, tier, factor):
+    usage = Usage(cache_write_5m_tokens=100, cache_write_1h_tokens=10, service_tier=tier)
+    half = MILLION // 2 * factor  # gpt-6.1-sol: an input token is 2, 1 or 4 of a million, a write 1.25 of that
+    for provider in ("openai", "azure") if not tier else ("openai",):
+        assert price(book, usage, provider=provider, model="gpt-6.1-sol").billed_pusd == 100 * half * 5 // 2 + 10 * half * 5
+    long = Usage(cache_write_1h_tokens=272_001, service_tier=tier)
+    assert price(book, long, provider="openai", model="gpt-6.1-sol").billed_pusd == 272_001 * half * 10
+    old = Usage(cache_write_1h_tokens=10)
+    assert price(book, old, provider="openai", model="gpt-5.5").billed_pusd == 50 * MILLION  # writes are as input there
+
+
 def test_batch_without_a_batch_price_is_standard_and_flagged(book):
     priced = price(book, Usage(input_tokens=1), provider="deepseek", model="deepseek-v3.2", batch=True)
     assert priced.flags == ("no_batch_card",)

@@ -55,7 +55,29 @@ BODIES: list[tuple[dict[str, Any], Words]] = [
         Words(effort="none", turns=1, last_text_bytes=1),
     ),
     ({"messages": "what", "thinking": 5, "output_config": [1]}, NO_WORDS),
+    ({"generationConfig": {"thinkingConfig": {"thinkingLevel": "HIGH"}}}, Words(thinking=True, effort="high")),
+    ({"generation_config": {"thinking_config": {"thinking_budget": 9_000}}}, Words(thinking=True, effort="medium")),
+    ({"generationConfig": {"thinkingConfig": {"thinkingBudget": -1}}}, Words(thinking=True)),
+    ({"generationConfig": {"thinkingConfig": {"thinkingBudget": 0}}}, Words(effort="none")),
+    ({"generationConfig": {"thinkingConfig": {"includeThoughts": True}, "temperature": 1}}, NO_WORDS),
+    ({"outputConfig": {"effort": "high"}}, Words(thinking=True, effort="high")),
+    (
+        {"additionalModelRequestFields": {"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}},
+        Words(thinking=True, effort="max"),
+    ),
+    (
+        {"additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 3000}}},
+        Words(thinking=True, effort="low"),
+    ),
+    ({"additionalModelRequestFields": {"reasoning_effort": "high"}}, Words(thinking=True, effort="high")),
+    ({"additionalModelRequestFields": {"reasoningConfig": {"maxReasoningEffort": "low"}}}, Words(thinking=True, effort="low")),
+    ({"additionalModelRequestFields": 5, "generationConfig": [1], "outputConfig": "x"}, NO_WORDS),
 ]
+
+
+def test_half_a_character_hides_nothing() -> None:
+    body = b'{"messages":[{"role":"user","content":"prove it \\ud83d"}],"reasoning_effort":"high"}'
+    assert words_of(body) == Words(thinking=True, effort="high", turns=1, last_text_bytes=10, hard=1)
 
 
 @pytest.mark.parametrize(("body", "words"), BODIES)

@@ -335,7 +335,7 @@ def test_an_order_that_is_remembered_is_the_one_that_would_be_made_anew(events: 
         elif what == "failed":
             broken(health, one, now)
         elif what == "short":
-            health.told(one.id, Seen(Left(1, (now + 60 * S) // 1000, "tokens")), now, now // 1000)
+            health.told(one.id, Seen(left=Left(1, (now + 60 * S) // 1000, "tokens")), now, now // 1000)
         elif what == "later":
             now += (S, 20 * S, TTL_5M_NS)[nth]
         elif what == "others":

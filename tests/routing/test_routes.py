@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from gw.domain.account import Account
 from gw.errors import Refusal
@@ -79,8 +78,8 @@ def test_a_decision_that_is_remembered_is_the_one_that_is_made_anew() -> None:
         assert again.decide(KEY, Asked(model=model)) == router(ROUTES).decide(KEY, Asked(model=model))
         assert again.settled(KEY, model, own_login=False) == again.decide(KEY, Asked(model=model))
         assert again.settled(KEY, model, own_login=True) is None
-        assert again.settled(replace(KEY, models=("gpt-*",)), model, own_login=False) is None
-        assert again.settled(replace(KEY, upstreams=("one",)), model, own_login=False) is None
+        assert again.settled(KEY.but(models=("gpt-*",)), model, own_login=False) is None
+        assert again.settled(KEY.but(upstreams=("one",)), model, own_login=False) is None
     assert again.settled(KEY, "not asked yet", own_login=False) is None
 
 
@@ -99,10 +98,10 @@ haiku = "two/key-haiku"
 model = "small"
 candidates = [{ upstream = "groq", model = "llama-3.3-70b" }]
 """
-OTHER = replace(KEY, key_name="x", key_id="x", team="else")
+OTHER = KEY.but(key_name="x", key_id="x", team="else")
 TIERED = [
     (KEY, "claude-haiku-4-5-20251001", ("two", "key-haiku")),
-    (replace(KEY, key_name="x", key_id="x"), "claude-haiku-5-5", ("two", "team-haiku")),
+    (KEY.but(key_name="x", key_id="x"), "claude-haiku-5-5", ("two", "team-haiku")),
     (KEY, "claude-sonnet-5-5", ("two", "team-sonnet")),
     (OTHER, "claude-3-5-haiku-20241022", ("groq", "llama-tiny")),
     (OTHER, "us.anthropic.claude-opus-4-8-v1:0", ("groq", "llama-3.3-70b")),  # a target may be a route's name
@@ -119,20 +118,20 @@ def test_a_tier_is_of_the_key_then_of_the_team_then_of_all(account: Account, mod
 
 
 def test_keys_limits_are_about_what_is_asked_for_and_upstreams_about_where_it_goes() -> None:
-    bounded = replace(KEY, models=("small",), upstreams=("groq",))
+    bounded = KEY.but(models=("small",), upstreams=("groq",))
     assert sent(ROUTES, "small", bounded) == [("groq", "llama-3.3-70b")]
     with pytest.raises(Refusal) as caught:
         sent(ROUTES, "groq/llama-3.3-70b", bounded)
     assert caught.value.slug == "model_not_allowed"
     with pytest.raises(Refusal) as caught:
-        sent(ROUTES, "claude-haiku-5-5", replace(KEY, upstreams=("one",)))
+        sent(ROUTES, "claude-haiku-5-5", KEY.but(upstreams=("one",)))
     assert caught.value.slug == "upstream_not_allowed" and "(two)" in caught.value.message
-    kept = sent(ROUTES, "claude-opus-5-5", replace(KEY, upstreams=("one", "gr*")))
+    kept = sent(ROUTES, "claude-opus-5-5", KEY.but(upstreams=("one", "gr*")))
     assert [name for name, _ in kept] == ["one", "groq"]
 
 
 def test_an_endpoint_without_a_model_goes_to_the_first_upstream_that_the_key_may_use() -> None:
-    assert sent(ROUTES, None, replace(KEY, upstreams=("two",))) == [("two", "")]  # type: ignore[arg-type]
+    assert sent(ROUTES, None, KEY.but(upstreams=("two",))) == [("two", "")]  # type: ignore[arg-type]
 
 
 NAMES = st.text("abcdef-*?/.", min_size=1, max_size=12)

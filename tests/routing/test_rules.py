@@ -170,7 +170,7 @@ def test_a_rule_says_where_to_by_route_model_or_candidates(do: str, places: list
 
 def test_a_rules_target_stays_within_the_upstreams_of_the_key() -> None:
     with pytest.raises(Refusal) as caught:
-        decide('[[rule]]\nname = "r"\ndo.model = "groq/llama-x"', account=replace(KEY, upstreams=("one",)))
+        decide('[[rule]]\nname = "r"\ndo.model = "groq/llama-x"', account=KEY.but(upstreams=("one",)))
     assert caught.value.slug == "upstream_not_allowed"
 
 

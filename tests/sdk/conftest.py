@@ -40,7 +40,7 @@ class House:
         self.clients: dict[str, Client] = {one.name: one for one in made}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sdk_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     key = mint().text
     folder: Path = tmp_path_factory.mktemp("sdk")

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from google import genai
 from google.genai import types
 
 from tests.sdk.conftest import House
@@ -138,6 +139,19 @@ def test_a_google_client_gets_its_own_errors(sdk_house: House) -> None:
     with pytest.raises(client.refusals[404]) as refused:
         sdk(sdk_house, "gemini").models.generate_content(model="nobody/knows-it", contents=[types.Part(text="hi")])
     assert "nobody/knows-it" in str(refused.value)
+
+
+@pytest.mark.parametrize("upstream", ["anthropic", "responses"])
+def test_a_google_client_of_vertex_names_upstreams_too(sdk_house: House, upstream: str) -> None:
+    """As google-genai writes `upstream/model` where it speaks to Vertex AI: publishers/UPSTREAM/models/MODEL."""
+    options = types.HttpOptions(base_url=f"{sdk_house.gateway.base_url}/genai", timeout=20_000)
+    client = genai.Client(vertexai=True, api_key=sdk_house.key, http_options=options)
+    try:
+        answer = client.models.generate_content(model=MODELS[upstream], contents=f"Say it. [scene:free v-{upstream}]")
+    finally:
+        client.close()
+    assert answer.text == PLAIN and answer.model_version == MODELS[upstream]
+    assert billed(sdk_house, f"v-{upstream}")["dialect"] == "gemini"
 
 
 @pytest.mark.parametrize("upstream", ["gemini", "chat"])

@@ -70,6 +70,25 @@ def cached_content(client: Any, model: str) -> Any:
     return client.models.generate_content(model=model, contents="hi", config=config)
 
 
+def spoken(client: Any, model: str) -> Any:
+    asked = {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}
+    return client.chat.completions.create(model=model, messages=USER, **asked)
+
+
+def searched(client: Any, model: str) -> Any:
+    return client.chat.completions.create(model=model, messages=USER, web_search_options={})
+
+
+def painted(client: Any, model: str) -> Any:
+    config = types.GenerateContentConfig(response_modalities=["TEXT", "IMAGE"])
+    return client.models.generate_content(model=model, contents="draw", config=config)
+
+
+def guarded(client: Any, model: str) -> Any:
+    guardrail = {"guardrailIdentifier": "g", "guardrailVersion": "1"}
+    return client.converse(modelId=model, messages=[{"role": "user", "content": [{"text": "hi"}]}], guardrailConfig=guardrail)
+
+
 def guard_content(client: Any, model: str) -> Any:
     content = [{"guardContent": {"text": {"text": "hi"}}}]
     return client.converse(modelId=model, messages=[{"role": "user", "content": content}])
@@ -93,6 +112,10 @@ IMPOSSIBLE = (
     Impossible("chat", ("anthropic", "gemini", "converse"), file_id, "file"),
     Impossible("chat", ("cohere",), file_id, "document"),
     Impossible("chat", ("anthropic", "responses", "gemini", "converse", "cohere"), two_answers, "n"),
+    Impossible("chat", ("anthropic", "responses", "gemini"), spoken, "sound"),
+    Impossible("chat", ("anthropic", "responses", "converse"), searched, "web_search_options"),
+    Impossible("gemini", ("anthropic", "chat", "responses"), painted, "responseModalities"),
+    Impossible("converse", ("anthropic", "chat", "gemini"), guarded, "guardrailConfig"),
     Impossible("responses", OTHERS["responses"], earlier_response, "previous_response_id"),
     Impossible("responses", OTHERS["responses"], file_search, "file_search"),
     Impossible("chat", ("anthropic", "gemini", "converse"), suffix, "suffix"),

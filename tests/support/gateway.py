@@ -1,19 +1,29 @@
 """A gateway under test: `gw serve` as a child process in front of a fake upstream, and its ledger as rows."""
 
+import socket
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from gw.clock import mono_ns
-from gw.demo.gateway import Gateway, free_port
+from gw.demo.gateway import Gateway
 from gw.ledger.sqlite import SqliteDatabase
 from gw.ledger.store import COLUMNS, Database, StoreError
 from tests.support.databases import address_of
 
 Row = dict[str, Any]
-SETTLE_S = 15.0
+SETTLE_S = 30.0
 OWN_LEDGER = "sqlite:///state/gw.db"
+
+
+def held_port() -> socket.socket:
+    """A port of loopback, taken but deaf: nobody else is given it while its gateway is down, which itself may listen on it."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
 
 
 def config_text(
@@ -59,7 +69,9 @@ class GatewayUnderTest:
         self.folder = folder
         self.database = database or SqliteDatabase(folder / "state" / "gw.db")
         self.upstream_key = "sk-ant-upstream-of-the-test"
-        port = free_port()
+        held = held_port()
+        port = int(held.getsockname()[1])
+        weakref.finalize(self, held.close)
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "config.toml"
         ledger = address_of(database) if database is not None else OWN_LEDGER

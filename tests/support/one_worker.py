@@ -67,7 +67,7 @@ class OneWorker:
     async def upstream_empty(self) -> None:
         """It has seen the end of every connection."""
         await self.worker.pool.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await self.upstream.empty.wait()
 
     def assert_nothing_is_left(self) -> None:

@@ -4,15 +4,16 @@ import asyncio
 import json
 import shutil
 import subprocess
+import weakref
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
 from gw.clock import mono_ns
-from gw.demo.gateway import free_port
 from tests.flow.client import call
 from tests.requires import need
+from tests.support.gateway import held_port
 
 START_S = 30.0
 POLL_S = 0.1
@@ -35,7 +36,9 @@ class Prometheus:
 
     def __init__(self, config: Path) -> None:
         need_prometheus()
-        self.port = free_port()
+        self._held = held_port()
+        self.port = int(self._held.getsockname()[1])
+        weakref.finalize(self, self._held.close)
         data = config.parent / "data"
         command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={data}", "--log.level=error"]
         command.append(f"--web.listen-address=127.0.0.1:{self.port}")

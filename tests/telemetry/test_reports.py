@@ -15,12 +15,13 @@ from gw.ledger import telemetry
 from gw.ledger.sqlite import SqliteDatabase
 from gw.ledger.store import Database
 from gw.ledger.telemetry import Place, places
+from gw.ledger.telemetry_reports import Scope, groups, tools
 from gw.telemetry import post
 from gw.telemetry.post import Unavailable
 from gw.telemetry.reports import Forwarder, Keeper
 from gw.telemetry.spool import DIRECTORY, Parcel, Spool, names
 from tests.support.databases import query
-from tests.telemetry.client import JSON, PROTOBUF, TOOL_TURN, WORK, logs, metrics, traces
+from tests.telemetry.client import JSON, PROTOBUF, TOOL_TURN, WORK, event, logs, metrics, point, total, traces
 from tests.telemetry.sink import Says, Sink, sink
 from tests.telemetry.test_otel import beside
 
@@ -78,6 +79,25 @@ def test_another_courier_goes_on_where_the_last_one_was(tmp_path: Path, ledger: 
     assert Keeper(ClaudeTelemetry(enabled=True), tmp_path, ledger).work() == 1
     assert query(ledger, "SELECT commits FROM telemetry_session") == [(1,)]
     made.close()
+
+
+@pytest.mark.parametrize("strange", [1e30, 9e18])
+def test_numbers_beyond_any_column_keep_nothing_else_back(tmp_path: Path, database: Database, strange: float) -> None:
+    costs = [total("cost.usage", point(strange, at=at, model=f"m{at}")) for at in range(6)]
+    lasted = [event("tool_result", at, tool_name="Bash", duration_ms=str(strange), success=True) for at in range(12)]
+    made = reported(tmp_path, metrics(*costs), signal="metrics")
+    made.append(Parcel(1, "logs", JSON, "", OWNER, logs(*lasted)), ROOMY)
+    far = event("user_prompt", 99) | {"timeUnixNano": str(2**64 - 1)}
+    made.append(Parcel(1, "logs", JSON, "", OWNER, logs(far)), ROOMY)
+    keeper = Keeper(ClaudeTelemetry(enabled=True), tmp_path, database)
+    assert keeper.work() == 3
+    (cost, longest, latest) = query(database, "SELECT MAX(estimated_pusd), MAX(calls), MAX(last_us) FROM telemetry_session, "
+        "(SELECT calls FROM telemetry_tool) tools")[0]
+    assert 2**60 <= cost <= 2**62 and isinstance(cost, int) and longest == 12 and latest <= 2**53
+    (found,) = groups(database, "team", Scope(), 10)
+    assert found.counts["estimated_pusd"] == cost and found.counts["prompts"] == 1
+    (used,) = tools(database, "tool", Scope(), 10)
+    assert (used.calls, used.duration_ms) == (12, 2**62)
 
 
 def test_what_cannot_be_read_keeps_nothing_else_back(tmp_path: Path, ledger: SqliteDatabase) -> None:

@@ -126,7 +126,7 @@ class Upstream:
 
     async def settle(self, open_count: int) -> None:
         """Wait until the client holds exactly `open_count` connections to here."""
-        for _ in range(400):
+        for _ in range(2_000):
             if len(self.open) == open_count:
                 return
             await asyncio.sleep(0.005)
@@ -142,8 +142,12 @@ class Upstream:
         assert not self.faults, self.faults
 
 
+_deaf: list[socket.socket] = []
+
+
 async def refused_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A port on which nobody listens: it is taken, so that nobody else is given it meanwhile."""
+    if not _deaf:
+        _deaf.append(socket.socket())
+        _deaf[0].bind(("127.0.0.1", 0))
+    return _deaf[0].getsockname()[1]

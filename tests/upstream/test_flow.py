@@ -86,13 +86,16 @@ async def test_early_answer_that_streams_is_read_to_its_end(pool: Pool, start, t
 
 
 async def test_upstream_that_stops_reading_is_an_idle_timeout(pool: Pool, start, target_of) -> None:
+    over = asyncio.Event()
+
     async def script(peer) -> None:
         await peer.head()
-        await asyncio.sleep(0.3)
+        await over.wait()
 
     upstream = await start(script)
     with pytest.raises(UpstreamError) as caught:
         await pool.request(target_of(upstream, idle_timeout_s=0.1), b"POST", b"/", b"", bytes(64 * MIB))
+    over.set()
     assert (caught.value.kind, caught.value.sent, caught.value.received) == ("idle_timeout", True, False)
 
 
@@ -114,10 +117,11 @@ async def test_unread_body_stops_the_upstream(framing: str, pool: Pool, start, t
 
     target = target_of(await start(script), idle_timeout_s=0.1)
     response = await pool.request(target, b"GET", b"/", b"", b"")
-    await asyncio.sleep(0.3)  # three idle timeouts: not reading is not the upstream's silence
-    stopped_at = sent
-    await asyncio.sleep(0.05)
-    assert sent == stopped_at < size
+    stopped_at = -1
+    while stopped_at != sent:
+        stopped_at = sent
+        await asyncio.sleep(0.3)  # three idle timeouts: not reading is not the upstream's silence
+    assert stopped_at < size
     assert response.buffered <= MIB
     got = 0
     while data := await response.read():

@@ -206,12 +206,12 @@ async def test_slow_head_ends_in_first_byte_timeout(pool: Pool, start, target_of
             await peer.send(b"/1.1 200 OK\r\nX: "[at : at + 1] or b"x")
             await asyncio.sleep(0.01)
 
-    target = target_of(await start(script), first_byte_timeout_s=0.15)
+    target = target_of(await start(script), first_byte_timeout_s=0.4)
     started = asyncio.get_running_loop().time()
     with pytest.raises(UpstreamError) as caught:
         await pool.request(target, b"GET", b"/", b"", b"")
     assert (caught.value.kind, caught.value.received) == ("first_byte_timeout", True)
-    assert 0.14 <= asyncio.get_running_loop().time() - started < 1.0
+    assert 0.39 <= asyncio.get_running_loop().time() - started < 8.0, "the drip goes on for ten seconds"
 
 
 async def test_silent_upstream_ends_in_first_byte_timeout(pool: Pool, start, target_of) -> None:
@@ -243,7 +243,7 @@ async def test_endless_body_ends_in_total_timeout(pool: Pool, start, target_of) 
             await peer.send(chunk(b"x"))
             await asyncio.sleep(0.005)
 
-    response = await pool.request(target_of(await start(script), total_timeout_s=0.15), b"GET", b"/", b"", b"")
+    response = await pool.request(target_of(await start(script), total_timeout_s=0.5), b"GET", b"/", b"", b"")
     with pytest.raises(UpstreamError, match="total_timeout"):
         await response.read_all(10**6)
 

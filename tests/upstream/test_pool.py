@@ -109,7 +109,7 @@ async def test_idle_connection_expires(pool: Pool, start, target_of) -> None:
     upstream = await start(echo)
     await ask(pool, target_of(upstream, keepalive_s=0.05))
     assert pool.stats()[0].idle == 1
-    await asyncio.wait_for(upstream.peers[0].gone.wait(), 2.0)
+    await asyncio.wait_for(upstream.peers[0].gone.wait(), 10)
     assert pool.stats()[0].open == 0
 
 
@@ -245,11 +245,12 @@ async def test_waiting_in_line_is_bounded_and_names_the_limit(pool: Pool, start,
     async def script(peer) -> None:
         await peer.request()
 
-    target = target_of(await start(script), connections_max=1, connect_timeout_s=0.05)
-    holder = asyncio.ensure_future(ask(pool, target))
-    await asyncio.sleep(0.01)
+    upstream = await start(script)
+    holder = asyncio.ensure_future(ask(pool, target_of(upstream, connections_max=1)))
+    while not upstream.peers or not upstream.peers[0].requests:
+        await asyncio.sleep(0.001)
     with pytest.raises(UpstreamError, match="connections_max") as caught:
-        await ask(pool, target)
+        await ask(pool, target_of(upstream, connections_max=1, connect_timeout_s=0.05))
     error = caught.value
     assert (error.kind, error.saturated, error.sent, error.retryable) == ("connect_timeout", True, False, True)
     holder.cancel()

@@ -110,14 +110,14 @@ def _without_named(headers: Headers) -> Headers:
     return [item for item in headers if item[0] not in gone]
 
 
-def to_client(upstream: Headers, call_id: bytes, *, own_account: bool) -> Answer:
+def to_client(upstream: Headers, call_id: bytes, own_account: bool) -> Answer:
     answer = Answer([(b"request-id", call_id), (b"x-gw-call-id", call_id)])
     request_id = b""
     for name, value in upstream:
         if name == b"request-id":
             request_id = value
         elif name == b"connection" and value.lower() not in PLAIN_CONNECTION:
-            return to_client(_without_named(upstream), call_id, own_account=own_account)
+            return to_client(_without_named(upstream), call_id, own_account)
         if name in NOT_CLIENT or name.startswith(b"x-gw-"):
             continue
         if not own_account and (name in OF_THE_ACCOUNT or name.startswith(b"anthropic-ratelimit-")):
@@ -137,6 +137,10 @@ def to_client(upstream: Headers, call_id: bytes, *, own_account: bool) -> Answer
 
 def text_of(value: bytes, limit: int = 128) -> str:
     return shown(value.decode("latin-1"), limit)
+
+
+def word_of(value: bytes) -> str:
+    return text_of(value.split(b" ", 1)[0])
 
 
 def shown(text: str, limit: int) -> str:

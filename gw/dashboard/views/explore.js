@@ -16,6 +16,7 @@ import { Table } from "../ui/table.js";
 export const DIMENSIONS = {
   team: "Team", key: "Key", customer: "Customer", model: "Model", project: "Project", kind: "Kind of session", upstream: "Upstream",
   outcome: "Outcome", status: "Status", error: "Error", device: "Device", service_tier: "Service tier", speed: "Speed", inference_geo: "Region", context_window: "Context window",
+  session_id: "Session", agent_id: "Agent", client_version: "Client", dialect: "Dialect",
 };
 const MEASURES = {
   billed_usd: ["Cost", "usd"], list_usd: ["List cost", "usd"], calls: ["Calls", "count"], tokens: ["Tokens", "count"], input_tokens: ["Input tokens", "count"],

@@ -14,7 +14,7 @@ import { Head } from "../ui/shell.js";
 import { Await, Empty } from "../ui/states.js";
 import { Table } from "../ui/table.js";
 
-export const FILTERS = ["team", "key", "customer", "model", "project", "upstream", "route", "dialect", "budget", "shadowed", "kind", "context_window", "outcome", "status", "error", "session_id", "agent_id", "device", "service_tier", "speed", "inference_geo"];
+export const FILTERS = ["team", "key", "customer", "model", "project", "upstream", "route", "dialect", "budget", "shadowed", "kind", "context_window", "outcome", "status", "error", "session_id", "agent_id", "client_version", "device", "service_tier", "speed", "inference_geo"];
 const OUTCOMES = ["completed", "refused", "upstream_error", "client_gone", "timed_out", "stopped", "gw_error"];
 const ATLEAST = { "billed_usd.gte": "cost at least", "duration_ms.gte": "ms at least", "output_tokens.gte": "output at least", "failed_attempts.gte": "failed attempts at least" };
 const SOUGHT = ["q", "content"]; // in names and ids; in what was said
@@ -89,7 +89,7 @@ export const COLUMNS = [
   { name: "upstream", title: "Upstream", class: "clip", cell: (one) => one.upstream && by("upstream", one.upstream) },
   { name: "project", title: "Project", class: "clip", cell: (one) => one.project && by("project", one.project) },
   { name: "prompt", title: "Prompt", number: true, hint: "Input, read from and written to the cache", cell: (one) => html`<span title=${`${count(one.cache_read_tokens)} from the cache`}>${short(one.input_tokens + one.cache_read_tokens + one.cache_write_5m_tokens + one.cache_write_1h_tokens)}</span>` },
-  { name: "output", title: "Output", number: true, sort: "output_tokens", cell: (one) => short(one.output_tokens) },
+  { name: "output", title: "Output", number: true, cell: (one) => short(one.output_tokens) },
   { name: "took", title: "Took", number: true, sort: "duration_ms", cell: (one) => html`<span title=${one.ttft_ms ? `First token after ${ms(one.ttft_ms)}` : "No token came"}>${ms(one.duration_ms)}</span>` },
 ];
 /** Who signed in with a key sees nothing but its own. */

@@ -1,0 +1,3 @@
+# Compiled, it is a C function.
+
+cpdef bytes request_path(str endpoint, bytes query)

@@ -1,0 +1,3 @@
+# Compiled, it is a C function.
+
+cpdef bytes whole_in(message, long long declared)

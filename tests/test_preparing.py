@@ -1,0 +1,70 @@
+"""Requests that go upstream as they came: the short way makes of them what the long one would."""
+
+import pytest
+
+from gw.config.secret import Secret
+from gw.config.upstream_model import Upstream
+from gw.demand import Demand
+from gw.deployment import Deployment
+from gw.doors import Door
+from gw.preparing import as_it_came, prepare, straight
+from gw.routing.asked import Candidate
+from gw.ways import Way
+from gw.wire.headers import read_request
+
+BODY = b'{"model":"claude-opus-5-5","max_tokens":9,"messages":[]}'
+SEALED = b'{"model":"claude-opus-5-5","max_tokens":9,"messages":["gw1.x"]}'
+UPSTREAMS = [
+    {},
+    {"headers": {"x-team": Secret("blue")}},
+    {"provider": "anthropic_aws", "region": "us-east-1", "project": "w"},
+    {"provider": "custom", "dialect": "anthropic", "base_url": "http://127.0.0.1:9/v1"},
+]
+HEADERS = [
+    [],
+    [(b"anthropic-version", b"2023-06-01"), (b"x-stainless-os", b"Linux")],
+    [(b"x-goog-fieldmask", b"id"), (b"x-app", b"cli")],
+    [(b"range", b"bytes=0-1"), (b"x-amz-date", b"20260101T000000Z"), (b"accept", b"*/*")],
+    [(b"x-http-method-override", b"GET"), (b"if-range", b"a")],
+    [(b"x-method-override", b"GET"), (b"r", b"a"), (b"content-encoding", b"gzip")],
+]
+
+
+def demand_of(headers: list[tuple[bytes, bytes]], query: bytes, body: bytes, plain: bytes = b"") -> Demand:
+    scope = {"type": "http", "method": "POST", "path": "/v1/messages", "query_string": query, "headers": headers}
+    made = Demand(Door("messages"), read_request(headers), scope, body, plain or body)
+    made.model = "claude-opus-5-5"
+    return made
+
+
+def way_to(model: str = "claude-opus-5-5", **more: object) -> Way:
+    fields = {"name": "up", "base_url": "http://127.0.0.1:9", "api_key": Secret("sk-up"), **more}
+    return Way(Candidate("up", model), Deployment(Upstream(**fields)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("more", UPSTREAMS)
+def test_what_goes_as_it_came_is_what_would_be_made_of_it(more: dict[str, object]) -> None:
+    way = way_to(**more)
+    for headers in HEADERS:
+        for query in (b"", b"beta=true", b"key=k&beta=true", b"beta=true"):
+            demand = demand_of(headers, query, b"packed", BODY)
+            made = as_it_came(demand, way)
+            assert made is not None and made == prepare(demand, way.deployment, way.model, own_credential=False)
+            assert straight(made.head) == made.head and (made.body, made.path.count(b"key=")) == (b"packed", 0)
+
+
+def test_what_must_be_changed_does_not_go_as_it_came() -> None:
+    assert as_it_came(demand_of([], b"", SEALED), way_to()) is None
+    assert as_it_came(demand_of([], b"", BODY), way_to("claude-haiku-5")) is None
+    assert as_it_came(demand_of([], b"", BODY), way_to(provider="openai")) is None
+    capped, eased = demand_of([], b"", BODY), demand_of([], b"", BODY)
+    capped.max_tokens, eased.effort = 5, "low"
+    assert as_it_came(capped, way_to()) is None and as_it_came(eased, way_to()) is None
+
+
+def test_what_was_left_out_for_one_upstream_is_not_said_of_the_next() -> None:
+    for way in (way_to(), way_to("claude-haiku-5")):
+        demand = demand_of([], b"", BODY)
+        demand.lost = ["top_k"]
+        assert as_it_came(demand, way) or prepare(demand, way.deployment, way.model, own_credential=False)
+        assert demand.left_out() == []
