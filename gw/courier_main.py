@@ -19,7 +19,7 @@ from gw.courier_watch import ERRANDS as WATCH_ERRANDS
 from gw.courier_watch import appoint as watch_duties
 from gw.ledger.database import database_of
 from gw.ledger.store import StoreError
-from gw.ops.process import configure_logging, die_with_supervisor
+from gw.ops.process import configure_logging, die_with_supervisor, in_the_background
 from gw.ops.state import STATE_FILE, StateFile
 from gw.snapshot import config_of, read
 
@@ -37,6 +37,7 @@ def duties_of(config: Config) -> list[Duty]:
 def main() -> int:
     """Ends on SIGTERM; Ctrl-C is the supervisor's to handle."""
     die_with_supervisor(signal.SIGTERM)
+    in_the_background()
     state_dir = Path(os.environ["GW_STATE_DIR"])
     configure_logging("info")
     try:

@@ -25,7 +25,8 @@ from gw.ledger.store import Database, Store, StoreError
 from gw.ops.process import release_signals
 from gw.retain import PAUSE_NS, Retention
 
-IDLE_S = 0.05  # how often the journals are looked at when there is nothing to do
+IDLE_S = 0.05  # how often the journals are looked at, unless there is much to do
+FULL = 8  # a batch of this part of its rows was much; what is less waits for company: a commit costs as much as a hundred rows
 BACKOFF_S = (0.1, 5.0)  # first and longest wait while the store does not take rows
 CLAIM_NS = 1_000_000_000
 HOOK_EVERY_S = 0.25
@@ -104,6 +105,7 @@ class Keeper:
     async def _loop(self, stop: asyncio.Event) -> None:
         wait_s = BACKOFF_S[0]
         while not stop.is_set():
+            began_ns = clock.mono_ns()
             try:
                 busy = await self._mover.move()
                 await self._retire()
@@ -116,8 +118,8 @@ class Keeper:
             wait_s = BACKOFF_S[0]
             self._recovered()
             self._tell("running")
-            if not busy:
-                await _sleep_until(stop, IDLE_S)
+            if busy * FULL < self._settings.rows_max:
+                await _sleep_until(stop, max(IDLE_S - (clock.mono_ns() - began_ns) / 1e9, 0.0))
 
     async def _retire(self) -> None:
         if before_us := self._retention.due():

@@ -20,7 +20,7 @@ from gw.ledger.store import Database, Row, StoreError
 from gw.live.hub import Hub
 from gw.lost import LostCalls
 from gw.metering import Metering
-from gw.ops.process import configure_logging, die_with_supervisor, orphaned
+from gw.ops.process import collect_seldom, configure_logging, die_with_supervisor, in_the_background, orphaned
 from gw.ops.state import STATE_FILE, StateFile, Word
 from gw.pricing.sync import SyncError, sync_once
 from gw.probing import Prober
@@ -216,6 +216,7 @@ async def keep(state_dir: Path, config_path: Path | None, published: Published |
         ),
     )
     await duties.hub.open()
+    collect_seldom()
     try:
         await run(settings)
     finally:
@@ -232,6 +233,7 @@ async def end_if_orphaned() -> None:
 def main() -> int:
     """argv[1]: the configuration file, empty for the defaults. Ends on SIGTERM; Ctrl-C is the supervisor's to handle."""
     die_with_supervisor(signal.SIGTERM)
+    in_the_background()
     state_dir = Path(os.environ["GW_STATE_DIR"])
     config_path = Path(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] else None
     configure_logging("info")

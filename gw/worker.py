@@ -1,7 +1,6 @@
 """One worker: what its calls share (snapshot, pool, journal, block of the state file) and its timers."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -16,7 +15,7 @@ from gw.errors import Refusal
 from gw.governor import Governor
 from gw.ledger.journal import JournalError, JournalWriter
 from gw.ops.metrics import RECORD, SETTLE, observe, observe_overhead
-from gw.ops.process import die_with_supervisor, orphaned, release_signals
+from gw.ops.process import collect_seldom, die_with_supervisor, orphaned, release_signals
 from gw.ops.state import STATE_FILE, Own, StateFile, Word
 from gw.settle import Call, opened, settled, unpriced
 from gw.snapshot import Snapshot, read
@@ -39,7 +38,6 @@ OVERDUE_EVERY_NS = 10_000_000_000
 Number = int  # compiled, a C integer: worker.pxd
 SIGNALS_AFTER_S = 0.1
 IN_FLIGHT, DRAINING = int(Own.IN_FLIGHT), int(Word.DRAINING)
-GC_THRESHOLDS = (20_000, 20, 50)  # a call leaves no cycles behind; the default of 700 collects at every 15th call
 
 
 class Worker:
@@ -84,9 +82,7 @@ class Worker:
         # The server hears a SIGTERM only once it serves, which begins when this returns; one that came before waits till then.
         loop.call_later(SIGNALS_AFTER_S, release_signals)
         self.block.set(Own.SNAPSHOT_VERSION, self.snapshot.version)
-        gc.collect()
-        gc.freeze()  # price book and modules are for ever: no collection has to walk them again
-        gc.set_threshold(*GC_THRESHOLDS)
+        collect_seldom()
         self._tick()
 
     async def stop(self) -> None:

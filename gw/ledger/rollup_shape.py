@@ -163,9 +163,14 @@ def _counted(endpoint: str, outcome: str, request: bool, source: str, unpriced: 
     return tuple(map(int, flags)), completed
 
 
-def _latencies(started_us: int, *at_us: int) -> tuple[int, ...]:
+def _latencies(started_us: int, ended_us: int, byte_us: int, token_us: int) -> tuple[int, ...]:
     """For each instant the microseconds until then, and 1; of what never happened (0) nothing."""
-    return tuple(part for at in at_us for part in ((min(max(at - started_us, 0), COUNT_MAX), 1) if at else (0, 0)))
+    total = ended_us - started_us if ended_us else 0
+    byte = byte_us - started_us if byte_us else 0
+    token = token_us - started_us if token_us else 0
+    if min(total, byte, token) < 0 or max(total, byte, token) > COUNT_MAX:
+        total, byte, token = (min(max(one, 0), COUNT_MAX) for one in (total, byte, token))
+    return total, int(ended_us != 0), byte, int(byte_us != 0), token, int(token_us != 0)
 
 
 def adjusting(amounts: Sequence[int]) -> Sums:
