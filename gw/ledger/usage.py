@@ -24,12 +24,14 @@ class Scope(NamedTuple):
 
     kind: Literal["all", "key", "team", "customer"]
     name: str = ""
-    key_id: str = ""  # of a key: calls from before it had this name, and of one without a name
+    key_id: str = ""  # of a key, whose calls must have both, as in the log
 
     def conditions(self) -> list[Condition]:
         if self.kind == "all":
             return []
         if self.kind == "key":
+            if self.name and self.key_id:  # a revoked key's name may be another's by now
+                return [Condition(("key_name", "key_id"), "key_name = ? AND key_id = ?", (self.name, self.key_id))]
             if self.name:
                 return [Condition(("key_name",), "key_name = ?", (self.name,))]
             return [Condition(("key_id",), "key_id = ?", (self.key_id,))]

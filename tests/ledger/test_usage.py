@@ -185,7 +185,8 @@ async def test_the_period_before_stands_beside(database: Database, calls: list[C
     [
         (Scope("team", "t1"), lambda one: one.team == "t1"),
         (Scope("customer", "acme"), lambda one: one.customer == "acme"),
-        (Scope("key", "a", "a"), lambda one: one.key_name == "a"),
+        (Scope("key", "a"), lambda one: one.key_name == "a"),
+        (Scope("key", "a", "a"), lambda one: one.key_name == one.key_id == "a"),
         (Scope("key", "", "b"), lambda one: one.key_id == "b"),
         (Scope("key", "nobody", "nobody"), lambda one: False),
     ],
