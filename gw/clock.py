@@ -8,6 +8,7 @@ import time
 
 mono_ns = time.monotonic_ns
 wall_ns = time.time_ns
+process_ns = time.process_time_ns  # processor time of this process, all threads
 
 Number = int  # compiled, a C integer: clock.pxd
 

@@ -32,6 +32,7 @@ from gw.upkeep import Upkeep
 
 log = logging.getLogger("gw.keeper")
 
+SWITCH_S = 0.0001  # the thread that writes to SQLite waits at most so long for the one that reads the journals, not 5 ms
 SYNC_RETRY_US = 15 * 60 * 1_000_000
 ERRANDS_EVERY_US = 1_000_000
 UNPRESSING_US = 60_000_000  # after the start: for duties that a short-lived gateway need not have a courier for
@@ -234,6 +235,7 @@ def main() -> int:
     """argv[1]: the configuration file, empty for the defaults. Ends on SIGTERM; Ctrl-C is the supervisor's to handle."""
     die_with_supervisor(signal.SIGTERM)
     in_the_background()
+    sys.setswitchinterval(SWITCH_S)
     state_dir = Path(os.environ["GW_STATE_DIR"])
     config_path = Path(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] else None
     configure_logging("info")

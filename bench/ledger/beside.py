@@ -2,8 +2,9 @@
 
     python -m bench.ledger.beside [sqlite|postgres ...] [--rows 200000] [--rate 1500] [--seconds 60]
 
-A gateway of one worker, on one core with the load and the fake upstream; the keeper has the other. Postgres is a server of
-this run's own, durable, with the settings that docs/storage.md names, and may use both. The journals of a worker that is no more
+A gateway of one worker, on one core with the load and the fake upstream; the keeper may use both cores, as it would anywhere
+(`--apart`: the other one alone). Postgres is a server of this run's own, durable, with the settings that docs/storage.md names,
+and may use both. The journals of a worker that is no more
 come into the gateway's journal directory at once: the clock runs until the last of them is in the ledger and removed. Rows of the
 calls that are answered meanwhile come on top, and are not counted.
 """
@@ -94,7 +95,7 @@ def measure(kind: str, given: argparse.Namespace, folder: Path) -> bool:
         for pid in (os.getpid(), *workers):
             move(pid, own)
         for pid in keepers:
-            move(pid, others)
+            move(pid, *({others} if given.apart else {own, others}))
         before_ns = cpu_ns(keepers)
         took_ns, per_s = asyncio.run(drained(gateway, segments, given.rate, given.seconds))
         cpu_us = (cpu_ns(keepers) - before_ns) / 1000 / given.rows
@@ -110,6 +111,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--rate", type=int, default=1500)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--apart", action="store_true", help="the keeper on the other core alone")
     given = parser.parse_args()
     good = True
     for kind in given.kinds:

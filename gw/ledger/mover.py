@@ -1,6 +1,7 @@
 """Moves finished calls from the journals into the ledger, exactly once, and settles what dead workers left open.
 
-One `move` is: read a batch, put unreadable frames aside, commit, remove finished segments, settle lives that are over.
+One `move` is: read a batch, put unreadable frames aside, commit, remove finished segments, settle lives that are over. With a
+backlog the next batch is read while the database is at work on this one.
 A kill between any two of these steps repeats work that changes nothing: rows are known by id, offsets move with the rows,
 rejected frames have a name of their own, and segments go only after the commit.
 
@@ -14,7 +15,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -23,7 +24,7 @@ from msgspec.structs import astuple, replace
 from gw import clock
 from gw.domain.call import CallRecord, OpenCall
 from gw.ledger.journal import SegmentHeader
-from gw.ledger.store import Batch, Rejected, Row, Store, StoreError
+from gw.ledger.store import Batch, Rejected, Row, Store, StoreError, nothing
 from gw.ledger.tail import Tail, oldest_us
 
 SettleLost = Callable[[CallRecord, int, SegmentHeader], CallRecord]
@@ -50,6 +51,13 @@ class Moved(Struct):
     rejected: int = 0
     lost: int = 0  # calls of dead workers, settled
     segments: int = 0  # removed
+
+
+class Ahead(NamedTuple):
+    """What follows the batch that is being written: read as far as there was time."""
+
+    batch: Batch
+    filling: Iterator[None]
 
 
 class Follower(Protocol):
@@ -109,6 +117,7 @@ class Mover:
         self._settle_lost = settle_lost
         self._follower = follower
         self._rows_max = rows_max
+        self._ahead: Ahead | None = None
         self._ready = False
         self._answered_ns = 0  # when the store was last known to be well
 
@@ -121,16 +130,17 @@ class Mover:
         try:
             if not self._ready:
                 await self._begin()
-            batch = self._tail.take(self._rows_max)
+            batch = self._taken()
             self._set_aside(batch.rejected)
+            full = len(batch.rows) + len(batch.opened) >= self._rows_max
             if not batch.empty:
-                await self._commit(batch)
+                await self._commit(batch, self._look_ahead(batch) if full else nothing)
             elif clock.mono_ns() >= self._answered_ns + CHECK_EVERY_NS:
                 await self._store.check()
                 self._answered_ns = clock.mono_ns()
             settled = await self._settle_ended()
             self.waiting_since_us = 0
-            if self._follower is not None and len(batch.rows) + len(batch.opened) < self._rows_max:
+            if self._follower is not None and not full:
                 self._follower.caught_up()
         except (StoreError, OSError):
             self.waiting_since_us = self.waiting_since_us or oldest_us(batch) or clock.wall_us()
@@ -177,6 +187,7 @@ class Mover:
     async def close(self) -> None:
         """Lets the store go; `move` opens it again."""
         self._ready = False
+        self._ahead = None
         await self._store.close()
 
     async def _begin(self) -> None:
@@ -187,9 +198,25 @@ class Mover:
             self._tail.sweep()
         self._ready = True
 
-    async def _commit(self, batch: Batch) -> None:
+    def _taken(self) -> Batch:
+        """The next batch."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return self._tail.take(self._rows_max)
+        for _ in ahead.filling:
+            pass
+        return ahead.batch
+
+    def _look_ahead(self, batch: Batch) -> Callable[[], None]:
+        """A step into what follows this batch, which is about to be written."""
+        following = Batch()
+        filling = self._tail.filling(following, self._rows_max, before=batch)
+        self._ahead = Ahead(following, filling)
+        return lambda: next(filling, None)
+
+    async def _commit(self, batch: Batch, meanwhile: Callable[[], None] = nothing) -> None:
         async with self.turn:
-            duplicates = await self._store.commit(batch)
+            duplicates = await self._store.commit(batch, meanwhile)
             if self._follower is not None and batch.rows:
                 self._follower.moved(batch.rows, duplicates)
         moved = self.moved

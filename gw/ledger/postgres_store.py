@@ -8,7 +8,7 @@ would take the first one's open calls for those of a dead worker. The connection
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -20,7 +20,8 @@ from gw.ledger.earlier import keeping
 from gw.ledger.postgres import SCHEMA, SESSION, WRITING, PostgresDatabase, WholeNumber, placeholders, translated, unreachable
 from gw.ledger.rollup_shape import HOUR_US
 from gw.ledger.sequence import GIVEN, NEW_ROWS, RAISE
-from gw.ledger.store import COLUMNS, Batch, OpenRow, Row, StoreError, Unreachable
+from gw.ledger.store import COLUMNS, Batch, OpenRow, Row, StoreError, Unreachable, nothing
+from gw.ledger.tail import PIECE
 from gw.ledger.writing import COUNT, FORGET, OFFSET, OFFSETS, OPEN, OPEN_CALLS, OPEN_CALLS_OF, counts_of, offsets_of
 
 ANSWER_S = 30.0  # longest wait for one transaction
@@ -90,26 +91,26 @@ class PostgresStore:
             self._open = {call_id: boot for call_id, boot in await rows(db, OPEN_CALLS)}
             return {name: consumed for name, consumed in await rows(db, OFFSETS)}
 
-    async def commit(self, batch: Batch) -> int:
+    async def commit(self, batch: Batch, meanwhile: Callable[[], None] = nothing) -> int:
         async with self._translated() as db:
             try:
-                duplicates = await self._commit(db, batch, batch.rows)
+                duplicates = await self._commit(db, batch, batch.rows, meanwhile)
             except psycopg.DataError:  # Postgres keeps no NUL in text, and says so before anything is there
-                duplicates = await self._commit(db, batch, [tuple(map(_without_nul, row)) for row in batch.rows])
+                duplicates = await self._commit(db, batch, [tuple(map(_without_nul, row)) for row in batch.rows], meanwhile)
         for row in batch.rows:
             self._open.pop(row[0], None)
         for call_id, row in batch.opened.items():
             self._open[call_id] = row.boot
         return duplicates
 
-    async def _commit(self, db: Connection, batch: Batch, offered: list[Row]) -> int:
+    async def _commit(self, db: Connection, batch: Batch, offered: list[Row], meanwhile: Callable[[], None]) -> int:
         closed = [row[0] for row in offered if row[0] in self._open]
         made = months.months_of(offered) - self._months
         async with db.transaction():
             for month in sorted(made):
                 for statement in months.making(month):
                     await db.execute(statement.encode())
-            duplicates = await self._insert(db, offered) if offered else 0
+            duplicates = await self._insert(db, offered, meanwhile) if offered else 0
             if closed:
                 await db.execute("DELETE FROM open_call WHERE call_id = ANY(%s)", (closed,))
             if batch.opened:
@@ -122,14 +123,14 @@ class PostgresStore:
         self._seq += len(offered)
         return duplicates
 
-    async def _insert(self, db: Connection, offered: list[Row]) -> int:
+    async def _insert(self, db: Connection, offered: list[Row], meanwhile: Callable[[], None]) -> int:
         """Answers how many were there."""
         duplicates = 0
         try:
             async with db.transaction():  # a savepoint
-                gathered = await self._copy(db, _COPY, offered)
+                gathered = await self._copy(db, _COPY, offered, meanwhile)
         except psycopg.errors.UniqueViolation:
-            gathered = await self._copy(db, _COPY_ASIDE, offered)
+            gathered = await self._copy(db, _COPY_ASIDE, offered, meanwhile)
             duplicates = len(offered) - (await db.execute(_INSERT)).rowcount
         await db.execute(placeholders(RAISE), (self._seq + len(offered),))
         if duplicates:
@@ -137,13 +138,17 @@ class PostgresStore:
         await _perform(db, rollup.adding(gathered, self._known))
         return duplicates
 
-    async def _copy(self, db: Connection, statement: bytes, offered: list[Row]) -> rollup.Gathered:
+    async def _copy(
+        self, db: Connection, statement: bytes, offered: list[Row], meanwhile: Callable[[], None]
+    ) -> rollup.Gathered:
         """Summed on the way, while the server is at work on what it has got: it takes longer than all that is done here."""
         gathered = rollup.Gathered()
         async with db.cursor() as cursor, cursor.copy(statement) as copy:
             for seq, row in enumerate(offered, self._seq + 1):
                 await copy.write_row((*row, seq))
                 gathered.add(row)
+                if not seq % PIECE:
+                    meanwhile()
         return gathered
 
     def open_boots(self) -> set[str]:

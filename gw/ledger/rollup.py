@@ -148,6 +148,10 @@ class Gathered:
     def add(self, row: Row) -> None:
         self._add(row, sums_of(row))
 
+    def add_all(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            self.add(row)
+
     def adjust(self, row: Row, amounts: Sequence[int]) -> None:
         """`row`: of the call, as it stands in the ledger; `amounts`: signed differences, in the order of AMOUNTS."""
         assert len(amounts) == len(AMOUNTS)
@@ -217,8 +221,7 @@ def written(rows: Sequence[Row], before: int, numbers: Iterable[Any]) -> Gathere
 
 def gathered_of(rows: Iterable[Row]) -> Gathered:
     gathered = Gathered()
-    for row in rows:
-        gathered.add(row)
+    gathered.add_all(rows)
     return gathered
 
 

@@ -7,11 +7,12 @@ nothing that matters in batches: one sync per batch of up to 1,000 rows.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from os import O_CLOEXEC, O_CREAT, O_RDWR, close, open
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import aiosqlite
 
@@ -22,7 +23,7 @@ from gw.ledger.earlier import keeping
 from gw.ledger.migrate import migrate
 from gw.ledger.rollup_shape import HOUR_US
 from gw.ledger.sequence import GIVEN, NEW_ROWS, RAISE
-from gw.ledger.store import COLUMNS, Batch, Dialect, OpenRow, StoreError
+from gw.ledger.store import COLUMNS, Batch, Dialect, OpenRow, Row, StoreError, nothing
 from gw.ledger.writing import COUNT, FORGET, OFFSET, OFFSETS, OPEN, OPEN_CALLS, OPEN_CALLS_OF, counts_of, offsets_of
 
 SWITCH_NS = 1_000_000_000  # how long another process may be switching a new database to WAL
@@ -40,10 +41,21 @@ WRITER_PRAGMAS = (
     "wal_autocheckpoint = 8000",  # pages of 4 KiB
 )
 
-_INSERT = (
-    f"INSERT INTO call ({', '.join(COLUMNS)}, seq) VALUES ({', '.join('?' * len(COLUMNS))}, ?) "  # noqa: S608 - our own field names
-    "ON CONFLICT (call_id) DO NOTHING"
-)
+# The thread that writes needs Python to take the rows of a statement, not while SQLite is at work: so it gets many at once.
+VARIABLES_MAX = 32_766 if sqlite3.sqlite_version_info >= (3, 32) else 999  # of a statement
+ROWS_AT_ONCE = min(400, VARIABLES_MAX // (len(COLUMNS) + 1))
+
+
+def _insert(count: int) -> str:
+    """So many rows at once."""
+    row = f"({', '.join('?' * len(COLUMNS))}, ?)"
+    return (
+        f"INSERT INTO call ({', '.join(COLUMNS)}, seq) VALUES {', '.join([row] * count)} "  # noqa: S608 - our own field names
+        "ON CONFLICT (call_id) DO NOTHING"
+    )
+
+
+_INSERT, _INSERT_MANY = _insert(1), _insert(ROWS_AT_ONCE)
 
 
 def prepare(path: Path) -> None:
@@ -181,20 +193,17 @@ class SqliteStore:
             raise StoreError(f"{self._path.name}: {error}") from error
         return {name: consumed for name, consumed in rows}
 
-    async def commit(self, batch: Batch) -> int:
+    async def commit(self, batch: Batch, meanwhile: Callable[[], None] = nothing) -> int:
         closed = [(row[0],) for row in batch.rows if row[0] in self._open]
         async with self._translated() as db:
             await db.execute("BEGIN IMMEDIATE")
             duplicates = 0
             if batch.rows:
-                inserted = await db.executemany(_INSERT, ((*row, seq) for seq, row in enumerate(batch.rows, self._seq + 1)))
-                duplicates = len(batch.rows) - inserted.rowcount
+                gathered, duplicates = await self._insert(db, batch.rows, meanwhile)
                 await db.execute(RAISE, (self._seq + len(batch.rows),))
                 if duplicates:
                     numbers = await (await db.execute(NEW_ROWS, (self._seq,))).fetchall()
                     gathered = rollup.written(batch.rows, self._seq, numbers)
-                else:
-                    gathered = rollup.gathered_of(batch.rows)
                 await _perform(db, rollup.adding(gathered, self._known))
             if closed:
                 await db.executemany("DELETE FROM open_call WHERE call_id = ?", closed)
@@ -211,6 +220,33 @@ class SqliteStore:
         for call_id, row in batch.opened.items():
             self._open[call_id] = row.boot
         return duplicates
+
+    async def _insert(
+        self, db: aiosqlite.Connection, rows: Sequence[Row], meanwhile: Callable[[], None]
+    ) -> tuple[rollup.Gathered, int]:
+        """Answers the sums of all rows, made while SQLite writes them, and how many of them were there."""
+        gathered = rollup.Gathered()
+        inserted = 0
+        whole = len(rows) - len(rows) % ROWS_AT_ONCE
+        values = self._values(rows[:ROWS_AT_ONCE], self._seq) if whole else []
+        for end in range(ROWS_AT_ONCE, whole + 1, ROWS_AT_ONCE):
+            writing = asyncio.ensure_future(db.execute(_INSERT_MANY, values))
+            await asyncio.sleep(0)  # it has begun
+            try:
+                values = self._values(rows[end : end + ROWS_AT_ONCE], self._seq + end) if end < whole else []
+                gathered.add_all(rows[end - ROWS_AT_ONCE : end])
+                meanwhile()
+            finally:
+                inserted += (await writing).rowcount
+        gathered.add_all(rows[whole:])
+        rest = [(*row, seq) for seq, row in enumerate(rows[whole:], self._seq + whole + 1)]
+        inserted += (await db.executemany(_INSERT, rest)).rowcount if rest else 0
+        return gathered, len(rows) - inserted
+
+    @staticmethod
+    def _values(rows: Sequence[Row], before: int) -> list[Any]:
+        """Of one statement; the rows are numbered from `before` + 1 on."""
+        return [value for seq, row in enumerate(rows, before + 1) for value in (*row, seq)]
 
     def open_boots(self) -> set[str]:
         return set(self._open.values())

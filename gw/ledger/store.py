@@ -65,6 +65,10 @@ class Batch(Struct):
         return not (self.rows or self.opened or self.consumed)
 
 
+def nothing() -> None:
+    """No other work."""
+
+
 class Store(Protocol):
     """All methods raise StoreError, after which the store must be closed and opened again."""
 
@@ -72,8 +76,12 @@ class Store(Protocol):
         """Connects, migrates, and answers how far each known segment is read."""
         ...
 
-    async def commit(self, batch: Batch) -> int:
-        """One transaction, durable when it returns. Answers how many rows were already there (and were left as they are)."""
+    async def commit(self, batch: Batch, meanwhile: Callable[[], None] = nothing) -> int:
+        """One transaction, durable when it returns. Answers how many rows were already there (and were left as they are).
+
+        `meanwhile` is some milliseconds of other work, asked for now and then while the database is at its own; what it raises
+        fails the commit.
+        """
         ...
 
     def open_boots(self) -> set[str]:

@@ -5,12 +5,14 @@ its end before its successor. A segment is sealed when its lock is free or a suc
 lock, so a sealed segment read to its end holds nothing more. A life is over when no file of it is left in the directory:
 a live worker holds a segment there at every instant, and only sealed and wholly read ones are removed.
 
-Nothing here moves by itself: `take` proposes, and `committed` is called once the batch is safe in the ledger.
+Nothing here moves by itself: `take` proposes, and `committed` is called once the batch is safe in the ledger. What follows a
+batch can be read while that is being written (`filling`); if it is not written after all, the reader is `restore`d.
 """
 
 import fcntl
 import operator
 import os
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from gw.ledger.store import COLUMNS, Batch, OpenRow, Rejected, Row
 
 CHUNK_BYTES = 2 << 20
 WHOLE_FRAME_BYTES_MAX = FRAME_HEAD.size + FRAME_BYTES_MAX
+PIECE = 400  # frames that are read at a time, some 3 ms
 PARTIAL_AGE_US = 60_000_000  # an unnamed segment nobody has locked is rubbish after this long
 INT64_MAX = 2**63 - 1
 assert CHUNK_BYTES > WHOLE_FRAME_BYTES_MAX  # or a chunk could hold no whole frame and reading would stand still
@@ -53,6 +56,17 @@ class Tail:
     def take(self, rows_max: int) -> Batch:
         """The next frames, at most about `rows_max` rows; an empty batch if there are none. Raises OSError."""
         batch = Batch()
+        for _ in self.filling(batch, rows_max):
+            pass
+        return batch
+
+    def filling(self, batch: Batch, rows_max: int, before: Batch | None = None) -> Iterator[None]:
+        """As `take`, into `batch`, a piece at each step. `before`: taken, and not committed yet. Raises OSError."""
+        reached = dict(self._consumed)
+        finished: frozenset[str] = frozenset()
+        if before is not None:
+            reached.update(before.consumed)
+            finished = frozenset(before.finished)
         lives = self._lives()
         boots = sorted(lives)
         self._turn += 1
@@ -60,9 +74,10 @@ class Tail:
             boot = boots[(index + self._turn) % len(boots)]
             names = lives[boot]
             for name in names:
-                if not self._read(batch, name, rows_max, superseded=name != names[-1]):
+                if name in finished:
+                    continue
+                if not (yield from self._read(batch, name, reached, rows_max, superseded=name != names[-1])):
                     break
-        return batch
 
     def committed(self, batch: Batch) -> list[str]:
         """The batch is durable: moves on, removes finished segments and answers their names. Raises OSError."""
@@ -118,7 +133,9 @@ class Tail:
             names.sort(key=lambda name: int(name[17:-4]))
         return lives
 
-    def _read(self, batch: Batch, name: str, rows_max: int, *, superseded: bool) -> bool:
+    def _read(
+        self, batch: Batch, name: str, reached: Mapping[str, int], rows_max: int, *, superseded: bool
+    ) -> Generator[None, None, bool]:
         """Reads one segment on; True if it is finished, so that its successor may follow."""
         boot = name[:16]
         try:
@@ -132,14 +149,17 @@ class Tail:
             if self._headers[boot].format > FORMAT:
                 self.foreign.add(name)
                 return False
-            return self._read_frames(batch, fd, name, rows_max, sealed=sealed)
+            return (yield from self._read_frames(batch, fd, name, reached.get(name, 0), rows_max, sealed=sealed))
         finally:
             os.close(fd)
 
-    def _read_frames(self, batch: Batch, fd: int, name: str, rows_max: int, *, sealed: bool) -> bool:
+    def _read_frames(
+        self, batch: Batch, fd: int, name: str, start: int, rows_max: int, *, sealed: bool
+    ) -> Generator[None, None, bool]:
         seed = journal.seed_of(name[:16])
-        start = at = self._consumed.get(name, 0)
+        at = start
         finished = False
+        count = 0
         while len(batch.rows) + len(batch.opened) < rows_max:
             content = os.pread(fd, CHUNK_BYTES, at)
             reached = 0
@@ -149,6 +169,9 @@ class Tail:
                 reached = frame.end
                 if len(batch.rows) + len(batch.opened) >= rows_max:
                     break
+                count += 1
+                if not count % PIECE:
+                    yield
             else:
                 rest = len(content) - reached
                 if len(content) < CHUNK_BYTES:  # the end of what is written

@@ -1,6 +1,7 @@
 """Journals into the ledger: every finished call once, every lost call settled once, whatever stands in the way."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from gw.keeper import flush_all
 from gw.ledger import mover as movers
 from gw.ledger.journal import CLOSE, JournalWriter, SegmentHeader, frame_of, seed_of
 from gw.ledger.mover import KeeperBusy, Mover, sole_mover
-from gw.ledger.store import Batch, Database, Store, StoreError
+from gw.ledger.store import Batch, Database, Store, StoreError, nothing
 from tests.ledger.disk import file_size_limit
 from tests.ledger.following import Counting
 from tests.ledger.records import begun, opened, record
@@ -148,6 +149,7 @@ class Fragile:
     def __init__(self, store: Store) -> None:
         self.plan: list[str] = []
         self.forget_failures = 0
+        self.asked = 0  # for other work meanwhile
         self._store = store
         self.gone = False
         self.open, self.close, self.retire = store.open, store.close, store.retire
@@ -158,11 +160,16 @@ class Fragile:
             raise StoreError("nobody answers")
         await self._store.check()
 
-    async def commit(self, batch: Batch) -> int:
+    async def commit(self, batch: Batch, meanwhile: Callable[[], None] = nothing) -> int:
         step = self.plan.pop(0) if self.plan else ""
         if step == "before":
             raise StoreError("disk full")
-        duplicates = await self._store.commit(batch)
+
+        def counted() -> None:
+            self.asked += 1
+            meanwhile()
+
+        duplicates = await self._store.commit(batch, counted)
         if step == "after":
             raise StoreError("connection lost: was it written or not?")
         return duplicates
@@ -172,6 +179,29 @@ class Fragile:
             self.forget_failures -= 1
             raise StoreError("locked")
         await self._store.forget(segments)
+
+
+async def test_a_backlog_is_read_on_while_it_is_written_and_stays_in_order_whatever_fails(ground: Ground) -> None:
+    writer = ground.writer(segment_bytes_max=100_000)
+    names = [f"c{index:04}" for index in range(2500)]
+    for name in names:
+        writer.append(record(name))
+    writer.close()
+    assert len(ground.segments()) > 3
+    store = Fragile(ground.database.store())
+    store.plan = ["", "after", "", "before", ""]
+    mover = Mover(ground.state_dir, store, ground.settle_lost, ground.follower, rows_max=800)
+    failures = 0
+    while True:
+        try:
+            if not await mover.move():
+                break
+        except StoreError:
+            failures += 1
+    await mover.close()
+    assert failures == 2 and store.asked >= 6
+    assert query(ground.database, "SELECT call_id FROM call ORDER BY seq") == [(name,) for name in names]
+    assert ground.segments() == [] and ground.count("journal_segment") == 0
 
 
 async def test_failing_store_loses_nothing_and_doubles_nothing(ground: Ground) -> None:

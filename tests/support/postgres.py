@@ -87,11 +87,15 @@ class Cluster:
         return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
     def kill(self) -> None:
-        """SIGKILL: its children see that it is gone and end, each in the middle of what it does."""
+        """SIGKILL: its children see that it is gone and end, each in the middle of what it does. Returns when they have."""
         assert self._process is not None
+        children = self.children()
         self._process.kill()
         self._process.wait()
         self._process = None
+        give_up = mono_ns() + int(START_S * 1e9)
+        while any(Path(f"/proc/{pid}").exists() for pid in children) and mono_ns() < give_up:
+            Event().wait(POLL_S)
 
     def freeze(self, *, thaw: bool = False) -> None:
         """All of it stands still; connections stay open, and nobody answers."""

@@ -1,0 +1,77 @@
+"""A busy worker's threads take turns, an idle one's run at once; a kernel that forbids it is left in peace."""
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from gw import clock
+from gw.ops.pace import Pace
+
+MS = 1_000_000
+
+
+class Times:
+    """The two clocks, by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.wall = self.cpu = 0
+        monkeypatch.setattr(clock, "mono_ns", lambda: self.wall)
+        monkeypatch.setattr(clock, "process_ns", lambda: self.cpu)
+
+    def tick(self, pace: Pace, busy: float, calls: int) -> bool:
+        """100 ms of which so much is spent on the processor; whether turns are taken from then on."""
+        self.wall += 100 * MS
+        self.cpu += int(busy * 100) * MS
+        pace.look(calls)
+        return pace.in_turns
+
+
+@pytest.fixture
+def times(monkeypatch: pytest.MonkeyPatch) -> Iterator[Times]:
+    before = os.sched_getscheduler(0)
+    yield Times(monkeypatch)
+    monkeypatch.undo()
+    for thread in os.listdir("/proc/self/task"):
+        os.sched_setscheduler(int(thread), before, os.sched_param(0))
+
+
+def policies() -> set[int]:
+    return {os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")}
+
+
+def test_all_threads_of_a_busy_worker_take_turns_until_it_is_idle(times: Times) -> None:
+    pace, leave = Pace(), threading.Event()
+    thread = threading.Thread(target=leave.wait)
+    thread.start()
+    try:
+        assert not times.tick(pace, 0.5, 64)
+        assert policies() == {os.SCHED_OTHER}
+        assert times.tick(pace, 0.9, 64)
+        assert policies() == {os.SCHED_BATCH}
+        assert times.tick(pace, 0.4, 64)  # what turns have saved does not end them
+        assert not times.tick(pace, 0.1, 64)
+        assert policies() == {os.SCHED_OTHER}
+    finally:
+        leave.set()
+        thread.join()
+
+
+def test_a_call_alone_has_nobody_to_take_turns_with(times: Times) -> None:
+    assert not times.tick(Pace(), 0.9, 1)
+
+
+def test_a_system_that_forbids_it_is_asked_once(times: Times, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def forbidden(pid: int, policy: int, param: os.sched_param) -> None:
+        asked.append(pid)
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setscheduler", forbidden)
+    pace = Pace()
+    for _ in range(3):
+        assert not times.tick(pace, 0.9, 64)
+    assert len(asked) == 1
+    monkeypatch.undo()
