@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -34,11 +35,16 @@ def times(monkeypatch: pytest.MonkeyPatch) -> Iterator[Times]:
     yield Times(monkeypatch)
     monkeypatch.undo()
     for thread in os.listdir("/proc/self/task"):
-        os.sched_setscheduler(int(thread), before, os.sched_param(0))
+        with suppress(ProcessLookupError):
+            os.sched_setscheduler(int(thread), before, os.sched_param(0))
 
 
 def policies() -> set[int]:
-    return {os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")}
+    found = set()
+    for thread in os.listdir("/proc/self/task"):
+        with suppress(ProcessLookupError):  # it has just ended
+            found.add(os.sched_getscheduler(int(thread)))
+    return found
 
 
 def test_all_threads_of_a_busy_worker_take_turns_until_it_is_idle(times: Times) -> None:
