@@ -32,6 +32,7 @@ CLAIM_NS = 1_000_000_000
 HOOK_EVERY_S = 0.25
 STATUS_EVERY_NS = 1_000_000_000
 SUM_UP_NS = 5_000_000_000  # what budgets have used is summed up so often: so much less is to be read at the next start
+SUM_UP_BUSY_NS = 60_000_000_000  # likewise, while there is a backlog
 DRAIN_S = 10.0  # longest try to empty the journals at the end; what is left waits for the next keeper
 
 State = Literal["running", "waiting", "draining", "stopped"]
@@ -109,7 +110,8 @@ class Keeper:
             try:
                 busy = await self._mover.move()
                 await self._retire()
-                await self._sum_up()
+                full = busy * FULL >= self._settings.rows_max
+                await self._sum_up(busy=full)
             except (StoreError, OSError) as error:
                 self._failed(error)
                 await _sleep_until(stop, wait_s)
@@ -118,7 +120,7 @@ class Keeper:
             wait_s = BACKOFF_S[0]
             self._recovered()
             self._tell("running")
-            if busy * FULL < self._settings.rows_max:
+            if not full:
                 await _sleep_until(stop, max(IDLE_S - (clock.mono_ns() - began_ns) / 1e9, 0.0))
 
     async def _retire(self) -> None:
@@ -127,8 +129,8 @@ class Keeper:
         if before_us := self._hourly.due():
             self._hourly.done(more=await self._mover.drop_hours(before_us))
 
-    async def _sum_up(self) -> None:
-        if clock.mono_ns() >= self._sum_up_ns:
+    async def _sum_up(self, *, busy: bool) -> None:
+        if clock.mono_ns() >= self._sum_up_ns + (SUM_UP_BUSY_NS - SUM_UP_NS if busy else 0):
             more = await self._mover.sum_up()
             self._sum_up_ns = clock.mono_ns() + (PAUSE_NS if more else SUM_UP_NS)
 

@@ -1,22 +1,24 @@
-"""Calls by an amount: what they cost, their tokens, how long they took. An index has the calls of each day in the order of the
-amount (migration 0018), which bounds two questions:
+"""Calls by an amount: what they cost, their tokens, how long they took. An index has the calls of each day by the magnitude of
+the amount (migration 0019), which bounds two questions:
 
 - which calls have such an amount: every day of the time that is asked for is looked into;
 - which have most of it, or least: it is found out from where on some thousand have it (`bar`), and only these are looked at. If
   they are not enough for a page, since what else is wanted of them is rare, then more are, and at last all.
 
-By the day, and not by the amount alone: calls come in the order of time, so that all that is written lies close together; by the
-amount each call of a batch would touch a page of its own, in an index of all months.
+By the day, and not by the amount alone: calls come in the order of time, so that all that is written lies close together. By the
+magnitude, and not by the amount itself, for the same reason: each call of a batch would touch a page of its own otherwise, which
+took half as long again as all else that is written of it (measured: docs/storage.md).
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from gw.ledger.log_sql import DAY, TIME, Index, Place, Term
+from gw.ledger.log_sql import DAY, INDEXES, TIME, Index, Place, Term
+from gw.ledger.magnitude import magnitude, magnitude_of
 from gw.ledger.rollup_shape import DAY_US
 from gw.ledger.store import Connection
 
 DAYS_MAX = 4_000  # that one question looks into
+KEYS = {index: key for key, index in INDEXES.items() if index.daily}
 STEPS = (2_000, 20_000, 100_000)  # calls that are looked at for a page, as long as all are more
 
 
@@ -52,26 +54,53 @@ def placed(terms: Sequence[Term], days: range | None) -> list[Term]:
         else:
             merged.setdefault(index, []).append(one)
     for index, parts in merged.items():
-        sql, values = " AND ".join(one.sql for one in parts), tuple(value for one in parts for value in one.values)
+        both = [*(_sized(KEYS[index], one) for one in parts), *parts]
+        sql, values = " AND ".join(one.sql for one in both), tuple(value for one in both for value in one.values)
         found.append(Term(sql, values, (Place(index, f"{among(days or range(0))} AND {sql}", values, one=False),)))
     return found
+
+
+def _sized(key: str, term: Term) -> Term:
+    """What follows from a term about an amount for its magnitude."""
+    operator = term.sql.removeprefix(key).split()[0]
+    sizes = tuple(magnitude_of(value) for value in term.values)
+    if operator == "IN":
+        return Term(f"{magnitude(key)} IN ({', '.join('?' * len(sizes))})", sizes)
+    return at_bound(key, term.values[0], falling=operator in ("<", "<="))
+
+
+def at_bound(key: str, amount: int, *, falling: bool) -> Term:
+    """The magnitude of all that is at most (`falling`) or at least so much."""
+    return Term(f"{magnitude(key)} {'<=' if falling else '>='} ?", (magnitude_of(amount),))
 
 
 def among(days: range) -> str:
     return f"{DAY} IN ({', '.join(map(str, days)) or 'NULL'})"
 
 
-def bar(db: Connection, source: str, bounds: Sequence[Term], days: range, *, key: str, count: int, falling: bool) -> Any:
-    """An amount that about `count` calls within these bounds exceed at most (or fall short of), and at least as many as that is
-    for each day; None: on no day there are so many. The bounds are what the index knows: time, `seq`, the amount itself."""
+def bar(
+    db: Connection, source: str, bounds: Sequence[Term], days: range, *, key: str, count: int, falling: bool
+) -> list[Term] | None:
+    """What holds of about `count` calls within these bounds that have most of it (or least), and of as many as that is for each
+    day on one day at least; None: on no day there are so many. The bounds are what the index knows: time, `seq`, the amount."""
     where = "".join(f" AND {one.sql}" for one in bounds)
     values = tuple(value for one in bounds for value in one.values)
+    size, direction, operator = magnitude(key), "DESC" if falling else "ASC", ">=" if falling else "<="
     of_day = (
-        f"SELECT {key} FROM {source} WHERE {DAY} = day.number{where} "  # noqa: S608 - our own words
-        f"ORDER BY {key} {'DESC' if falling else 'ASC'} LIMIT 1 OFFSET {count // len(days)}"
+        f"SELECT {size} FROM {source} WHERE {DAY} = day.number{where} "  # noqa: S608 - our own words
+        f"ORDER BY {size} {direction} LIMIT 1 OFFSET {count // len(days)}"
     )
     query = (
         f"WITH RECURSIVE day (number) AS (SELECT {days[0]} UNION ALL SELECT number + 1 FROM day WHERE number < {days[-1]}) "  # noqa: S608
-        f"SELECT {'MAX' if falling else 'MIN'}(one.amount) FROM (SELECT ({of_day}) AS amount FROM day) AS one"
+        f"SELECT {'MAX' if falling else 'MIN'}(one.size) FROM (SELECT ({of_day}) AS size FROM day) AS one"
     )
-    return db.execute(query, values).fetchone()[0]
+    limit = db.execute(query, values).fetchone()[0]
+    if limit is None:
+        return None
+    large = Term(f"{size} {operator} ?", (limit,))
+    last = (
+        f"SELECT {key} FROM {source} WHERE {among(days)} AND {large.sql}{where} "  # noqa: S608 - our own words
+        f"ORDER BY {key} {direction} LIMIT 1 OFFSET {count}"
+    )
+    found = db.execute(last, (limit, *values)).fetchone()
+    return [large] if found is None else [large, Term(f"{key} {operator} ?", (found[0],))]

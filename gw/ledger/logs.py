@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gw.ledger.bounded import bounded
 from gw.ledger.log_columns import BY_NAME, MODEL, Column
-from gw.ledger.log_days import STEPS, among, bar
+from gw.ledger.log_days import STEPS, among, at_bound, bar
 from gw.ledger.log_filter import EVERYTHING, SOUGHT_IDS, SOUGHT_NAMES, LogFilter, LogScope, Text
 from gw.ledger.log_plan import FEW, ROW_COST, Plan, Survey, plan, source_of, survey
 from gw.ledger.log_sql import BY_ID, INDEXES, SEEN, TIME, Place, Term, beginning, term
@@ -141,13 +141,12 @@ def _foremost(db: Connection, asked: Asked, known: Survey, calls: int) -> tuple[
     source = source_of(known.dialect, index)
     bounds = [one for one in known.terms if one.sql == SEEN or (one.places and one.places[0].by in (TIME, index))]
     if asked.after is not None:
+        bounds.append(at_bound(key, asked.after.key, falling=asked.falling))
         bounds.append(Term(f"{key} {'<=' if asked.falling else '>='} ?", (asked.after.key,)))
-    limit = bar(db, source, bounds, known.days, key=key, count=calls, falling=asked.falling)
-    terms = [*known.terms, Term(among(known.days), ())]
-    if limit is not None:
-        terms.append(Term(f"{key} {'>=' if asked.falling else '<='} ?", (limit,)))
+    foremost = bar(db, source, bounds, known.days, key=key, count=calls, falling=asked.falling)
+    terms = [*known.terms, Term(among(known.days), ()), *(foremost or ())]
     where, values = " AND ".join(one.sql for one in terms), tuple(value for one in terms for value in one.values)
-    return Plan(source, where, values), limit is None
+    return Plan(source, where, values), foremost is None
 
 
 def _spots(db: Connection, asked: Asked, chosen: Plan, size: int) -> list[Spot]:
