@@ -4,8 +4,8 @@
 DROP INDEX IF EXISTS call_by_cost;
 CREATE INDEX call_by_cost ON call (
     (ended_us / 86400000000),
-    (CASE WHEN billed_pusd < 0 THEN 0 ELSE length(CAST(billed_pusd AS TEXT)) * 10 + CAST(substr(CAST(billed_pusd AS TEXT), 1,
-        1) AS INTEGER) END),
+    (CASE WHEN billed_pusd < 0 THEN 0 ELSE length(CAST(billed_pusd AS TEXT)) * 100 + CAST(substr(CAST(billed_pusd AS TEXT), 1,
+        2) AS INTEGER) END),
     seq,
     billed_pusd,
     ended_us
@@ -15,8 +15,8 @@ CREATE INDEX call_by_tokens ON call (
     (ended_us / 86400000000),
     (CASE WHEN (input_tokens + output_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens) < 0 THEN 0
         ELSE length(CAST((input_tokens + output_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens) AS
-        TEXT)) * 10 + CAST(substr(CAST((input_tokens + output_tokens + cache_read_tokens + cache_write_5m_tokens +
-        cache_write_1h_tokens) AS TEXT), 1, 1) AS INTEGER) END),
+        TEXT)) * 100 + CAST(substr(CAST((input_tokens + output_tokens + cache_read_tokens + cache_write_5m_tokens +
+        cache_write_1h_tokens) AS TEXT), 1, 2) AS INTEGER) END),
     seq,
     (input_tokens + output_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens),
     ended_us
@@ -25,8 +25,8 @@ DROP INDEX IF EXISTS call_by_duration;
 CREATE INDEX call_by_duration ON call (
     (ended_us / 86400000000),
     (CASE WHEN ((CASE WHEN ended_us > started_us THEN ended_us - started_us ELSE 0 END) / 1000) < 0 THEN 0 ELSE
-        length(CAST(((CASE WHEN ended_us > started_us THEN ended_us - started_us ELSE 0 END) / 1000) AS TEXT)) * 10 +
-        CAST(substr(CAST(((CASE WHEN ended_us > started_us THEN ended_us - started_us ELSE 0 END) / 1000) AS TEXT), 1, 1) AS
+        length(CAST(((CASE WHEN ended_us > started_us THEN ended_us - started_us ELSE 0 END) / 1000) AS TEXT)) * 100 +
+        CAST(substr(CAST(((CASE WHEN ended_us > started_us THEN ended_us - started_us ELSE 0 END) / 1000) AS TEXT), 1, 2) AS
         INTEGER) END),
     seq,
     ((CASE WHEN ended_us > started_us THEN ended_us - started_us ELSE 0 END) / 1000),
