@@ -2,6 +2,7 @@
 
 from gw.governor cimport Governor
 from gw.settle cimport Call
+from gw.demand cimport Demand
 from gw.deployment cimport Deployment
 from gw.worker cimport Worker
 from gw._fast.heads cimport Answer as Answer_
@@ -10,6 +11,7 @@ from gw._fast.usage cimport found_in
 
 cimport cython
 
+@cython.locals(demand=Demand)
 cpdef tell(Worker worker, Call call, int status, Answer_ answer, bytes body, speech=*)
 @cython.locals(found=Found_)
 cdef tuple _judge(Call call, int status, Answer_ answer, bytes body)

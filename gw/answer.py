@@ -87,8 +87,9 @@ def tell(  # noqa: PLR0917 - as relay_whole
         outcome, error = _judge(call, status, answer, body)
     else:
         outcome, error, body, status = _translate(worker, call, status, answer, body, speech)
-    if status < 300 and call.demand is not None and call.demand.renamed:
-        body = named(body, call.demand.model) if speech is None else speech.named(body)
+    demand = call.demand
+    if status < 300 and demand is not None and demand.renamed:
+        body = named(body, demand.model) if speech is None else speech.named(body)
     call.laps.lap(SETTLE)
     call.response_bytes = len(body)
     if call.account.stores_content and speech is None:
@@ -106,8 +107,8 @@ def tell(  # noqa: PLR0917 - as relay_whole
         answer.headers.extend(worker.governor.headers(call))
     if call.attempts is not None:
         answer.headers.append(attempts_line(call.attempts))
-    if call.demand is not None and status < 400:
-        answer.headers.extend(call.demand.left_out())
+    if demand is not None and status < 400 and demand.lost:
+        answer.headers.extend(demand.left_out())
     answer.headers.append((b"content-length", str(len(body)).encode()))
     call.laps.lap(RELAY)
     if TIMING in call.values:

@@ -29,12 +29,14 @@ from gw.listing import tell_models
 from gw.ops.metrics import ADMIT, PLAN
 from gw.preparing import as_it_came, prepare
 from gw.refusing import outcome_of, refusal_of
-from gw.routing.asked import Decision
+from gw.routing.asked import Candidate
+from gw.routing.decision import Decision
+from gw.routing.health import Course, Turn
 from gw.routing.ratelimit import seen
 from gw.routing.retry import STOP, Step, next_step
 from gw.routing.verdict import Verdict, classify
 from gw.settle import Call, columns_of, way_of
-from gw.speech import JSON_TYPE, OF_THE_BYTES
+from gw.speech import JSON_TYPE, OF_THE_BYTES, Speech
 from gw.terms import price
 from gw.translate.anthropic_answer import STATUS_OF
 from gw.translate.anthropic_answer import read_error as anthropic_error
@@ -49,12 +51,13 @@ log = logging.getLogger("gw.attempts")
 
 # Another place may do.
 NOT_HERE = frozenset({"cannot_carry", "capability_rejected", "no_route", "model_unpriced", "upstream_saturated"})
-US_PER_MS = 1000
+NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+AGAIN_LARGER = AGAIN | OVERFLOWS
 FAILED = frozenset(range(400, 600))
 Flag = bool  # compiled, a C integer: attempts.pxd
+Number = int  # likewise
 Statuses = frozenset[int]
-_new = tuple.__new__  # past the keyword handling of a NamedTuple's class
 Failed = UpstreamError | Turned | CredentialError | Refusal
 
 
@@ -72,11 +75,12 @@ async def attempt(worker: Worker, call: Call, demand: Demand, receive: Receive, 
     """Raises Refusal, UpstreamError, CancelledError as one attempt does: of the last one."""
     ways: Ways = worker.ways
     call.demand = demand
-    if call.endpoint == "models":
+    if not call.metered and call.endpoint == "models":
         return await tell_models(worker, call, demand, send)
-    decision, deployments = ways.decide(call, demand), ways.deployments
+    decision: Decision = ways.decide(call, demand)
+    deployments = ways.deployments
     must_be_allowed(call.account, demand.plain)
-    left = ways.order(call, demand, decision)
+    course: Course = ways.order(call, demand, decision)
     call.laps.lap(PLAN)
     if call.account.stores_content:
         _keep(worker, call, demand)
@@ -85,34 +89,119 @@ async def attempt(worker: Worker, call: Call, demand: Demand, receive: Receive, 
         await asyncio.sleep(decision.wait_s)
         call.laps.skip()
     ways.purse.call()
-    tried = at_place = 0
-    candidate, left = left[0], left[1:]
+    way: Way = ways.first(course, deployments)
+    left, tried, at_place = course.order, 1, 1  # the candidate that is tried, and those after it
     while True:
-        tried += 1
-        at_place += 1
-        way = ways.way(candidate, deployments)
-        again = NEVER
-        if tried < ways.patience.attempts_max and (left or at_place <= way.deployment.max_retries):
-            again = AGAIN | OVERFLOWS if decision.larger_on_overflow else AGAIN
-        missed = await _once(worker, call, demand, way, decision, at_place, again, receive, send)
+        turn: Turn = _begin(ways, call, demand, way, tried)
+        missed: Tried | None = None
+        speech: Speech | None = None
+        done = False
+        try:
+            try:
+                if not way.room.takes(way.places_max):
+                    await way.room.enter(call, way.places_max, worker.snapshot.config, receive)
+                ways.count(way)
+                try:
+                    if not call.metered and not _is_counted(call, demand, way):
+                        await tell_estimate(worker, call, demand, send)
+                        return None
+                    if call.metered and call.hold is None:  # a second try at the same place goes on under the first one's hold
+                        waiting = _admit(worker, call, demand, way)
+                        if waiting is not None:
+                            call.receive = receive
+                            await worker.governor.wait(call, waiting)
+                            call.laps.skip()
+                        call.laps.lap(ADMIT)
+                    outgoing: Outgoing = _outgoing(call, demand, way, _again(ways, decision, way, len(left), tried, at_place))
+                    speech = outgoing.speech
+                    if not (way.keyed.line or call.own_credential):
+                        outgoing.head += await authorised(way.keyed.credential, way.deployment, outgoing)
+                    forwarding = forward(worker, call, outgoing, receive, send)
+                    del outgoing  # the body may be large, and the answer long
+                    await forwarding
+                finally:
+                    way.room.leave()
+            except (Turned, UpstreamError, CredentialError, Refusal) as failure:
+                missed = _missed(failure, call, way, speech, decision, at_place)
+                if missed is None:
+                    raise
+            done = True
+        finally:
+            _over(ways, call, demand, turn, missed, done)
         if missed is None:
-            return
-        others = left
-        if missed.verdict.larger:
-            others = tuple([one for one in left if one.context_tokens > candidate.context_tokens])
-        step = _next(ways, missed, tried, at_place, len(others))
-        if step.stop or worker.draining:
-            await _end(worker, call, demand, way, missed, send)
-            return
-        if _leave(worker, call, way, missed, step.again) and call.account.stores_content:
-            _keep(worker, call, demand)
-        if step.wait_ns:
-            call.receive = receive  # the worker's next tick watches the client
-            await asyncio.sleep(step.wait_ns / NS_PER_S)
-            call.laps.skip()
-        if not step.again:
-            at_place = 0
-            candidate, left = others[0], others[1:]
+            ways.warmed(call, way)
+            return None
+        rest = await _after(worker, call, demand, way, turn, missed, left, tried, at_place, receive, send)
+        if not rest:
+            return None
+        tried, at_place, left = tried + 1, (at_place + 1 if rest is left else 1), rest
+        way = ways.way(left[0], deployments)
+
+
+def _is_counted(call: Call, demand: Demand, way: Way) -> bool:
+    """By the upstream, where a count is asked for."""
+    return call.endpoint != "count_tokens" or bool(counter_of(demand, way.deployment, way.model))
+
+
+def _begin(ways: Ways, call: Call, demand: Demand, way: Way, tried: Number) -> Turn:
+    """An attempt; the first one right after the call's order has been found."""
+    call.deployment = way.deployment
+    demand.renamed = way.model != demand.model
+    call.sent_model = way.behind if way.behind != demand.model else ""
+    now_ns = call.laps.since_ns if tried == 1 and not call.account.stores_content else clock.mono_ns()
+    demand.turn = turn = ways.health.begin_at(way.spot, now_ns)
+    return turn
+
+
+def _again(ways: Ways, decision: Decision, way: Way, left: Number, tried: Number, at_place: Number) -> Statuses:  # noqa: PLR0917
+    """The statuses after which another attempt is possible."""
+    if tried < ways.attempts_max and (left > 1 or at_place <= way.deployment.max_retries):
+        return AGAIN_LARGER if decision.larger_on_overflow else AGAIN
+    return NEVER
+
+
+def _over(ways: Ways, call: Call, demand: Demand, turn: Turn, missed: Tried | None, done: Flag) -> None:  # noqa: PLR0917
+    """What an attempt says of its place's health. Not `done`: nothing, its call has ended within it."""
+    demand.turn = None
+    if not done or (missed is not None and _says_nothing(call, missed.failure)):
+        ways.health.abandon(turn)
+    else:
+        ways.ended(call, demand, turn, missed.verdict if missed is not None else verdict_of(call))
+
+
+async def _after(  # noqa: PLR0917 - one attempt's whole surroundings
+    worker: Worker,
+    call: Call,
+    demand: Demand,
+    way: Way,
+    turn: Turn,
+    missed: Tried,
+    left: tuple[Candidate, ...],
+    tried: int,
+    at_place: int,
+    receive: Receive,
+    send: Send,
+) -> tuple[Candidate, ...]:
+    """After an attempt that has not answered: those that are left, the next one first, when its time has come; `left` itself for
+    the same place again; () if the client has its answer. Raises as the last attempt does."""
+    ways: Ways = worker.ways
+    if missed.verdict.alarm:
+        log.error('upstream "%s": %s (%s %d)', way.deployment.name, missed.verdict.why, missed.slug, missed.status)
+    missed = missed._replace(ms=max(clock.mono_ns() - turn.began_ns, 0) // NS_PER_MS)
+    others = left[1:]
+    if missed.verdict.larger:
+        others = tuple([one for one in others if one.context_tokens > left[0].context_tokens])
+    step = _next(ways, missed, tried, at_place, len(others))
+    if step.stop or worker.draining:
+        await _end(worker, call, demand, way, missed, send)
+        return ()
+    if _leave(worker, call, way, missed, step.again) and call.account.stores_content:
+        _keep(worker, call, demand)
+    if step.wait_ns:
+        call.receive = receive  # the worker's next tick watches the client
+        await asyncio.sleep(step.wait_ns / NS_PER_S)
+        call.laps.skip()
+    return left if step.again else others
 
 
 def _next(ways: Ways, missed: Tried, tried: int, at_place: int, others: int) -> Step:
@@ -123,82 +212,17 @@ def _next(ways: Ways, missed: Tried, tried: int, at_place: int, others: int) -> 
     return next_step(ways.patience, ways.purse, missed.verdict, tried, at_place, others, clock.mono_ns(), random.random)
 
 
-async def _once(  # noqa: PLR0917 - one attempt's whole surroundings
-    worker: Worker,
-    call: Call,
-    demand: Demand,
-    way: Way,
-    decision: Decision,
-    at_place: int,
-    again: frozenset[int],
-    receive: Receive,
-    send: Send,
-) -> Tried | None:
-    """None: the client has its answer. `again`: statuses after which another attempt is possible."""
-    ways: Ways = worker.ways
-    began_us = clock.wall_us()
-    call.deployment = way.deployment
-    demand.renamed = way.model != demand.model
-    call.sent_model = way.behind if way.behind != demand.model else ""
-    turn = demand.turn = ways.health.begin(way.id, clock.mono_ns())
-    missed: Tried | None = None
-    outgoing: Outgoing | None = None
-    done = False
-    try:
-        try:
-            if not ways.takes(way.deployment):
-                await ways.enter(call, way.deployment, receive)
-            ways.count(way)
-            try:
-                if call.endpoint == "count_tokens" and not counter_of(demand, way.deployment, way.model):
-                    await tell_estimate(worker, call, demand, send)
-                    return None
-                if call.metered and call.hold is None:  # a second try at the same place goes on under the first one's hold
-                    waiting = _admit(worker, call, demand, way)
-                    if waiting is not None:
-                        call.receive = receive
-                        await worker.governor.wait(call, waiting)
-                        call.laps.skip()
-                    call.laps.lap(ADMIT)
-                keyed = way.keyed
-                outgoing = _outgoing(call, demand, way, again)
-                if not (keyed.line or call.own_credential):
-                    lines = await authorised(keyed.credential, way.deployment, outgoing)
-                    outgoing = outgoing._replace(head=outgoing.head + lines)
-                await forward(worker, call, outgoing, receive, send)
-            finally:
-                ways.leave(way.deployment)
-        except (Turned, UpstreamError, CredentialError, Refusal) as failure:
-            missed = _missed(failure, call, way, outgoing, decision, at_place)
-            if missed is None:
-                raise
-        done = True
-    finally:
-        demand.turn = None
-        if not done or (missed is not None and _says_nothing(call, missed.failure)):
-            ways.health.abandon(turn)
-        else:
-            ways.ended(call, demand, turn, missed.verdict if missed is not None else verdict_of(call), began_us)
-    if missed is None:
-        ways.warmed(call, way)
-        return None
-    if missed.verdict.alarm:
-        log.error('upstream "%s": %s (%s %d)', way.deployment.name, missed.verdict.why, missed.slug, missed.status)
-    return missed._replace(ms=max(clock.wall_us() - began_us, 0) // US_PER_MS)
-
-
 def _says_nothing(call: Call, failure: Failed) -> bool:
     """Of the place's health: who does not count for a model, or may not, may serve it well."""
     return isinstance(failure, Refusal) or (call.endpoint == "count_tokens" and isinstance(failure, Turned))
 
 
 def _missed(  # noqa: PLR0917 - one attempt's whole surroundings
-    failure: Failed, call: Call, way: Way, outgoing: Outgoing | None, decision: Decision, at_place: int
+    failure: Failed, call: Call, way: Way, speech: Speech | None, decision: Decision, at_place: int
 ) -> Tried | None:
     """None: nothing else may be tried."""
     if isinstance(failure, Turned):
-        assert outgoing is not None
-        return _turned(failure, call, outgoing, decision, at_place)
+        return _turned(failure, call, speech, decision, at_place)
     if isinstance(failure, UpstreamError):
         if call.status:
             return None
@@ -235,18 +259,19 @@ def _admit(worker: Worker, call: Call, demand: Demand, way: Way) -> Waiting | No
 
 def _outgoing(call: Call, demand: Demand, way: Way, again: Statuses) -> Outgoing:
     """Room 6; still without what authorises it, where that is neither the client's own nor a key. Raises Refusal."""
-    made = as_it_came(demand, way) if not call.own_credential else None
+    own = call.own_credential
+    key = way.deployment.own_login(demand.sent.credentials) if own else way.keyed.line
+    last = key if not call.snapshot.propagates else b""
+    made: Outgoing | None = as_it_came(demand, way, last) if not own else None
     if made is None:
-        made = prepare(demand, way.deployment, way.model, own_credential=call.own_credential)
-    method, path, head, body, speech, _, _ = made
-    if speech is not None and isinstance(speech, Counting) and not speech.same:
-        again = FAILED  # none of its errors is the client's: there is the estimate
+        made = prepare(demand, way.deployment, way.model, own_credential=own)
+        made.head += last
+        if isinstance(made.speech, Counting) and not made.speech.same:
+            again = FAILED  # none of its errors is the client's: there is the estimate
     if call.snapshot.propagates:
-        head = with_own_span(head, call.values.get(TRACEPARENT, b""), call.call_id)
-    if call.own_credential:
-        head += way.deployment.own_login(demand.sent.credentials)
-        return _new(Outgoing, (method, path, head, body, speech, again, False))
-    return _new(Outgoing, (method, path, head + way.keyed.line, body, speech, again, bool(again)))
+        made.head = with_own_span(made.head, call.values.get(TRACEPARENT, b""), call.call_id) + key
+    made.again, made.early = again, bool(again) and not own
+    return made
 
 
 async def authorised(credential: Credential, deployment: Deployment, made: Outgoing) -> bytes:
@@ -264,9 +289,9 @@ def no_credential(error: CredentialError) -> Refusal:
     return Refusal("upstream_no_credential", f"{error.message} Tell your gateway administrator.")
 
 
-def _turned(failure: Turned, call: Call, outgoing: Outgoing, decision: Decision, at_place: int) -> Tried:
+def _turned(failure: Turned, call: Call, speech: Speech | None, decision: Decision, at_place: int) -> Tried:
     """What the upstream has said in place of an answer."""
-    response, body, speech = failure.response, failure.whole.body, outgoing.speech
+    response, body = failure.response, failure.whole.body
     status = 0 if failure.early else response.status
     said = speech.failure(status, body) if speech is not None else anthropic_error(status, body)
     if failure.early:

@@ -19,7 +19,7 @@ _SIGNS = (b'"fallbacks"', b'"models"', b"advisor", b"image_generation", b"\\u00"
 
 def must_be_allowed(account: Account, body: bytes) -> None:
     """Raises Refusal (model_not_allowed, invalid_json)."""
-    if account.models != ALL:
+    if not account.free and account.models != ALL:
         _must_be(account, body)
 
 

@@ -3,10 +3,12 @@
 cimport cython
 
 from gw._fast.heads cimport Sent as Sent_
+from gw.routing.health cimport Turn
 
 
 cdef class Demand:
-    cdef public object door, lost, turn, _scope, _asked
+    cdef public object door, lost, _scope, _asked
+    cdef public Turn turn
     cdef public Sent_ sent
     cdef public bytes query, body, plain, weighed
     cdef public list headers

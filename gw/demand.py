@@ -141,7 +141,7 @@ class Demand:
     def is_cunning(self) -> bool:
         """Some of its header lines may not go upstream."""
         for name, _ in self.headers:
-            if len(name) > 4 and (name[0] in b"ri" or name[2] in b"aghm") and name.startswith(CUNNING):
+            if len(name) > 4 and (name[0] in b"ri" or (name[2] in b"aghm" and name[3] in b"mote")) and name.startswith(CUNNING):
                 return True
         return False
 

@@ -1,5 +1,9 @@
 # Compiled, a Deployment is a C struct.
 
+cimport cython
+
+from gw._fast.seek cimport holds
+
 
 cdef class Keyed:
     cdef public str name
@@ -17,3 +21,6 @@ cdef class Deployment:
     cdef public object target, place, rules
     cdef public int max_retries
     cdef public bint plain
+
+    @cython.locals(begins=bytes, behind=bytes, line=bytes, made=bytes)
+    cpdef bytes lines_beside(self, str dialect, bytes head)

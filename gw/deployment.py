@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import asdict, replace
 
+from gw._fast import holds
 from gw.config.secret import Secret
 from gw.config.upstream_model import Credential as Configured
 from gw.config.upstream_model import Upstream
@@ -19,7 +20,6 @@ from gw.providers.registry import provider_of
 from gw.routing.globs import catcher, filled
 from gw.upstream.target import Target
 
-Headers = list[tuple[bytes, bytes]]
 # How a key is sent, of those whose clients' own is known to gw as x-api-key (gw.wire.credentials).
 KEY_HEADERS = {"x-goog-api-key": b"x-goog-api-key:", "api-key": b"api-key:", "azure": b"api-key:"}
 SECRET_MIN = 8  # characters; a shorter value of a header is none, and may be a word
@@ -79,7 +79,8 @@ class Deployment:
         self.named = tuple(upstream.model_map)
         self._models = tuple((catcher(name), meant) for name, meant in upstream.model_map.items())
         self._quirks: dict[str, Any] = dict(upstream.quirks)
-        self._lines: dict[str, tuple[tuple[bytes, bytes], ...]] = {}  # by dialect: the name of a line, and the line
+        # By dialect: how a line begins where it is the first, and behind others; and the line.
+        self._lines: dict[str, tuple[tuple[bytes, bytes, bytes], ...]] = {}
         # Nothing but Anthropic's own API under one key: its calls need no more than to be passed on.
         alone = len(self.accounts) == 1 and not upstream.model_map and not upstream.max_retries
         self.plain = self.provider == "anthropic" and alone
@@ -113,25 +114,23 @@ class Deployment:
         """The provider's static header lines that `head` does not have, and the configured ones."""
         there = b"\n" + head.lower()
         made = self.extra
-        for name, line in self._lines.get(dialect) or self._known(dialect):
-            if b"\n%b:" % name not in there:
+        for _, behind, line in self._lines.get(dialect) or self._known(dialect):
+            if behind not in there:
                 made = line + made
         return made
 
-    def lines_beside(self, dialect: str, headers: Headers) -> bytes:
-        """The same, where the client's headers go upstream as they came."""
+    def lines_beside(self, dialect: str, head: bytes) -> bytes:
+        """The same, where `head` is the client's own: its names came in lower case."""
         made = self.extra
-        for name, line in self._lines.get(dialect) or self._known(dialect):
-            for each, _ in headers:
-                if each == name:
-                    break
-            else:
+        for begins, behind, line in self._lines.get(dialect) or self._known(dialect):
+            if not head.startswith(begins) and not holds(head, behind):
                 made = line + made
         return made
 
-    def _known(self, dialect: str) -> tuple[tuple[bytes, bytes], ...]:
+    def _known(self, dialect: str) -> tuple[tuple[bytes, bytes, bytes], ...]:
         lines = self.rules.headers(self.place, dialect)
-        known = self._lines[dialect] = tuple((name, b"%b: %b\r\n" % (name, value)) for name, value in lines)
+        known = tuple((b"%b:" % name, b"\n%b:" % name, b"%b: %b\r\n" % (name, value)) for name, value in lines)
+        self._lines[dialect] = known
         return known
 
 

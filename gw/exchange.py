@@ -5,7 +5,7 @@ In both the call is settled before the bytes that end the answer are handed to t
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from gw import clock
 from gw._fast import Answer, Tap
@@ -22,6 +22,10 @@ from gw.wire.asgi import Receive, Send
 from gw.wire.headers import TIMING, attempts_line, to_client
 from gw.worker import Worker
 
+if TYPE_CHECKING:
+    from gw.ways import Ways
+
+Flag = bool  # compiled, a C integer: exchange.pxd
 REDIRECTS = frozenset({301, 302, 303, 307, 308})  # a client would follow them past gw, with its virtual key
 # What another attempt may do better; 401 and 403 where the credential is gw's own.
 AGAIN = frozenset({401, 402, 403, 408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530})
@@ -29,18 +33,30 @@ OVERFLOWS = frozenset({400, 413, 422})  # where a longer prompt may fit elsewher
 NEVER: frozenset[int] = frozenset()
 
 
-class Outgoing(NamedTuple):
+class Outgoing:
     """The request as it goes upstream; `head` without what the upstream client writes itself. `speech`: where one side has
     another dialect than Anthropic's. `again`: statuses that another attempt may do better, and that are raised as Turned; with
     none, all that comes is the client's. `early`: so is a stream that begins with a failure."""
 
-    method: bytes
-    path: bytes
-    head: bytes
-    body: bytes
-    speech: Speech | None = None
-    again: frozenset[int] = NEVER
-    early: bool = False
+    __slots__ = ("again", "body", "early", "head", "method", "path", "speech")
+
+    def __init__(  # noqa: PLR0917 - by position: every call makes one
+        self,
+        method: bytes,
+        path: bytes,
+        head: bytes,
+        body: bytes,
+        speech: Speech | None = None,
+        again: frozenset[int] = NEVER,
+        early: Flag = False,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.head = head
+        self.body = body
+        self.speech = speech
+        self.again = again
+        self.early = early
 
 
 class Turned(Exception):
@@ -72,12 +88,14 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
     call.sent = True
     response: Response | None = None
     try:
-        method, path, head, body, speech, again, early = outgoing
+        speech, again, early = outgoing.speech, outgoing.again, outgoing.early
         try:
-            response = await worker.pool.request(deployment.target, method, path, head, body, on_send=call.goes_out)
+            response = await worker.pool.request(
+                deployment.target, outgoing.method, outgoing.path, outgoing.head, outgoing.body, on_send=call.goes_out
+            )
         except ValueError as error:  # it would change the shape of the message
             raise Refusal("invalid_field", f"The request cannot be passed on: {error}.") from error
-        del outgoing, body  # it may be large, and the answer long
+        del outgoing  # the body may be large, and the answer long
         call.laps.skip()
         call.first_byte_us = clock.wall_us()
         call.upstream_status = response.status
@@ -89,8 +107,7 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
                 f'The upstream "{deployment.name}" answered with a redirect ({response.status}), which gw does not follow: '
                 "its base_url is wrong. Tell your gateway administrator.",
             )
-        if call.demand is not None and call.demand.turn is not None:
-            worker.ways.heard(call.demand.turn, response.status, response.headers)
+        _heard(worker, call, response)
         if speech is not None:
             speech.head(response.headers)
         if response.status in again:
@@ -125,6 +142,14 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
             call.watch = None
         if response is not None and not response.complete:
             response.abort()
+
+
+def _heard(worker: Worker, call: Call, response: Response) -> None:
+    """An attempt's place is told what its answer says."""
+    demand = call.demand
+    if demand is not None and demand.turn is not None:
+        ways: Ways = worker.ways
+        ways.heard(demand.turn, response.status, response.headers, call.laps.since_ns)
 
 
 def _stream(  # noqa: PLR0917 - by position: every stream asks

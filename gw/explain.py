@@ -6,8 +6,9 @@ from typing import NamedTuple
 from gw import clock
 from gw.domain.account import Account
 from gw.errors import Refusal
-from gw.routing.asked import Asked, Candidate, Decision
+from gw.routing.asked import Asked, Candidate
 from gw.routing.complexity import score
+from gw.routing.decision import Decision
 from gw.routing.routes import Router
 from gw.routing.rules import Compiled, said
 from gw.routing.tiers import tier_of

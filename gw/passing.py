@@ -74,10 +74,10 @@ async def _ask(  # noqa: PLR0917 - one attempt's whole surroundings
     head += deployment.lines(door.dialect or "anthropic", head)
     made = Outgoing(demand.method, path, head, demand.body, again=again)
     if call.own_credential:
-        made = made._replace(head=head + deployment.own_login(demand.sent.credentials))
+        made.head = head + deployment.own_login(demand.sent.credentials)
     else:
         try:
-            made = made._replace(head=head + await authorised(keyed.credential, deployment, made))
+            made.head = head + await authorised(keyed.credential, deployment, made)
         except CredentialError as error:
             raise no_credential(error) from error
     if found.usage:

@@ -2,6 +2,7 @@
 
 from gw.settle cimport Call
 from gw.deployment cimport Deployment
+from gw.exchange cimport Outgoing
 from gw.snapshot cimport Snapshot
 from gw.worker cimport Worker
 from gw.governor cimport Governor

@@ -20,7 +20,7 @@ from gw.domain.call import Outcome
 from gw.domain.text import printable
 from gw.doors import Door
 from gw.errors import Refusal
-from gw.exchange import NEVER, Outgoing, forward
+from gw.exchange import Outgoing, forward
 from gw.governor import Waiting
 from gw.ops.metrics import ADMIT, AUTH, PEEK, PLAN, RELAY
 from gw.passing import passage
@@ -40,7 +40,6 @@ from gw.worker import Worker
 log = logging.getLogger("gw.pipeline")
 
 NO_MODEL = ("models", "other")
-_new = tuple.__new__  # past the keyword handling of a NamedTuple's class
 Flag = bool  # compiled, a C integer: pipeline.pxd
 
 
@@ -142,7 +141,7 @@ async def _serve(  # noqa: PLR0917 - by position: every call asks
         worker.content.request(call.call_id, call.account, call.session_id, call.started_us, plain, call.snapshot.config.content)
     # 7, 8 forward; 9, 10 settle and record
     method = b"GET" if call.endpoint == "models" else b"POST"
-    forwarding = forward(worker, call, _new(Outgoing, (method, path, head, body, None, NEVER, False)), receive, send)
+    forwarding = forward(worker, call, Outgoing(method, path, head, body), receive, send)
     body = plain = whole = b""  # it may be large, and the answer long
     await forwarding
 

@@ -13,12 +13,13 @@ import orjson
 from msgspec.structs import replace
 
 from gw import __version__
-from gw._fast import peek
+from gw._fast import holds, peek
 from gw.counting import Counting, passes, question
 from gw.demand import Demand
 from gw.deployment import Deployment
+from gw.doors import MESSAGES
 from gw.errors import Refusal
-from gw.exchange import NEVER, Outgoing
+from gw.exchange import Outgoing
 from gw.speech import EmbeddingSpeech, Speech
 from gw.translate import embeddings
 from gw.translate.amend import EFFORTS, amended
@@ -29,7 +30,7 @@ from gw.translate.form import Effort, Request
 from gw.translate.invoke import from_bedrock, to_bedrock, to_vertex
 from gw.translate.loose import loaded
 from gw.translate.responses_items import without_foreign_thoughts
-from gw.translate.seal import may_hold_sealed
+from gw.translate.seal import MARK_IN_JSON, may_hold_sealed
 from gw.translate.splice import spliced
 from gw.translation import parsed
 from gw.ways import Way
@@ -47,7 +48,6 @@ BETA = b"anthropic-beta"
 # Claude's body in the envelope of one platform or another.
 ANTHROPIC, BEDROCK, VERTEX = "anthropic", "invoke", "vertex_anthropic"
 ANTHROPICS = frozenset({ANTHROPIC, BEDROCK, VERTEX})
-_new = tuple.__new__  # past the keyword handling of a NamedTuple's class
 _ENCODING = re.compile(rb"(?m)^content-encoding: .*\r\n")
 # With these an upstream would answer another request than the one that is priced, leave usage out of its answer, or refuse gw's
 # signature, which is taken for a credential that is wrong.
@@ -116,21 +116,23 @@ def prepare(demand: Demand, deployment: Deployment, model: str, *, own_credentia
     return Outgoing(method, path, head + deployment.lines(upstream, head), body, speech)
 
 
-def as_it_came(demand: Demand, way: Way) -> Outgoing | None:
+def as_it_came(demand: Demand, way: Way, last: bytes = b"") -> Outgoing | None:
     """Claude's words for Claude's API, under the name that the client has for the model, are most of all requests: what `prepare`
-    would answer. None: ask it."""
+    would answer, with `last` behind the head. None: ask it."""
     door = demand.door
-    if not way.plain or way.model != demand.model or door.dialect or door.operation != "messages":
+    if not way.plain or way.model != demand.model:
         return None
-    if demand.max_tokens or demand.effort or may_hold_sealed(demand.plain):
+    if door is not MESSAGES and (door.dialect or door.operation != "messages"):
+        return None
+    if demand.max_tokens or demand.effort or holds(demand.plain, MARK_IN_JSON):
         return None
     demand.lost = ()
     head = demand.sent.head
     if demand.is_cunning():
         head = straight(head)
     method, path = way.asked_for(demand)
-    head += way.deployment.lines_beside(ANTHROPIC, demand.headers)
-    return _new(Outgoing, (method, path, head, demand.body, None, NEVER, False))
+    lines = way.deployment.lines_beside(ANTHROPIC, head)
+    return Outgoing(method, path, head + (lines + last if lines else last), demand.body)
 
 
 def straight(head: bytes) -> bytes:

@@ -169,8 +169,10 @@ def opened(call: Call, frame: Frame) -> None:
     frame.shown(call.sent_model, MODEL_MAX)
     if call.demand is not None:
         frame.flag(False)
-        for text in way_of(call):
-            frame.text(text)
+        frame.text(call.dialect)  # as way_of
+        frame.text(call.route)
+        frame.text(orjson.dumps(call.attempts).decode() if call.attempts else "")
+        frame.text(call.attempt_of)
 
 
 def way_of(call: Call) -> tuple[str, str, str, str]:

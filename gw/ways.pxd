@@ -4,8 +4,11 @@ cimport cython
 
 from gw.demand cimport Demand
 from gw.deployment cimport Deployment, Keyed
+from gw.domain.account cimport Account
 from gw.domain.settled cimport Settled
-from gw.routing.health cimport Health, Turn, key_of
+from gw.room cimport Room
+from gw.routing.decision cimport Decision
+from gw.routing.health cimport Course, Health, Spot, Turn, key_of
 from gw.routing.ratelimit cimport speaks
 from gw.routing.retry cimport Purse
 from gw.routing.routes cimport Router
@@ -18,6 +21,9 @@ cdef class Way:
     cdef public tuple id
     cdef public Deployment deployment
     cdef public Keyed keyed
+    cdef public Room room
+    cdef public Spot spot
+    cdef public long long places_max
     cdef public str model, behind
     cdef public bint plain
     cdef bytes _query
@@ -26,30 +32,38 @@ cdef class Way:
     cpdef tuple asked_for(self, Demand demand)
 
 
+cdef class Stay:
+    cdef public Account account
+    cdef public str model, key
+    cdef public Course course
+
+
 cdef class Ways:
     cdef public Health health
     cdef public object patience
     cdef public Purse purse
-    cdef public dict deployments, _taken, _queues, _waiting
+    cdef public dict deployments, _rooms
     cdef object _worker, _warm
     cdef Router _router
-    cdef dict _ways, _several, _credentials, _limits
+    cdef dict _ways, _stays, _several, _credentials, _limits
+    cdef public long long attempts_max
     cdef long long _sessions_max
 
-    cpdef decide(self, Call call, Demand demand)
-    cpdef tuple order(self, Call call, Demand demand, decision)
+    cpdef Decision decide(self, Call call, Demand demand)
+    @cython.locals(stay=Stay, course=Course, now_ns=cython.longlong, same=cython.bint)
+    cpdef Course order(self, Call call, Demand demand, Decision decision)
+    @cython.locals(known=Stay)
+    cdef Stay _stay(self, Call call, Demand demand)
     cdef tuple _each(self, tuple candidates)
+    cpdef count(self, Way way, long long tokens=*)
+    cpdef Way first(self, Course course, dict deployments)
     cpdef Way way(self, candidate, dict deployments)
-    cpdef str session_of(self, Call call, Demand demand)
     @cython.locals(record=Settled)
     cpdef warmed(self, Call call, Way way)
     @cython.locals(wall_us=cython.longlong)
-    cpdef heard(self, Turn turn, int status, list headers)
-    @cython.locals(first_byte_ns=cython.longlong, ttl_ns=cython.longlong)
-    cpdef ended(self, Call call, Demand demand, Turn turn, verdict, long long began_us)
-    @cython.locals(taken=cython.longlong)
-    cpdef bint takes(self, Deployment deployment) except? -1
-    cpdef leave(self, Deployment deployment)
+    cpdef heard(self, Turn turn, int status, list headers, long long now_ns)
+    @cython.locals(first_byte_ns=cython.longlong, ttl_ns=cython.longlong, retry_after_s=cython.double)
+    cpdef ended(self, Call call, Demand demand, Turn turn, verdict)
 
 
 @cython.locals(record=Settled)

@@ -5,7 +5,6 @@ Health, the purse of retries and the sessions' places outlive a snapshot; router
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,22 +16,23 @@ from gw._fast import Limit, weigh
 from gw.admit.gate import Blocked
 from gw.demand import Demand
 from gw.deployment import Deployment, Keyed
+from gw.domain.account import Account
 from gw.domain.estimate import tokens_of
 from gw.errors import Refusal
 from gw.governor import path_of
-from gw.routes import credentials_of, health_of, patience_of, queue_of, router_of
+from gw.room import Room
+from gw.routes import credentials_of, health_of, patience_of, router_of
 from gw.routing.affinity import TTL_1H_NS, TTL_5M_NS
-from gw.routing.asked import Asked, Candidate, Decision, Warm, kind_of, with_credentials
+from gw.routing.asked import Asked, Candidate, Warm, kind_of, with_credentials
+from gw.routing.decision import Decision
 from gw.routing.features import words_of
-from gw.routing.health import Turn, key_of
-from gw.routing.queue import FairQueue, Ticket
+from gw.routing.health import ORDERS_MAX, Course, Spot, Turn, key_of
 from gw.routing.ratelimit import Headers, seen, speaks
 from gw.routing.retry import Purse
 from gw.routing.routes import MEMORY_MAX, Router
 from gw.routing.verdict import PASS, Verdict
 from gw.settle import Call
 from gw.snapshot import Snapshot
-from gw.wire.asgi import Receive
 from gw.wire.headers import text_of
 
 if TYPE_CHECKING:
@@ -48,14 +48,19 @@ Deployments = dict[str, Deployment]
 
 class Way:
     """A candidate, with all that it names. `model`: as it goes upstream; `behind`: whose price it has there. `plain`: Claude's
-    words are the upstream's."""
+    words are the upstream's. `spot`: what is known of how it is doing there."""
 
-    __slots__ = ("_asked", "_query", "behind", "candidate", "deployment", "id", "keyed", "model", "plain")
+    __slots__ = (
+        "_asked", "_query", "behind", "candidate", "deployment", "id", "keyed", "model", "places_max", "plain", "room", "spot",
+    )  # fmt: skip
 
-    def __init__(self, candidate: Candidate, deployment: Deployment) -> None:
+    def __init__(self, candidate: Candidate, deployment: Deployment, room: Room, spot: Spot) -> None:
         self.candidate = candidate
         self.id = candidate.id
         self.deployment = deployment
+        self.room = room
+        self.spot = spot
+        self.places_max: int = deployment.target.connections_max
         accounts = deployment.accounts
         self.keyed: Keyed = next((one for one in accounts if one.name == candidate.credential), accounts[0])
         self.model = deployment.model_sent(candidate.model)
@@ -74,6 +79,18 @@ class Way:
         return known
 
 
+class Stay:
+    """Of a session and what it asked for last: the name of its cache, and the course of its calls while nothing is amiss."""
+
+    __slots__ = ("account", "course", "key", "model")
+
+    def __init__(self, account: Account, model: str, key: str) -> None:
+        self.account = account
+        self.model = model
+        self.key = key
+        self.course: Course | None = None
+
+
 class Warmth(NamedTuple):
     """A session's prompt cache, as its last answer told."""
 
@@ -90,9 +107,7 @@ class Ways:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._warm: OrderedDict[tuple[str, str], Warmth] = OrderedDict()
-        self._taken: dict[str, int] = {}  # attempts under way, by deployment
-        self._queues: dict[str, FairQueue] = {}
-        self._waiting: dict[Ticket, asyncio.Future[None]] = {}
+        self._rooms: dict[str, Room] = {}  # by upstream
         snapshot = worker.snapshot
         self.health = health_of(snapshot.config, worker.state.places)
         self._set(snapshot)
@@ -111,9 +126,11 @@ class Ways:
     def _set(self, snapshot: Snapshot) -> None:
         config = snapshot.config
         self.patience = patience_of(config)
+        self.attempts_max: int = self.patience.attempts_max  # of one call
         self._credentials = credentials_of(config)
         self.deployments = {one.name: one for one in snapshot.deployments}
         self._ways: dict[Candidate, Way] = {}
+        self._stays: dict[str, Stay] = {}  # by session
         self._several: dict[tuple[Candidate, ...], tuple[Candidate, ...]] = {}  # candidates, once per credential
         self._router: Router = router_of(config, snapshot.deployments, snapshot.rates)
         self._limits = {
@@ -155,17 +172,39 @@ class Ways:
         call.route = " ".join(filter(None, (decision.reason, *others, *shadow)))
         return decision
 
-    def order(self, call: Call, demand: Demand, decision: Decision) -> tuple[Candidate, ...]:
+    def order(self, call: Call, demand: Demand, decision: Decision) -> Course:
         """All that may be tried, in their order. Under the client's own credential there is one."""
         candidates = decision.candidates
         if call.own_credential:
-            return candidates[:1]
+            return Course(candidates[:1], candidates[:1])
         if self._credentials:
             candidates = self._each(candidates)
         if self._limits:
             candidates = self._open(candidates)
-        session = demand.session = self.session_of(call, demand)
-        return self.health.pick(candidates, clock.mono_ns(), session, decision.by)
+        now_ns = call.laps.since_ns
+        if not call.session_id:
+            return self.health.course(candidates, now_ns, "", decision.by)
+        stay = self._stay(call, demand)
+        demand.session = stay.key
+        course = stay.course
+        same = course is not None and course.candidates is candidates and decision.by == "weight"
+        if course is not None and same and self.health.holds(course, now_ns):
+            return course
+        course = self.health.course(candidates, now_ns, stay.key, decision.by)
+        if course.places:
+            stay.course = course
+        return course
+
+    def _stay(self, call: Call, demand: Demand) -> Stay:
+        """Each account has its own sessions, and each model that a session asks for is a prompt cache of its own."""
+        known = self._stays.get(call.session_id)
+        if known is None or known.account is not call.account or known.model != demand.model:
+            if len(self._stays) >= ORDERS_MAX:
+                self._stays.clear()
+            who = call.account.key_id or call.account.credential
+            known = Stay(call.account, demand.model, key_of(f"{who}:{call.session_id}", demand.model))
+            self._stays[call.session_id] = known
+        return known
 
     def _each(self, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
         found = self._several.get(candidates)
@@ -186,7 +225,7 @@ class Ways:
             raise Refusal("upstream_saturated", "All credentials for this model have used up their limits.", retry_after_s=wait_s)
         return found
 
-    def count(self, way: Way, tokens: int = 0) -> None:
+    def count(self, way: Way, tokens: Number = 0) -> None:
         """A request to the credential, or what an answer has used there."""
         if not self._limits:
             return
@@ -194,16 +233,32 @@ class Ways:
             if units:
                 limit.debt(units, clock.mono_ns())
 
+    def first(self, course: Course, deployments: Deployments) -> Way:
+        """As `way`, of its first candidate; what an order has that is kept is kept with it."""
+        if deployments is not self.deployments or not course.places:
+            return self.way(course.order[0], deployments)
+        way: Way | None = course.way
+        if way is None:
+            way = course.way = self.way(course.order[0], deployments)
+        return way
+
     def way(self, candidate: Candidate, deployments: Deployments) -> Way:
         """`deployments`: those of when the call's candidates were chosen; meanwhile they may be gone from the configuration."""
         if deployments is not self.deployments:
-            return Way(candidate, deployments[candidate.deployment])
+            return self._way(candidate, deployments)
         known = self._ways.get(candidate)
         if known is None:
             if len(self._ways) >= MEMORY_MAX:
                 self._ways.clear()
-            known = self._ways[candidate] = Way(candidate, deployments[candidate.deployment])
+            known = self._ways[candidate] = self._way(candidate, deployments)
         return known
+
+    def _way(self, candidate: Candidate, deployments: Deployments) -> Way:
+        name = candidate.deployment
+        room = self._rooms.get(name)
+        if room is None:
+            room = self._rooms[name] = Room(name)
+        return Way(candidate, deployments[name], room, self.health.spot(candidate.id))
 
     def _asked(self, call: Call, demand: Demand) -> Asked:
         wants, values = self._router.wants, call.values
@@ -256,11 +311,6 @@ class Ways:
 
     # --- sessions ---------------------------------------------------------------------------------------------------------------
 
-    def session_of(self, call: Call, demand: Demand) -> str:
-        """Each account has its own, and each model that a session asks for is a prompt cache of its own."""
-        who = call.account.key_id or call.account.credential
-        return key_of(f"{who}:{call.session_id}", demand.model) if call.session_id else ""
-
     def warmed(self, call: Call, way: Way) -> None:
         """The client has its answer: what of its prompt is in the provider's cache now."""
         record = call.record
@@ -290,85 +340,31 @@ class Ways:
 
     # --- how it went ------------------------------------------------------------------------------------------------------------
 
-    def heard(self, turn: Turn, status: Number, headers: Headers) -> None:
+    def heard(self, turn: Turn, status: Number, headers: Headers, now_ns: Number) -> None:
         """An answer has begun, and may say something of limits."""
+        turn.first_byte_ns = now_ns
         if turn.trial and status < 400:
-            self.health.answers(turn, clock.mono_ns())
+            self.health.answers(turn, now_ns)
         if speaks(headers):
             wall_us = clock.wall_us()
             self.health.told(turn.place.id, seen(headers, wall_us), clock.mono_ns(), wall_us)
 
-    def ended(self, call: Call, demand: Demand, turn: Turn, verdict: Verdict, began_us: Number) -> None:
+    def ended(self, call: Call, demand: Demand, turn: Turn, verdict: Verdict) -> None:
         """An attempt has, and says something of its place."""
-        first_byte_ns = max(call.first_byte_us - began_us, 0) * 1000
+        first_byte_ns = max(turn.first_byte_ns - turn.began_ns, 0) if turn.first_byte_ns else 0
         ttl_ns = TTL_1H_NS if call.peek is not None and call.peek.ttl == 60 else TTL_5M_NS
-        self.health.end(turn, verdict, clock.mono_ns(), verdict.retry_after_s, first_byte_ns, demand.session, ttl_ns)
-
-    # --- places -----------------------------------------------------------------------------------------------------------------
-
-    def takes(self, deployment: Deployment) -> bool:
-        """A place among the connections to it, if one is free."""
-        name = deployment.name
-        taken = self._taken.get(name, 0)
-        if taken >= deployment.target.connections_max:
-            return False
-        self._taken[name] = taken + 1
-        return True
-
-    async def enter(self, call: Call, deployment: Deployment, receive: Receive) -> None:
-        """A place, or one in the line for it; teams that wait get theirs by weight. Raises Refusal (upstream_saturated)."""
-        name = deployment.name
-        if self.takes(deployment):
-            return
-        queue = self._queues.get(name)
-        if queue is None or not len(queue):  # by the settings of now; one that nobody waits in remembers nothing
-            queue = self._queues[name] = queue_of(self._worker.snapshot.config)
-        weights = self._worker.snapshot.config.routing.team_weights
-        entered = queue.enter(call.account.team, weights.get(call.account.team, 1), clock.mono_ns())
-        if entered.displaced is not None:
-            self._wake(entered.displaced, full=True)
-        if entered.ticket is None:
-            raise _saturated(name)
-        waiting = self._waiting[entered.ticket] = asyncio.get_running_loop().create_future()
-        call.receive = receive  # the worker's next tick watches the client
-        came = False
-        try:
-            async with asyncio.timeout(self._worker.snapshot.config.routing.queue_s or 0.001):
-                await waiting
-                came = True
-        except TimeoutError:
-            raise _saturated(name) from None
-        finally:
-            call.laps.skip()
-            self._waiting.pop(entered.ticket, None)
-            if entered.ticket.state == "called":
-                if not came:
-                    self.leave(deployment)  # its turn came as it left
-            else:
-                queue.leave(entered.ticket)
-
-    def leave(self, deployment: Deployment) -> None:
-        """Its place is the next one's."""
-        queue = self._queues.get(deployment.name)
-        ticket = queue.next(clock.mono_ns()) if queue is not None and len(queue) else None
-        if ticket is not None:
-            self._wake(ticket)
-            return
-        self._taken[deployment.name] = max(self._taken.get(deployment.name, 0) - 1, 0)
-
-    def _wake(self, ticket: Ticket, *, full: bool = False) -> None:
-        waiting = self._waiting.get(ticket)
-        if waiting is None or waiting.done():
-            return
-        if full:
-            waiting.set_exception(_saturated(""))
+        if verdict is PASS:  # then its record has been written
+            self.health.end(turn, verdict, call.laps.since_ns, 0.0, first_byte_ns, demand.session, ttl_ns)
         else:
-            waiting.set_result(None)
+            retry_after_s = verdict.retry_after_s
+            self.health.end(turn, verdict, clock.mono_ns(), retry_after_s, first_byte_ns, demand.session, ttl_ns)
 
 
 def verdict_of(call: Call) -> Verdict:
     """Of an attempt that has answered the client, well or badly."""
     record = call.record
+    if record is not None and record.outcome == "completed" and 200 <= call.status < 300:
+        return PASS
     if call.status >= 500 or (record is not None and record.outcome in ("upstream_error", "timed_out")):
         return Verdict("pass", "answered_badly", failed=call.status >= 500 or call.status == 200)
     return PASS if 200 <= call.status < 300 else NOT_FAILED
@@ -383,8 +379,3 @@ def _wait_ns(limits: tuple[Limit, ...], now_ns: int) -> int:
     if not wait_ns:
         requests.give(1)
     return max(wait_ns, tokens.check(now_ns))
-
-
-def _saturated(name: str) -> Refusal:
-    where = f'The upstream "{name}"' if name else "The upstream"
-    return Refusal("upstream_saturated", f"{where} has as many calls as it may have (connections_max). Try again in a moment.")

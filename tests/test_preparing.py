@@ -7,8 +7,11 @@ from gw.config.upstream_model import Upstream
 from gw.demand import Demand
 from gw.deployment import Deployment
 from gw.doors import Door
+from gw.exchange import Outgoing
 from gw.preparing import as_it_came, prepare, straight
+from gw.room import Room
 from gw.routing.asked import Candidate
+from gw.routing.health import Health
 from gw.ways import Way
 from gw.wire.headers import read_request
 
@@ -23,6 +26,8 @@ UPSTREAMS = [
 HEADERS = [
     [],
     [(b"anthropic-version", b"2023-06-01"), (b"x-stainless-os", b"Linux")],
+    [(b"x-app", b"anthropic-version: 1"), (b"anthropic-version", b"2023-06-01"), (b"anthropic-workspace-id", b"w")],
+    [(b"connection", b"anthropic-version"), (b"anthropic-version", b"2023-06-01"), (b"x-anthropic-version", b"2")],
     [(b"x-goog-fieldmask", b"id"), (b"x-app", b"cli")],
     [(b"range", b"bytes=0-1"), (b"x-amz-date", b"20260101T000000Z"), (b"accept", b"*/*")],
     [(b"x-http-method-override", b"GET"), (b"if-range", b"a")],
@@ -37,9 +42,15 @@ def demand_of(headers: list[tuple[bytes, bytes]], query: bytes, body: bytes, pla
     return made
 
 
+def parts(made: Outgoing | None) -> tuple[object, ...]:
+    assert made is not None
+    return made.method, made.path, made.head, made.body, made.speech, made.again, made.early
+
+
 def way_to(model: str = "claude-opus-5-5", **more: object) -> Way:
     fields = {"name": "up", "base_url": "http://127.0.0.1:9", "api_key": Secret("sk-up"), **more}
-    return Way(Candidate("up", model), Deployment(Upstream(**fields)))  # type: ignore[arg-type]
+    candidate = Candidate("up", model)
+    return Way(candidate, Deployment(Upstream(**fields)), Room("up"), Health().spot(candidate.id))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("more", UPSTREAMS)
@@ -49,7 +60,9 @@ def test_what_goes_as_it_came_is_what_would_be_made_of_it(more: dict[str, object
         for query in (b"", b"beta=true", b"key=k&beta=true", b"beta=true"):
             demand = demand_of(headers, query, b"packed", BODY)
             made = as_it_came(demand, way)
-            assert made is not None and made == prepare(demand, way.deployment, way.model, own_credential=False)
+            assert made is not None and parts(made) == parts(prepare(demand, way.deployment, way.model, own_credential=False))
+            with_key = as_it_came(demand, way, way.keyed.line)
+            assert with_key is not None and with_key.head == made.head + way.keyed.line
             assert straight(made.head) == made.head and (made.body, made.path.count(b"key=")) == (b"packed", 0)
 
 

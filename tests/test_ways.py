@@ -8,9 +8,17 @@ import pytest
 from msgspec.structs import replace
 
 from gw import snapshot
+from gw.demand import Demand
 from gw.demo.exchange import Reply, Request
 from gw.demo.scripts import by_prompt
+from gw.domain.account import Account
+from gw.doors import MESSAGES
+from gw.routing.asked import Candidate
+from gw.routing.decision import Decision
+from gw.routing.health import key_of
 from gw.settle import Call
+from gw.ways import Way
+from gw.wire.headers import read_request
 from tests.flow.landscape import Landscape, landscape
 from tests.support.one_worker import Client
 
@@ -42,38 +50,65 @@ async def house(tmp_path: Path) -> AsyncIterator[Landscape]:
         yield found
 
 
+SCOPE = {"type": "http", "method": "POST", "path": "/v1/messages", "query_string": b"", "headers": []}
+
+
 def a_call(house: Landscape) -> Call:
     return Call("gw_1", "messages", house.worker.snapshot, "w")
 
 
-async def test_a_place_that_is_given_to_who_leaves_in_that_moment_is_not_lost(house: Landscape) -> None:
+def way_to_first(house: Landscape) -> Way:
     ways = house.worker.ways
-    first = ways.deployments["first"]
-    client = Client()
-    await ways.enter(a_call(house), first, client.receive)
-    waits = asyncio.create_task(ways.enter(a_call(house), first, client.receive))
+    return ways.way(Candidate("first", ""), ways.deployments)
+
+
+async def enter(house: Landscape, way: Way) -> None:
+    await way.room.enter(a_call(house), 1, house.worker.snapshot.config, Client().receive)
+
+
+async def test_a_place_that_is_given_to_who_leaves_in_that_moment_is_not_lost(house: Landscape) -> None:
+    first = way_to_first(house)
+    await enter(house, first)
+    waits = asyncio.create_task(enter(house, first))
     await asyncio.sleep(0)
-    ways.leave(first)  # its turn has come
+    first.room.leave()  # its turn has come
     waits.cancel()  # but it goes before it has heard of it
     with pytest.raises(asyncio.CancelledError):
         await waits
-    assert ways._taken["first"] == 0
+    assert first.room.taken == 0
     async with asyncio.timeout(1):
-        await ways.enter(a_call(house), first, client.receive)
+        await enter(house, first)
 
 
 async def test_a_queue_that_was_empty_has_the_settings_of_now(house: Landscape) -> None:
-    ways, client = house.worker.ways, Client()
-    first = ways.deployments["first"]
-    await ways.enter(a_call(house), first, client.receive)
+    first = way_to_first(house)
+    await enter(house, first)
     found = []
     for _ in range(2):
-        waits = asyncio.create_task(ways.enter(a_call(house), first, client.receive))
+        waits = asyncio.create_task(enter(house, first))
         await asyncio.sleep(0)
-        found.append(ways._queues["first"])
+        found.append(first.room._queue)
         waits.cancel()
         await asyncio.wait([waits])
     assert found[0] is not found[1]
+
+
+async def test_a_session_s_name_is_that_of_its_account_and_model_whoever_had_it_last(house: Landscape) -> None:
+    ways, candidates = house.worker.ways, (Candidate("first", "m"), Candidate("second", "m"))
+    decision = Decision(candidates)
+    courses = set()
+    for nth in range(12):
+        call, who, model = a_call(house), ("ada", "bob")[nth % 2], ("m", "n")[nth // 2 % 2]
+        call.own_credential, call.session_id, call.account = False, ("s", "t")[nth // 4 % 2], Account(who)
+        demand = Demand(MESSAGES, read_request([]), SCOPE, b"", b"")
+        demand.model = model
+        for _ in range(3):
+            course = ways.order(call, demand, decision)
+            assert demand.session == key_of(f"{who}:{call.session_id}", model)
+            assert course.order == ways.health.pick(candidates, 0, demand.session)
+        assert course.session == demand.session and course.places, "it is kept"
+        courses.add(course.session)
+    assert len(courses) == 8
 
 
 async def test_an_upstream_that_is_taken_out_of_the_configuration_still_serves_whose_candidate_it_is(house: Landscape) -> None:

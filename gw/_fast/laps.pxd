@@ -7,7 +7,7 @@ cdef enum:
 
 
 cdef class Laps:
-    cdef int64_t since_ns
+    cdef readonly int64_t since_ns
     cdef int64_t ns[PARTS_MAX]
 
     cpdef lap(self, int part)

@@ -3,6 +3,9 @@ from gw._fast.counters import Counters
 class Laps:
     """A stopwatch with 8 sums, running from its making on. Raises IndexError for another part."""
 
+    since_ns: int
+    """When it was last pressed, or made: of the monotonic clock."""
+
     def __init__(self) -> None: ...
     def lap(self, part: int) -> None:
         """The time since the last lap, or the last `skip`, was this part's."""

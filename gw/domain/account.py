@@ -7,6 +7,7 @@ GIVEN = (
     "key_id", "key_name", "team", "customer", "models", "upstreams", "expires_us", "active", "credential", "max_cost_nusd",
     "max_tokens", "problem", "stores_content",
 )  # fmt: skip
+ALL = ("*",)
 
 
 class Account:
@@ -14,7 +15,7 @@ class Account:
     changes it."""
 
     __slots__ = (
-        "active", "bounded", "credential", "customer", "expires_us", "key_id", "key_name", "max_cost_nusd", "max_tokens",
+        "active", "bounded", "credential", "customer", "expires_us", "free", "key_id", "key_name", "max_cost_nusd", "max_tokens",
         "models", "passthrough", "problem", "stores_content", "team", "upstreams",
     )  # fmt: skip
 
@@ -24,8 +25,8 @@ class Account:
         key_name: str = "",
         team: str = "",
         customer: str = "",
-        models: tuple[str, ...] = ("*",),
-        upstreams: tuple[str, ...] = ("*",),
+        models: tuple[str, ...] = ALL,
+        upstreams: tuple[str, ...] = ALL,
         *,
         expires_us: int = 0,
         active: bool = True,
@@ -50,6 +51,7 @@ class Account:
         self.stores_content = stores_content  # its calls are kept with their content
         self.passthrough = not key_id
         self.bounded = bool(max_cost_nusd or max_tokens)
+        self.free = models == ALL and upstreams == ALL  # it may use whatever there is
 
     def but(self, **changes: Any) -> "Account":
         """The same with other values, by their names in `__init__`."""
@@ -64,6 +66,6 @@ class Account:
 
 def matches_any(name: str, globs: tuple[str, ...]) -> bool:
     """Case-sensitive shell globs; `("*",)` is answered without looking."""
-    if globs == ("*",):
+    if globs == ALL:
         return True
     return any(fnmatchcase(name, glob) for glob in globs)

@@ -1,4 +1,4 @@
-"""What routing looks at of a call, and what it answers. Pure nouns.
+"""What routing looks at of a call, and where it may send it. Pure nouns.
 
 Facts that no rule and no route waits for need not be found out: `Router.wants` names the ones that do.
 """
@@ -77,22 +77,6 @@ class Candidate(NamedTuple):
     def id(self) -> tuple[str, str]:
         """What health and affinity go by."""
         return self.deployment, self.credential
-
-
-class Decision(NamedTuple):
-    """All that routing says of a call that it does not refuse."""
-
-    candidates: tuple[Candidate, ...]
-    reason: str = ""  # of the row; "" where nothing but the order of the configuration decided
-    rerouted_from: str = ""  # the model that was asked for, where another one is sent
-    by: str = "weight"  # how those of one priority share: weight or latency
-    max_tokens: int = 0  # cap; 0: none
-    effort: str = ""  # cap; "": none
-    wait_s: float = 0  # before it is sent
-    tags: tuple[str, ...] = ()
-    rules: tuple[str, ...] = ()  # names of those that applied
-    shadowed: tuple[str, ...] = ()  # what others would have done: "NAME: deny"
-    larger_on_overflow: bool = False  # an upstream that finds the prompt too long is no reason to refuse
 
 
 def kind_of(agent: str, request_class: str, *, tools: int, max_tokens: int) -> str:

@@ -3,6 +3,9 @@
 cimport cython
 
 
+cdef int PARTS
+
+
 cdef class Breaker:
     cdef object _settings
     cdef list _calls, _failures
@@ -21,6 +24,6 @@ cdef class Breaker:
     @cython.locals(own_ns=cython.longlong)
     cdef _open(self, long long now_ns, long long cooldown_ns)
     cdef _close(self)
-    @cython.locals(part=cython.longlong, gone=cython.longlong, nth=cython.int)
+    @cython.locals(part=cython.longlong, gone=cython.longlong)
     cdef _count(self, long long now_ns, bint failed)
     cdef bint _too_many(self) except? -1

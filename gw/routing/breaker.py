@@ -72,7 +72,7 @@ class Breaker:
 
     def end(self, now_ns: Ns, failed: Flag, trial: Flag, cooldown_ns: Ns = 0) -> None:
         """What became of a call. `cooldown_ns`: what the upstream asked for (retry-after), 0 for nothing."""
-        if self.state == "half_open" and trial:
+        if trial and self.state == "half_open":
             self.trial_until_ns = -1
             if failed:
                 self._open(now_ns, cooldown_ns)

@@ -2,11 +2,11 @@
 
 cimport cython
 
-from gw.routing.affinity cimport Affinity
+from gw.routing.affinity cimport Affinity, Home
 from gw.routing.breaker cimport Breaker
 
 
-cdef class _Place:
+cdef class Spot:
     cdef public tuple id
     cdef public Breaker breaker
     cdef long long[:] shared
@@ -15,12 +15,16 @@ cdef class _Place:
 
 
 cdef class Turn:
-    cdef public _Place place
+    cdef public Spot place
     cdef public bint trial
+    cdef public long long began_ns, first_byte_ns
 
 
-cdef class _Usual:
-    cdef tuple candidates, order, places
+cdef class Course:
+    cdef public tuple candidates, order, places
+    cdef public str session
+    cdef public Home home
+    cdef public object way
 
 
 cdef class Health:
@@ -32,13 +36,15 @@ cdef class Health:
     cdef dict _places
     cdef long long _serial
 
-    @cython.locals(known=_Usual, same=cython.bint)
     cpdef tuple pick(self, tuple candidates, long long now_ns, str session=*, str by=*)
-    @cython.locals(place=_Place, warm=tuple)
-    cdef bint _as_usual(self, _Usual usual, long long now_ns, str session) except? -1
-    @cython.locals(known=_Place)
+    @cython.locals(known=Course, same=cython.bint)
+    cpdef Course course(self, tuple candidates, long long now_ns, str session, str by)
+    @cython.locals(place=Spot, home=Home)
+    cpdef bint holds(self, Course course, long long now_ns) except? -1
     cpdef Turn begin(self, tuple place, long long now_ns)
-    @cython.locals(place=_Place, breaker=Breaker, until_ns=cython.longlong)
+    @cython.locals(turn=Turn)
+    cpdef Turn begin_at(self, Spot place, long long now_ns)
+    @cython.locals(place=Spot, breaker=Breaker, until_ns=cython.longlong)
     cpdef end(
         self, Turn turn, verdict, long long now_ns, double retry_after_s=*, long long first_byte_ns=*, str session=*,
         long long ttl_ns=*,
@@ -46,18 +52,18 @@ cdef class Health:
     @cython.locals(breaker=Breaker)
     cdef _judge(self, Turn turn, verdict, long long now_ns, double retry_after_s)
     cpdef answers(self, Turn turn, long long now_ns)
-    @cython.locals(place=_Place)
+    @cython.locals(place=Spot)
     cpdef abandon(self, Turn turn)
-    @cython.locals(known=_Place)
-    cdef _Place _place(self, tuple place)
+    @cython.locals(known=Spot)
+    cpdef Spot spot(self, tuple place)
     @cython.locals(breaker=Breaker, down_ns=cython.longlong, heard_ns=cython.longlong)
-    cdef long long _due_ns(self, _Place place, long long now_ns) except? -1
-    cdef bint _is_short(self, _Place place, long long now_ns) except? -1
-    cdef long long _latency(self, _Place place, long long now_ns) except? -1
+    cdef long long _due_ns(self, Spot place, long long now_ns) except? -1
+    cdef bint _is_short(self, Spot place, long long now_ns) except? -1
+    cdef long long _latency(self, Spot place, long long now_ns) except? -1
     @cython.locals(kept=cython.double, mean=cython.longlong)
-    cdef _observe(self, _Place place, long long took_ns, long long now_ns)
+    cdef _observe(self, Spot place, long long took_ns, long long now_ns)
 
 
 cpdef str key_of(str session, str model)
 @cython.locals(known_ns=cython.longlong)
-cdef _tell(_Place place, long long until_ns)
+cdef _tell(Spot place, long long until_ns)

@@ -19,10 +19,10 @@ from collections.abc import Iterable
 from itertools import groupby
 from math import exp, inf, log
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gw.domain.place_entry import DOWN, OPEN, SHORT, PlaceEntries, PlaceEntry
-from gw.routing.affinity import TTL_5M_NS, Affinity, Id, ranked
+from gw.routing.affinity import TTL_5M_NS, Affinity, Home, Id, ranked
 from gw.routing.asked import Candidate
 from gw.routing.breaker import Breaker, Settings, State
 from gw.routing.ratelimit import WHOLE, Seen
@@ -39,13 +39,15 @@ Ns = int  # likewise
 
 
 class Turn:
-    """One attempt under way; `end` or `abandon` takes it back, once."""
+    """One attempt under way; `end` or `abandon` takes it back, once. `first_byte_ns`: when its answer began, 0 before."""
 
-    __slots__ = ("place", "trial")
+    __slots__ = ("began_ns", "first_byte_ns", "place", "trial")
 
-    def __init__(self, place: "_Place", trial: Flag) -> None:
+    def __init__(self, place: "Spot") -> None:
         self.place = place
-        self.trial = trial
+        self.trial = False
+        self.began_ns = 0
+        self.first_byte_ns = 0
 
 
 class Standing(NamedTuple):
@@ -59,7 +61,9 @@ class Standing(NamedTuple):
     left_permille: int  # of its tightest limit; WHOLE: nothing was said
 
 
-class _Place:
+class Spot:
+    """What is known of a place."""
+
     __slots__ = (
         "breaker", "heard_ns", "id", "in_flight", "latency_at_ns", "latency_ns", "left_permille", "left_until_ns", "shared",
     )  # fmt: skip
@@ -76,15 +80,19 @@ class _Place:
         self.left_until_ns = 0
 
 
-class _Usual:
-    """The order of a session's candidates while nothing is amiss, and their places in it."""
+class Course:
+    """The order in which a call tries its candidates. `places`: in it, where it is a session's for as long as nothing is amiss
+    (`Health.holds`); () of an order that is this call's alone. `way`: what who asked has made of the first candidate."""
 
-    __slots__ = ("candidates", "order", "places")
+    __slots__ = ("candidates", "home", "order", "places", "session", "way")
 
-    def __init__(self, candidates: Ordered, order: Ordered, places: tuple[_Place, ...]) -> None:
+    def __init__(self, candidates: Ordered, order: Ordered, places: tuple[Spot, ...] = (), session: str = "") -> None:
         self.candidates = candidates
         self.order = order
         self.places = places
+        self.session = session
+        self.home: Home | None = None  # where the session's cache is, once it has been looked up
+        self.way: Any = None
 
 
 class Health:
@@ -102,27 +110,31 @@ class Health:
         self._decay = log(2) / half_life_ns
         self._avoid = avoid_below_permille
         self._shared = places
-        self._places: dict[Id, _Place] = {}
+        self._places: dict[Id, Spot] = {}
         self._serial = 0
-        self._orders: dict[str, _Usual] = {}  # by session
+        self._orders: dict[str, Course] = {}  # by session
 
     def pick(self, candidates: Ordered, now_ns: Ns, session: str = "", by: str = "weight") -> Ordered:
         """In the order in which to try them. `session`: `key_of`, or "" for a call without one."""
+        return self.course(candidates, now_ns, session, by).order
+
+    def course(self, candidates: Ordered, now_ns: Ns, session: str, by: str) -> Course:
+        """The same, and what may be remembered of it."""
         if len(candidates) < 2:
-            return candidates
+            return Course(candidates, candidates)
         known = self._orders.get(session) if session and by == "weight" else None
         same = known is not None and (known.candidates is candidates or known.candidates == candidates)
-        if known is not None and same and self._as_usual(known, now_ns, session):
-            return known.order
+        if known is not None and same and self.holds(known, now_ns):
+            return known
         order = self._order(candidates, now_ns, session, by)
         if session and by == "weight" and not same and len(order) == len(candidates):
             self._remember(session, candidates)
-        return order
+        return Course(candidates, order)
 
     def _order(self, candidates: Ordered, now_ns: Ns, session: str, by: str) -> Ordered:
-        ready = [one for one in candidates if self._due_ns(self._place(one.id), now_ns) <= now_ns]
+        ready = [one for one in candidates if self._due_ns(self.spot(one.id), now_ns) <= now_ns]
         if not ready:
-            return tuple(sorted(candidates, key=lambda one: (self._due_ns(self._place(one.id), now_ns), one.priority)))
+            return tuple(sorted(candidates, key=lambda one: (self._due_ns(self.spot(one.id), now_ns), one.priority)))
         warm = self.affinity.preferred(session, now_ns) if session else ()
         order: list[Candidate] = []
         for _, group in groupby(sorted(ready, key=attrgetter("priority")), key=attrgetter("priority")):
@@ -135,26 +147,30 @@ class Health:
         usual: list[Candidate] = []
         for _, group in groupby(sorted(candidates, key=attrgetter("priority")), key=attrgetter("priority")):
             usual += ranked(list(group), session.partition(BETWEEN)[0])
-        self._orders[session] = _Usual(candidates, tuple(usual), tuple(self._place(one.id) for one in usual))
+        self._orders[session] = Course(candidates, tuple(usual), tuple(self.spot(one.id) for one in usual), session)
 
-    def _as_usual(self, usual: _Usual, now_ns: Ns, session: str) -> bool:
-        """Nothing is to be left alone, no limit is nearly used up, and the session's cache is where its hash sends it."""
-        for place in usual.places:
+    def holds(self, course: Course, now_ns: Ns) -> bool:
+        """Of a session's: nothing is to be left alone, no limit is nearly used up, and its cache is where its hash sends it."""
+        for place in course.places:
             if self._due_ns(place, now_ns) > now_ns or self._is_short(place, now_ns):
                 return False
-        warm = self.affinity.preferred(session, now_ns)
-        if not warm:
-            return True
-        place = usual.places[0]
-        return len(warm) == 1 and warm[0] == place.id
+        home = course.home
+        if home is None or home.newer is None:  # not looked up yet, or forgotten since
+            home = course.home = self.affinity.home(course.session)
+        place = course.places[0]
+        return home is None or home.is_nowhere_but(place.id, now_ns)
 
     def begin(self, place: Id, now_ns: Ns) -> Turn:
-        known = self._place(place)
-        known.in_flight += 1
-        trial = known.breaker.begin(now_ns)
-        if trial:
-            _tell(known, now_ns + self._settings.cooldown_ns)
-        return Turn(known, trial)
+        return self.begin_at(self.spot(place), now_ns)
+
+    def begin_at(self, place: Spot, now_ns: Ns) -> Turn:
+        place.in_flight += 1
+        turn = Turn(place)
+        turn.began_ns = now_ns
+        turn.trial = place.breaker.begin(now_ns)
+        if turn.trial:
+            _tell(place, now_ns + self._settings.cooldown_ns)
+        return turn
 
     def end(  # noqa: PLR0917 - compiled, it is a C function
         self,
@@ -208,7 +224,7 @@ class Health:
     def told(self, place: Id, seen: Seen, now_ns: Ns, now_us: int) -> None:
         """What an answer of it said of its limits."""
         if seen.left is not None:
-            known = self._place(place)
+            known = self.spot(place)
             known.left_permille = seen.left.permille
             known.left_until_ns = now_ns + (seen.left.until_us - now_us) * 1_000
             short = known.left_until_ns if known.left_permille < self._avoid else 0
@@ -223,21 +239,21 @@ class Health:
         self._orders.clear()
 
     def standing(self, place: Id, now_ns: Ns) -> Standing:
-        known = self._place(place)
+        known = self.spot(place)
         breaker = known.breaker
         breaker.allows(now_ns)
         left = known.left_permille if now_ns < known.left_until_ns else WHOLE
         open_for = max(breaker.until_ns - now_ns, 0) if breaker.state == "open" else 0
         return Standing(place, breaker.state, known.in_flight, self._latency(known, now_ns), open_for, left)
 
-    def _place(self, place: Id) -> _Place:
+    def spot(self, place: Id) -> Spot:
         known = self._places.get(place)
         if known is None:
             shared = self._shared.entry(*place) if self._shared is not None else None
-            known = self._places[place] = _Place(place, self._settings, shared)
+            known = self._places[place] = Spot(place, self._settings, shared)
         return known
 
-    def _due_ns(self, place: _Place, now_ns: Ns) -> int:
+    def _due_ns(self, place: Spot, now_ns: Ns) -> int:
         """When it may be sent to: not after now, if it may."""
         breaker, shared, down_ns = place.breaker, place.shared, 0
         if shared is not None:
@@ -260,7 +276,7 @@ class Health:
             order = ranked(group, str(self._serial))
         if by == "latency":
             order.sort(key=lambda one: self._cost(one, now_ns))  # stable: equals stay shared by weight
-        order.sort(key=lambda one: self._is_short(self._place(one.id), now_ns))
+        order.sort(key=lambda one: self._is_short(self.spot(one.id), now_ns))
         if warm:
             order.sort(key=lambda one: warm.index(one.id) if one.id in warm else len(warm))
         return order
@@ -269,26 +285,26 @@ class Health:
         """How long one more call would wait there, for its weight."""
         if not one.weight:
             return inf
-        place = self._place(one.id)
+        place = self.spot(one.id)
         return (self._latency(place, now_ns) or UNKNOWN_NS) * (place.in_flight + 1) / one.weight
 
-    def _is_short(self, place: _Place, now_ns: Ns) -> bool:
+    def _is_short(self, place: Spot, now_ns: Ns) -> bool:
         shared = place.shared
         if shared is not None:
             return now_ns < shared[SHORT]
         return place.left_permille < self._avoid and now_ns < place.left_until_ns
 
-    def _latency(self, place: _Place, now_ns: Ns) -> int:
+    def _latency(self, place: Spot, now_ns: Ns) -> int:
         return int(place.latency_ns * exp(-self._decay * max(now_ns - place.latency_at_ns, 0)))
 
-    def _observe(self, place: _Place, took_ns: Ns, now_ns: Ns) -> None:
+    def _observe(self, place: Spot, took_ns: Ns, now_ns: Ns) -> None:
         kept = exp(-self._decay * max(now_ns - place.latency_at_ns, 0))
         mean = int(place.latency_ns * kept + took_ns * (1 - kept)) if place.latency_ns else took_ns
         place.latency_ns = max(took_ns, mean)
         place.latency_at_ns = now_ns
 
 
-def _tell(place: _Place, until_ns: Ns) -> None:
+def _tell(place: Spot, until_ns: Ns) -> None:
     """The other workers, when its breaker is open until then, or closed again (0): unless one of them knows better."""
     shared = place.shared
     if shared is not None:

@@ -1,5 +1,8 @@
 # Compiled, a Router is a C struct.
 
+from gw.domain.account cimport Account
+from gw.routing.decision cimport Decision
+
 
 cdef class Router:
     cdef public tuple deployments, routes
@@ -10,5 +13,7 @@ cdef class Router:
     cdef dict _exact, _by_name, _memory, _settled
     cdef bint _by_name_alone
 
-    cpdef settled(self, account, str model, bint own_login)
-    cdef bint _is_settled(self, account, str model, bint own_login) except? -1
+    cpdef Decision decide(self, Account account, asked)
+    cpdef Decision settled(self, Account account, str model, bint own_login)
+    cdef bint _is_settled(self, Account account, str model, bint own_login) except? -1
+    cdef Decision _decided(self, Account account, asked, outcome)

@@ -16,8 +16,9 @@ from gw.domain.scope import model_name
 from gw.domain.tariff import Rung
 from gw.errors import Refusal
 from gw.routing import rules as ruling
-from gw.routing.asked import Asked, Candidate, Decision, Fact
+from gw.routing.asked import Asked, Candidate, Fact
 from gw.routing.complexity import LEVELS, Expected, Level, level_of, score, worth_switching
+from gw.routing.decision import Decision
 from gw.routing.globs import catcher, filled, matcher
 from gw.routing.plan import ALL, Routable, plan
 from gw.routing.tiers import TIERS, tier_of
@@ -151,7 +152,7 @@ class Router:
 
     def _is_settled(self, account: Account, model: str | None, own_login: Flag) -> bool:
         """Whether the model's name alone decides. A client's own login may go elsewhere than a key's call."""
-        if not self._by_name_alone or account.models != ALL or account.upstreams != ALL:
+        if not self._by_name_alone or not account.free:
             return False
         return not (own_login or account.passthrough) or not (self.routes or "/" in (model or ""))
 

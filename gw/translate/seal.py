@@ -13,11 +13,13 @@ Two of them, both reversible, both readable without any key:
 import re
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 
+from gw._fast import holds
+
 ANTHROPIC = "anthropic"
 SIGNATURE_CHARS_MAX = 16_384  # Gemini's have some hundreds to some thousands
 
 _MARK = "gw1."
-_MARK_IN_JSON = b'"gw1.'
+MARK_IN_JSON = b'"gw1.'
 _PLAIN = re.compile(r"[A-Za-z0-9+/=_-]*")
 _WORD = re.compile(r"[a-zA-Z0-9_-]+")
 _SEALED_ID = re.compile(r"_gw([a-d])(\d{1,6})$")
@@ -51,7 +53,7 @@ def unseal(text: str) -> tuple[str, str, str]:
 def may_hold_sealed(body: bytes) -> bool:
     """Whether a request, as it came, may bring thoughts that another upstream has sealed: Anthropic refuses the whole for one.
     Read and written again, it goes without them."""
-    return _MARK_IN_JSON in body
+    return holds(body, MARK_IN_JSON)
 
 
 def seal_id(id: str, signature: str = "") -> str:

@@ -162,7 +162,8 @@ async def test_teams_that_wait_are_served_by_their_weights(tmp_path: Path) -> No
         begun = order.index("ada")
         while_both = order[begun : begun + 26]
         assert while_both.count("ada") == pytest.approx(19.5, abs=1.6), while_both  # three of four
-        assert house.worker.ways._taken == {"home": 0} and not house.worker.ways._waiting
+        room = house.worker.ways._rooms["home"]
+        assert room.taken == 0 and not room._waiting
 
 
 async def one_of(house: Landscape, key: str) -> Answered:
@@ -182,7 +183,8 @@ async def test_the_line_is_bounded_in_time_and_length(tmp_path: Path) -> None:
         refused = [one for one in answered if one.status == 529]
         assert {one.headers["x-gw-error"] for one in refused} == {"upstream_saturated"}
         assert all(int(one.headers["retry-after"]) >= 1 for one in refused)
-        assert house.worker.ways._taken == {"home": 0} and not house.worker.ways._waiting
+        room = house.worker.ways._rooms["home"]
+        assert room.taken == 0 and not room._waiting
         assert (await one_of(house, "ada")).status == 200
 
 

@@ -1,6 +1,6 @@
 """In which order the places are tried: priorities, breakers, weights, latencies, limits, sessions."""
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,6 +142,23 @@ def test_sessions_are_bounded_and_the_longest_unused_goes_first() -> None:
         affinity.note(f"s{nth}", A.id, nth)
     assert len(affinity) == 3
     assert [bool(affinity.preferred(f"s{nth}", 0)) for nth in (1, 2, 3, 4)] == [True, False, True, True]
+
+
+@given(st.integers(1, 4), st.lists(st.tuples(st.sampled_from("stuvw"), st.booleans()), max_size=40))
+def test_those_that_are_forgotten_are_those_used_longest_ago(most: int, uses: list[tuple[str, bool]]) -> None:
+    affinity, used = Affinity(most), OrderedDict[str, None]()
+    for nth, (name, forgets) in enumerate(uses):
+        if forgets:
+            affinity.forget(name)
+            used.pop(name, None)
+        else:
+            affinity.note(name, A.id, nth)
+            used[name] = None
+            used.move_to_end(name)
+            if len(used) > most:
+                used.popitem(last=False)
+        assert len(affinity) == len(used)
+        assert {one for one in "stuvw" if affinity.preferred(one, 0)} == set(used)
 
 
 @given(st.lists(st.tuples(st.integers(0, 120), st.sampled_from("ab"), st.booleans()), max_size=40))
@@ -343,3 +360,25 @@ def test_an_order_that_is_remembered_is_the_one_that_would_be_made_anew(events: 
         found = health.pick(candidates, now, session)
         health._orders.clear()
         assert found == health.pick(candidates, now, session)
+
+
+@given(EVENTS)
+def test_a_course_that_is_kept_holds_only_while_it_is_the_one_that_would_be_found(events: list[tuple[str, int, str]]) -> None:
+    """Where a session's cache is may be forgotten meanwhile, and be known anew."""
+    health, now = Health(affinity=Affinity(1)), 0
+    kept = {name: health.course(ALL, now, key_of(name, "m"), "weight") for name in "st" for _ in range(2)}
+    for what, nth, name in events:
+        session, one = key_of(name, "m"), ALL[nth]
+        if what == "answered":
+            call(health, one, now, session=session)
+        elif what == "failed":
+            broken(health, one, now)
+        elif what == "short":
+            health.told(one.id, Seen(left=Left(1, (now + 60 * S) // 1000, "tokens")), now, now // 1000)
+        elif what == "later":
+            now += (S, 20 * S, TTL_5M_NS)[nth]
+        elif what == "others":
+            health.affinity.forget(session)
+        for each, course in kept.items():
+            assert course.places and course.session == key_of(each, "m")
+            assert not health.holds(course, now) or course.order == health.pick(ALL, now, course.session)

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from gw.domain.account import Account
 from gw.errors import Refusal
-from gw.routing.asked import Asked, Decision, Warm, Words
+from gw.routing.asked import Asked, Warm, Words
+from gw.routing.decision import Decision
 from gw.routing.rules import Action, merged
 from tests.routing.places import KEY, router
 

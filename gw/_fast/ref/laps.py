@@ -9,15 +9,15 @@ PARTS_MAX = 8
 class Laps:
     def __init__(self) -> None:
         self._ns = [0] * PARTS_MAX
-        self._since_ns = clock.mono_ns()
+        self.since_ns = clock.mono_ns()
 
     def lap(self, part: int) -> None:
         now_ns = clock.mono_ns()
-        self._ns[_checked(part)] += now_ns - self._since_ns
-        self._since_ns = now_ns
+        self._ns[_checked(part)] += now_ns - self.since_ns
+        self.since_ns = now_ns
 
     def skip(self) -> None:
-        self._since_ns = clock.mono_ns()
+        self.since_ns = clock.mono_ns()
 
     def __getitem__(self, part: int) -> int:
         return self._ns[_checked(part)]

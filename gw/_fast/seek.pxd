@@ -1,0 +1,1 @@
+cpdef bint holds(bytes whole, bytes part) except -1
