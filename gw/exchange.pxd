@@ -1,5 +1,6 @@
 # Compiled, the parts of the route are C structs.
 
+from gw.clock cimport wall_us
 from gw.governor cimport Governor
 from gw.settle cimport Call
 from gw.deployment cimport Deployment

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gw import clock
 from gw._fast import Answer, Tap
 from gw.answer import Whole, read_whole, relay_whole, tell
 from gw.beginning import failure_at_first, failure_instead, is_answer
+from gw.clock import wall_us
 from gw.errors import Refusal
 from gw.naming import Named
 from gw.ops.metrics import RECORD, RELAY, timing_text
@@ -27,6 +27,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})  # a client would follow them p
 AGAIN = frozenset({401, 402, 403, 408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530})
 OVERFLOWS = frozenset({400, 413, 422})  # where a longer prompt may fit elsewhere
 NEVER: frozenset[int] = frozenset()
+Fields = tuple[bytes, bytes, bytes, bytes, Speech | None, frozenset[int], bool]
 
 
 class Outgoing(NamedTuple):
@@ -56,8 +57,9 @@ class Turned(Exception):
         self.speech: Speech | None = None
 
 
-async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Receive, send: Send) -> None:
-    """One attempt on the call's deployment. Raises Refusal, UpstreamError or Turned only while nothing has gone to the client."""
+async def forward(worker: Worker, call: Call, outgoing: Fields, receive: Receive, send: Send) -> None:
+    """One attempt on the call's deployment. `outgoing`: an Outgoing, or what one is made of. Raises Refusal, UpstreamError or
+    Turned only while nothing has gone to the client."""
     deployment, peek = call.deployment, call.peek
     assert deployment is not None
     if call.metered and peek is not None:
@@ -79,11 +81,11 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
             raise Refusal("invalid_field", f"The request cannot be passed on: {error}.") from error
         del outgoing, body  # it may be large, and the answer long
         call.laps.skip()
-        call.first_byte_us = clock.wall_us()
+        call.first_byte_us = wall_us()
         call.upstream_status = response.status
         call.retries = response.retries + (len(call.attempts) if call.attempts is not None else 0)
         call.billed = call.metered and 200 <= response.status < 300  # providers charge for no HTTP error
-        if response.status in REDIRECTS:
+        if response.status >= 300 and response.status in REDIRECTS:
             raise Refusal(
                 "upstream_redirect",
                 f'The upstream "{deployment.name}" answered with a redirect ({response.status}), which gw does not follow: '
@@ -93,7 +95,7 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
             worker.ways.heard(call.demand.turn, response.status, response.headers)
         if speech is not None:
             speech.head(response.headers)
-        if response.status in again:
+        if again and response.status in again:
             raise Turned(response, await read_whole(response))
         answer = to_client(response.headers, call.call_id.encode(), call.own_credential)
         call.upstream_request_id = answer.request_id

@@ -14,8 +14,8 @@ class Account:
     changes it."""
 
     __slots__ = (
-        "active", "bounded", "credential", "customer", "expires_us", "key_id", "key_name", "max_cost_nusd", "max_tokens",
-        "models", "passthrough", "problem", "stores_content", "team", "upstreams",
+        "active", "any_model", "any_upstream", "bounded", "credential", "customer", "expires_us", "key_id", "key_name",
+        "max_cost_nusd", "max_tokens", "models", "passthrough", "problem", "stores_content", "team", "upstreams",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - the path, from within outwards, and what it may use
@@ -49,6 +49,8 @@ class Account:
         self.problem = problem  # why it is refused, although nobody has revoked it
         self.stores_content = stores_content  # its calls are kept with their content
         self.passthrough = not key_id
+        self.any_model = models == ("*",)
+        self.any_upstream = upstreams == ("*",)
         self.bounded = bool(max_cost_nusd or max_tokens)
 
     def but(self, **changes: Any) -> "Account":
