@@ -1,7 +1,8 @@
 """What follows from who calls, whereto, for which model and under which snapshot.
 
 It is kept with what a request's headers told (gw._fast.heads), for the next calls of the same session: they are almost always
-alike, and all of this is the same for them. `columns_of` (gw.settle) makes it and finds it again.
+alike, and all of this is the same for them. `columns_of` (gw.settle) makes it and finds it again. There are no more of these than
+gw._fast.heads keeps requests (256), each of a few kilobytes; so what an idle session holds of an older snapshot is bounded, too.
 """
 
 from gw.admit.card import Trail
