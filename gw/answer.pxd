@@ -8,6 +8,7 @@ from gw.worker cimport Worker
 from gw._fast.heads cimport Answer as Answer_
 from gw._fast.usage cimport Found as Found_
 from gw._fast.usage cimport found_in
+from gw._fast.heads cimport amount_text
 
 cimport cython
 

@@ -98,10 +98,10 @@ def tell(  # noqa: PLR0917 - as relay_whole
         worker.settle(call, "client_gone", error)
         return None
     call.status = status
-    if call.endpoint == "models" and outcome == "completed" and call.account.models != ("*",):
+    if not call.metered and call.endpoint == "models" and outcome == "completed" and call.account.models != ("*",):
         body = _allowed_models(call, body)
     worker.settle(call, outcome, error)
-    if call.metered and call.record is not None and call.record.usage_source != "none":
+    if call.metered and call.record is not None and call.record.charged:
         answer.headers.append((b"x-gw-cost-usd", _cost_text(call.record.billed_pusd)))
     if status < 400:
         answer.headers.extend(worker.governor.headers(call))
@@ -109,7 +109,7 @@ def tell(  # noqa: PLR0917 - as relay_whole
         answer.headers.append(attempts_line(call.attempts))
     if demand is not None and status < 400 and demand.lost:
         answer.headers.extend(demand.left_out())
-    answer.headers.append((b"content-length", str(len(body)).encode()))
+    answer.headers.append((b"content-length", amount_text(len(body), 0)))
     call.laps.lap(RELAY)
     if TIMING in call.values:
         answer.headers.append((TIMING, timing_text(call.laps)))
@@ -188,7 +188,10 @@ def _must_be_the_clients(call: Call, status: int, kind: str, message: str) -> No
 
 def _cost_text(pusd: Amount) -> bytes:
     """In USD, exact."""
-    return amount_text(pusd, PUSD_DECIMALS) if pusd >> 63 == 0 else usd_text(pusd).encode()
+    try:
+        return amount_text(pusd, PUSD_DECIMALS)
+    except (OverflowError, ValueError):  # beyond 63 bits, or less than nothing
+        return usd_text(pusd).encode()
 
 
 def _judge(call: Call, status: Number, answer: Answer, body: bytes) -> tuple[Outcome, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from gw.domain.account import Account
 from gw.errors import Refusal
-from gw.routing.plan import ALL, plan
+from gw.routing.plan import plan
 from gw.translate.loose import loaded
 
 # Without one of these (a key may be written in escapes) a body names no other model: then it need not be read.
@@ -19,7 +19,7 @@ _SIGNS = (b'"fallbacks"', b'"models"', b"advisor", b"image_generation", b"\\u00"
 
 def must_be_allowed(account: Account, body: bytes) -> None:
     """Raises Refusal (model_not_allowed, invalid_json)."""
-    if not account.free and account.models != ALL:
+    if not account.any_model:
         _must_be(account, body)
 
 

@@ -2,6 +2,7 @@
 
 cimport cython
 
+from gw.clock cimport wall_us
 from gw.governor cimport Governor
 from gw.settle cimport Call
 from gw.demand cimport Demand

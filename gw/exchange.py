@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gw import clock
 from gw._fast import Answer, Tap
 from gw.answer import Whole, read_whole, relay_whole, tell
 from gw.beginning import failure_at_first, failure_instead, is_answer
+from gw.clock import wall_us
 from gw.errors import Refusal
 from gw.naming import Named
 from gw.ops.metrics import RECORD, RELAY, timing_text
@@ -97,11 +97,11 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
             raise Refusal("invalid_field", f"The request cannot be passed on: {error}.") from error
         del outgoing  # the body may be large, and the answer long
         call.laps.skip()
-        call.first_byte_us = clock.wall_us()
+        call.first_byte_us = wall_us()
         call.upstream_status = response.status
         call.retries = response.retries + (len(call.attempts) if call.attempts is not None else 0)
         call.billed = call.metered and 200 <= response.status < 300  # providers charge for no HTTP error
-        if response.status in REDIRECTS:
+        if response.status >= 300 and response.status in REDIRECTS:
             raise Refusal(
                 "upstream_redirect",
                 f'The upstream "{deployment.name}" answered with a redirect ({response.status}), which gw does not follow: '
@@ -110,7 +110,7 @@ async def forward(worker: Worker, call: Call, outgoing: Outgoing, receive: Recei
         _heard(worker, call, response)
         if speech is not None:
             speech.head(response.headers)
-        if response.status in again:
+        if again and response.status in again:
             raise Turned(response, await read_whole(response))
         answer = to_client(response.headers, call.call_id.encode(), call.own_credential)
         call.upstream_request_id = answer.request_id

@@ -11,12 +11,12 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from gw import clock
-from gw._fast import weigh
+from gw._fast import amount_text, weigh
 from gw.admit.card import SLICE_TOKENS, Estimate
 from gw.admit.estimate import Estimator, nusd
 from gw.admit.gate import Blocked, CompiledPath, Gate, NotFree, Stale, charge_debts, shadowed
 from gw.admit.hold import NOTHING, Hold, shrink, wanted_of
+from gw.clock import mono_ns, wall_us
 from gw.domain.budget_book import PathRules
 from gw.domain.call import WHO
 from gw.domain.estimate import complete
@@ -25,6 +25,7 @@ from gw.domain.standing import Standing
 from gw.errors import Refusal
 from gw.settle import Call, columns_of
 from gw.wire import budgets as say
+from gw.wire.budgets import NUSD_DECIMALS, REMAINING
 
 if TYPE_CHECKING:
     from gw.worker import Worker
@@ -33,7 +34,7 @@ log = logging.getLogger("gw.governor")
 
 POLL_S = 0.005  # how often the first of those that wait for a budget looks whether it has room
 MORE_WAIT_NS = 2_000_000_000  # how long a stream waits for more before it is ended
-SLOTS_TRIED = range(8)
+SLOTS_TRIED = 8
 NEVER_BYTES = 1 << 60
 SESSION, AGENT, MODEL = (WHO.index(name) for name in ("session_id", "agent_id", "requested_model"))
 LAST_PARTS = 32  # a stream that can get no more is ended when less than this part of a slice is left of what it holds
@@ -60,7 +61,7 @@ class Governor:
 
     def admit(self, call: Call, plain: bytes) -> Waiting | None:
         """At once, if it can be: else what it is to `wait` for. `plain`: the body, readable. Raises Refusal."""
-        rules = call.snapshot.budget_book.for_path(path_of(call))
+        rules = rules_of(call)
         account = call.account
         if not (rules.budgets or rules.limits or account.max_cost_nusd or account.max_tokens):
             return None
@@ -69,7 +70,7 @@ class Governor:
             return None
         try:
             path = self.gate.compiled(rules, call.charged_us)
-            self.gate.take_rates(path, clock.mono_ns())
+            self.gate.take_rates(path, mono_ns())
         except Blocked as blocked:
             if blocked.why == "unreadable":
                 self._unread(call, rules)
@@ -96,10 +97,10 @@ class Governor:
         rules = call.snapshot.budget_book.for_path(path_of(call))
         if not (rules.budgets or rules.limits):
             return
-        now_us = clock.wall_us()
+        now_us = wall_us()
         try:
             path = self.gate.compiled(rules, now_us)
-            self.gate.take_rates(path, clock.mono_ns())
+            self.gate.take_rates(path, mono_ns())
         except Blocked as blocked:
             if blocked.why == "unreadable":
                 self._unread(call, rules)
@@ -126,7 +127,7 @@ class Governor:
     def _unread(self, call: Call, rules: PathRules) -> None:
         """The shared state has no room for an account of this call. Raises Refusal, unless nothing forbids that it goes on all
         the same, and only the ledger knows of it."""
-        hard = _hard(rules)
+        hard = rules.hard
         if (hard or rules.limits) and call.snapshot.config.budgets.unreadable == "refuse":
             raise say.unreadable_refusal(call.call_id, hard)
         call.charged_us = 0  # no rule has charged it: the keeper does, from its record
@@ -138,21 +139,23 @@ class Governor:
         assert peek is not None
         assert terms is not None
         weight = weigh(plain)
-        contact = call.snapshot.config.budgets.contact
         if account.max_tokens and weight.output_cap > account.max_tokens:
+            contact = call.snapshot.config.budgets.contact
             raise say.max_tokens_refusal(account.key_name, weight.output_cap, account.max_tokens, call.call_id, contact)
         tariff = call.snapshot.book.tariff(terms)
         if tariff is None:
-            hard = _hard(rules)
+            hard = rules.hard
             if (hard or account.max_cost_nusd) and call.snapshot.config.budgets.unreadable == "refuse":
                 raise say.unreadable_refusal(call.call_id, hard)
             return NOTHING
         who = columns_of(call)
+        trail = call.known.trail_of(self._estimator) if call.known is not None else None
         estimate = self._estimator.estimate(
-            tariff, weight, peek.model or "", account.key_id, who[SESSION], who[AGENT], call.charged_us
+            tariff, weight, peek.model or "", account.key_id, who[SESSION], who[AGENT], call.charged_us, trail
         )
         call.weight = weight
         if account.max_cost_nusd and estimate.worst_nusd > account.max_cost_nusd:
+            contact = call.snapshot.config.budgets.contact
             raise say.too_costly_refusal(account.key_name, estimate.worst_nusd, account.max_cost_nusd, call.call_id, contact)
         return estimate
 
@@ -165,7 +168,7 @@ class Governor:
             async with asyncio.timeout(call.snapshot.config.budgets.wait_s):
                 async with queue:
                     while True:
-                        call.charged_us = max(clock.wall_us(), call.started_us)
+                        call.charged_us = max(wall_us(), call.started_us)
                         if call.snapshot is not self._worker.snapshot:  # the rules have been replaced meanwhile
                             call.snapshot = self._worker.snapshot
                             rules = call.snapshot.budget_book.for_path(path_of(call))
@@ -185,7 +188,7 @@ class Governor:
     def _try(self, call: Call, rules: PathRules, estimate: Estimate) -> Hold:
         """Raises Blocked, or Refusal if this worker has no slot left."""
         block = self._block
-        for attempt in SLOTS_TRIED:
+        for attempt in range(SLOTS_TRIED):
             path = self.gate.compile(rules, call.charged_us) if attempt else self.gate.compiled(rules, call.charged_us)
             two = len(path.halves) > 1
             slot, second = block.take_slot(call.call_id), block.take_slot(call.call_id) if two else -1
@@ -213,7 +216,7 @@ class Governor:
             self._block.give_slot(slot)
 
     def refusal(self, call: Call, blocked: Blocked) -> Refusal:
-        now_us = clock.wall_us()
+        now_us = wall_us()
         if blocked.standing is not None:
             if blocked.why == "spent":
                 return say.budget_refusal(blocked.standing, call.call_id, now_us, blocked.needed_nusd)
@@ -275,12 +278,12 @@ class Governor:
     async def more(self, call: Call, hold: Hold) -> Blocked | None:
         """`grow`, waiting a moment for what others give back while the budget is not really spent. Nothing is read from the
         upstream meanwhile."""
-        deadline_ns = clock.mono_ns() + MORE_WAIT_NS
+        deadline_ns = mono_ns() + MORE_WAIT_NS
         while True:
             refused = self.grow(call, hold)
             if refused is None or refused.standing is None:
                 return refused
-            if refused.standing.settled_nusd >= refused.standing.limit_nusd or clock.mono_ns() >= deadline_ns:
+            if refused.standing.settled_nusd >= refused.standing.limit_nusd or mono_ns() >= deadline_ns:
                 return refused
             if refused.standing.reserved_nusd <= hold.held_nusd:  # nobody else has anything to give back
                 return refused
@@ -316,9 +319,10 @@ class Governor:
         """What a successful answer says of the budgets on its path. While they have nothing to warn of, all but one header is as
         it was for the call before."""
         hold = call.hold
-        if hold is None or not hold.path.halves:
+        path = hold.path if hold is not None else None
+        if path is None or not path.halves:
             return []
-        path, native = hold.path, not call.own_credential
+        native = not call.own_credential
         half = path.halves[0]
         seen = half.path.glance() if len(path.halves) == 1 else None
         if seen is None:
@@ -327,11 +331,13 @@ class Governor:
         if tightest < 0:
             return []
         words = ((tightest << 8 | fullest) << 8 | percent) << 1 | native
-        steady = path.said.get(words)
-        if steady is None:
-            least, most = self.gate.standing(half, tightest), self.gate.standing(half, fullest)
-            steady = path.said[words] = say.steady_headers(least, most, percent, native=native)
-        return [say.remaining_header(remaining), *steady]
+        if words != path.said_words:
+            steady = path.said.get(words)
+            if steady is None:
+                least, most = self.gate.standing(half, tightest), self.gate.standing(half, fullest)
+                steady = path.said[words] = say.steady_headers(least, most, percent, native=native)
+            path.said_words, path.said_last = words, steady
+        return [(REMAINING, amount_text(remaining, NUSD_DECIMALS)), *path.said_last]
 
     def let_go(self, call: Call) -> None:
         """An attempt has cost nothing, and the next one goes to another upstream, on other budgets' paths: what was set aside and
@@ -355,17 +361,17 @@ class Governor:
     def settle(self, call: Call, hold: Hold, record: Settled) -> None:
         """After the record is in the journal: whoever dies before this line is settled from there."""
         cost = nusd(record.billed_pusd)
-        if record.usage_source == "none":
+        if not record.charged:
             hold.void()
             return
-        hold.post(cost, record.usage_source == "exact")
+        hold.post(cost, record.exact)
         path = hold.path
         if path.debts:
             inputs = (
                 record.input_tokens + record.cache_read_tokens + record.cache_write_5m_tokens + record.cache_write_1h_tokens
             )
-            charge_debts(path, inputs, record.output_tokens, cost, clock.mono_ns())
-        if record.usage_source == "exact" and call.weight is not None:
+            charge_debts(path, inputs, record.output_tokens, cost, mono_ns())
+        if record.exact and call.weight is not None:
             who = columns_of(call)
             model, key, session, agent = who[MODEL], call.account.key_id, who[SESSION], who[AGENT]
             found = call.last_word()
@@ -375,12 +381,18 @@ class Governor:
                 self._estimator.learn(hold.estimate, call.weight, call.read().usage, model, key, session, agent, call.charged_us)
 
 
+def rules_of(call: Call) -> PathRules:
+    """What its account falls under, by the snapshot that it has now."""
+    columns_of(call)
+    known, book = call.known, call.snapshot.budget_book
+    if known is None or known.version != call.snapshot.version:
+        return book.for_path(path_of(call))
+    if known.rules is None:
+        known.rules = book.for_path(path_of(call))
+    return known.rules
+
+
 def path_of(call: Call) -> tuple[str, ...]:
     """The values of its CallPath, from the columns of the record, so that the ledger knows the same accounts."""
     key_id, key_name, team, customer, _, upstream, session, _, _, _, _, project, _, _, model = columns_of(call)
     return (customer, team, key_name, key_id, upstream, model, project, session)
-
-
-def _hard(rules: PathRules) -> str:
-    """Id of the outermost hard budget; "" if there is none."""
-    return next((one.id for one, _ in rules.budgets if one.mode == "hard"), "")

@@ -127,7 +127,7 @@ class UsageReader:
 
 def _row(call: Call, call_id: str, deployment: Deployment, model: str) -> Call:
     row = Call(call_id, "messages", call.snapshot, call.worker)
-    row.account, row.deployment, row.values = call.account, deployment, call.values
+    row.account, row.deployment, row.values, row.told = call.account, deployment, call.values, call.told
     row.session_id, row.own_credential, row.dialect = call.session_id, call.own_credential, call.dialect
     row.status = row.upstream_status = 200
     row.served_model = row.sent_model = model

@@ -27,13 +27,13 @@ from gw.passing import passage
 from gw.providers.anthropic import request_path
 from gw.refusing import refusal_of, refuse
 from gw.routing.plan import plan
-from gw.settle import MODEL_MAX, Call
+from gw.settle import MODEL_MAX, Call, columns_of
 from gw.terms import price
 from gw.upstream.errors import UpstreamError
 from gw.wire.asgi import Receive, Scope, Send
 from gw.wire.body import PEEK_MESSAGES, read_on, readable, too_large, whole_in
 from gw.wire.credentials import as_known
-from gw.wire.headers import VALUE_MAX, Sent, read_request, text_of
+from gw.wire.headers import VALUE_MAX, Sent, read_request
 from gw.wire.trace import TRACEPARENT, with_own_span
 from gw.worker import Worker
 
@@ -79,9 +79,9 @@ async def _serve(  # noqa: PLR0917 - by position: every call asks
 ) -> None:
     snapshot = call.snapshot
     # 1 entry
-    sent = read_request(as_known(scope, door.family) if door.dialect else scope["headers"])
+    sent = read_request(as_known(scope, door.family) if call.dialect else scope["headers"])
     call.values = sent.values
-    call.session_id = text_of(sent.values.get(b"x-claude-code-session-id", b""))
+    call.told, call.session_id = sent.told, sent.told.session_id
     worker.must_take()
     call.laps.lap(RELAY)
     # 2 authenticate
@@ -91,7 +91,8 @@ async def _serve(  # noqa: PLR0917 - by position: every call asks
     call.laps.lap(AUTH)
     # 3 peek: the body stays verbatim
     body, plain, model = b"", b"", None
-    if call.endpoint != "models" and scope["method"] != "GET":
+    usual = call.endpoint == "messages"  # compared first, for to find two words alike is cheap
+    if usual or (call.endpoint != "models" and scope["method"] != "GET"):
         if sent.content_length > snapshot.body_bytes_max:
             raise too_large(snapshot.body_bytes_max)
         first = await receive()
@@ -104,14 +105,14 @@ async def _serve(  # noqa: PLR0917 - by position: every call asks
         body = whole
         call.body_bytes = len(body)
         call.laps.skip()
-        if call.endpoint != "other":
+        if usual or call.endpoint != "other":
             call.body_bytes = len(plain := readable(body, sent.content_encoding, snapshot.body_bytes_max))
     demand = None
-    if door.dialect or door.operation == "other" or snapshot.routed:
+    if call.dialect or snapshot.routed or (not usual and door.operation == "other"):
         demand = Demand(door, sent, scope, body, plain)
-        if door.dialect and call.endpoint not in NO_MODEL:
+        if call.dialect and call.endpoint not in NO_MODEL:
             plain = demand.weighed = demand.slip()
-    if call.endpoint not in NO_MODEL:
+    if usual or call.endpoint not in NO_MODEL:
         model = _peek(call, plain)
     call.laps.lap(PEEK)
     if demand is not None:  # 4 to 8 for wherever it may go
@@ -133,14 +134,12 @@ async def _serve(  # noqa: PLR0917 - by position: every call asks
             call.laps.skip()
         call.laps.lap(ADMIT)
     # 6 prepare
-    head = _head(sent, deployment, call.own_credential)
-    if call.snapshot.propagates:
-        head = with_own_span(head, call.values.get(TRACEPARENT, b""), call.call_id)
+    head = _head_of(call, sent, deployment)
     path = request_path(call.endpoint, scope["query_string"])
     if call.account.stores_content and call.metered:
         worker.content.request(call.call_id, call.account, call.session_id, call.started_us, plain, call.snapshot.config.content)
     # 7, 8 forward; 9, 10 settle and record
-    method = b"GET" if call.endpoint == "models" else b"POST"
+    method = b"POST" if usual or call.endpoint != "models" else b"GET"
     forwarding = forward(worker, call, Outgoing(method, path, head, body), receive, send)
     body = plain = whole = b""  # it may be large, and the answer long
     await forwarding
@@ -158,7 +157,15 @@ def _admit(worker: Worker, call: Call, model: str, plain: bytes) -> Waiting | No
     """By the rules and prices that are in force now: the body may have been long in coming. Raises Refusal."""
     snapshot = call.snapshot = worker.snapshot
     assert call.deployment is not None
-    price(call, model, call.deployment)
+    columns_of(call)
+    known, at_us = call.known, call.started_us
+    terms = known.terms if known is not None and known.version == snapshot.version else None
+    if terms is not None and terms.plan.from_us <= at_us < terms.plan.until_us:
+        call.terms, call.charged_us = terms, at_us
+    else:
+        price(call, model, call.deployment)
+        if known is not None and known.version == snapshot.version:
+            known.terms = call.terms
     if snapshot.governed or call.account.bounded:
         return worker.governor.admit(call, plain)
     return None
@@ -179,6 +186,17 @@ def _peek(call: Call, plain: bytes) -> str:
     if not call.session_id:
         call.session_id = printable(session_id, VALUE_MAX)
     return seen.model
+
+
+def _head_of(call: Call, sent: Sent, deployment: Deployment) -> bytes:
+    """As for the call before, where that was alike. Raises Refusal."""
+    known, own, credential = call.known, call.own_credential, deployment.credential
+    head = known.head if known is not None and known.own_credential == own and known.credential is credential else None
+    if head is None:
+        head = _head(sent, deployment, own)
+        if known is not None:
+            known.head, known.own_credential, known.credential = head, own, credential
+    return with_own_span(head, call.values.get(TRACEPARENT, b""), call.call_id) if call.snapshot.propagates else head
 
 
 def _head(sent: Sent, deployment: Deployment, own_credential: Flag) -> bytes:

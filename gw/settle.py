@@ -4,15 +4,15 @@
 exactly once per call, synchronously: price what was read, append the record to the journal, count it.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import orjson
 from msgspec.structs import astuple
 
-from gw import __version__, clock
-from gw._fast import Found, Frame, Laps, Peek, Tap, Weight, shown, word_of
+from gw import __version__
+from gw._fast import Found, Frame, Laps, Peek, Tap, Weight, shown, told_by
 from gw.admit.hold import Hold
+from gw.clock import wall_us
 from gw.deployment import Deployment
 from gw.domain.account import Account
 from gw.domain.call import WHO, CallRecord, Endpoint, OpenCall, Outcome
@@ -21,6 +21,7 @@ from gw.domain.price import Priced
 from gw.domain.settled import Settled
 from gw.domain.trace import parent_of
 from gw.domain.usage import Iteration, Reading, Usage
+from gw.known import Known
 from gw.ledger.journal import CLOSE, OPEN
 from gw.ops.metrics import RELAY
 from gw.pricing.book import UNPRICED, Bill, Terms
@@ -28,7 +29,6 @@ from gw.snapshot import Snapshot
 from gw.watch import Watch
 from gw.wire.anthropic import COUNT_MAX, reading_of
 from gw.wire.asgi import Receive
-from gw.wire.headers import TAGS_MAX, text_of
 from gw.wire.trace import TRACEPARENT
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ NOTHING = Reading()
 NO_PRICE = Priced(0, 0, 0, 0, 0, 0, 0, 0, 0, "", ())
 SETTLE_FAILED = Priced(0, 0, 0, 0, 0, 0, 0, 0, 0, "unpriced", ("settle_failed",))
 NOBODY = Account()
+UNTOLD = told_by({})
 MODEL_MAX = 256
 WORD_MAX = 64
 UPLOAD_MAX_S = 600
@@ -56,20 +57,20 @@ class Call:
     __slots__ = (
         "account", "attempt_of", "attempts", "billed", "body_bytes", "budget", "call_id", "charge_pusd",
         "charged_us", "client_gone", "demand", "deployment", "device", "dialect", "endpoint", "first_byte_us",
-        "first_token_us", "found", "hold", "laps", "metered", "own_credential", "peek", "reading", "receive", "record",
+        "first_token_us", "found", "hold", "known", "laps", "metered", "own_credential", "peek", "reading", "receive", "record",
         "response_bytes", "retries", "route", "second_slot", "sent", "sent_model", "served_model", "session_id",
-        "shadowed", "slot", "snapshot", "started_us", "status", "stopping", "tap", "terms", "ticked",
+        "shadowed", "slot", "snapshot", "started_us", "status", "stopping", "tap", "terms", "ticked", "told",
         "upstream_request_id", "upstream_status", "values", "watch", "weight", "who", "who_columns", "worker",
     )  # fmt: skip
 
     def __init__(self, call_id: str, endpoint: Endpoint, snapshot: Snapshot, worker: str) -> None:
         self.call_id = call_id
         self.endpoint = endpoint
-        self.metered = endpoint in METERED
+        self.metered = endpoint == "messages" or endpoint in METERED
         self.dialect = ""  # the client's, if not Anthropic's
         self.snapshot = snapshot
         self.worker = worker
-        self.started_us = clock.wall_us()
+        self.started_us = wall_us()
         self.laps = Laps()  # gw's own time
         self.first_byte_us = 0
         self.first_token_us = 0
@@ -78,6 +79,8 @@ class Call:
         self.deployment: Deployment | None = None
         self.demand: Demand | None = None  # of a call that may go to several places
         self.values: dict[bytes, bytes] = {}
+        self.told = UNTOLD
+        self.known: Known | None = None  # of this call, once its `who` is kept
         self.who: tuple[str, ...] | None = None  # the columns of WHO
         self.who_columns: bytes | None = None  # of it, as they stand in a frame
         self.device = ""
@@ -164,8 +167,8 @@ def opened(call: Call, frame: Frame) -> None:
     _who(call, frame)
     frame.text(__version__)
     frame.number(call.charged_us)
-    frame.integer(call.snapshot.published_us if call.charged_us else 0)
-    frame.integer(call.hold.at_most_nusd if call.hold is not None else 0)
+    frame.number(call.snapshot.published_us if call.charged_us else 0)
+    frame.number(call.hold.at_most_nusd if call.hold is not None else 0)
     frame.shown(call.sent_model, MODEL_MAX)
     if call.demand is not None:
         frame.flag(False)
@@ -264,11 +267,10 @@ def plain(  # noqa: PLR0917 - as closed
 
 def _begun(call: Call, frame: Frame, outcome: str, error: str, source: str) -> Settled:
     """The columns before the answer's."""
-    done = Settled(call.endpoint, outcome, error)
-    done.usage_source = source
+    done = Settled(call.endpoint, outcome, error, source)
     done.started_us = call.started_us
     done.first_token_us = call.first_token_us
-    done.ended_us = max(clock.wall_us(), call.started_us)  # the wall clock may go backwards, a call may not
+    done.ended_us = max(wall_us(), call.started_us)  # the wall clock may go backwards, a call may not
     done.retries = call.retries
     frame.begin(CLOSE, CLOSE_COLUMNS)
     frame.text(call.call_id)
@@ -294,11 +296,11 @@ def _ended(call: Call, frame: Frame, done: Settled) -> None:
     frame.text(__version__)
     frame.text(call.worker)
     frame.number(call.charged_us)
-    frame.integer(call.snapshot.published_us if call.charged_us else 0)
+    frame.number(call.snapshot.published_us if call.charged_us else 0)
     frame.text(call.budget)
     frame.text(call.shadowed)
-    guessed = done.usage_source in ("observed", "estimated")
-    frame.integer(call.hold.at_most_nusd if guessed and call.hold is not None else 0)
+    guessed = done.charged and not done.exact
+    frame.number(call.hold.at_most_nusd if guessed and call.hold is not None else 0)
     sent = call.values.get(TRACEPARENT)
     trace_id, span_id, flags = parent_of(sent) if sent is not None else NO_TRACE
     frame.text(trace_id)
@@ -321,13 +323,21 @@ def _who(call: Call, frame: Frame) -> None:
         frame.text(text)
     if call.who is not None:
         call.who_columns = frame.since(start)
+        if call.known is not None:
+            call.known.who_columns = call.who_columns
 
 
 def columns_of(call: Call) -> tuple[str, ...]:
     """From key_id to requested_model: they are known once the call is planned, and kept from then on."""
     if call.who is not None:
         return call.who
-    account, values, peek = call.account, call.values, call.peek
+    account, told, peek = call.account, call.told, call.peek
+    model = peek.model if peek is not None else None
+    version = call.snapshot.version
+    known: Known | None = told.known
+    if known is not None and known.fits(account, call.deployment, call.session_id, call.device, model, version):
+        call.known, call.who, call.who_columns = known, known.who, known.who_columns
+        return known.who
     who = (
         account.key_id,
         account.key_name,
@@ -336,17 +346,17 @@ def columns_of(call: Call) -> tuple[str, ...]:
         account.credential,
         call.deployment.name if call.deployment is not None else "",
         call.session_id,
-        _value(values, b"x-claude-code-agent-id"),
-        _value(values, b"x-claude-code-parent-agent-id"),
-        _value(values, b"x-claude-code-prompt-id"),
+        told.agent_id, told.parent_agent_id, told.prompt_id,
         call.device,
-        _value(values, b"x-gw-project"),
-        text_of(values[b"x-gw-tags"], TAGS_MAX) if b"x-gw-tags" in values else "",
-        word_of(values.get(b"user-agent", b"")),
-        shown(peek.model or "", MODEL_MAX) if peek is not None else "",
+        told.project, told.tags, told.client,
+        shown(model or "", MODEL_MAX),
     )
+    call.known = None
     if call.deployment is not None:
         call.who = who
+        if told is not UNTOLD:
+            known = Known(account, call.deployment, call.session_id, call.device, model, version, who)
+            call.known = told.known = known
     return who
 
 
@@ -373,11 +383,6 @@ def _price(done: Settled, frame: Frame, priced: Priced) -> None:
     for amount in amounts[:AMOUNTS]:
         frame.integer(amount)
     frame.text(priced.price_version)
-
-
-def _value(values: Mapping[bytes, bytes], name: bytes) -> str:
-    value = values.get(name)
-    return text_of(value) if value else ""
 
 
 def _iterations(iterations: tuple[Iteration, ...]) -> str:

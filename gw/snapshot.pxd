@@ -3,12 +3,14 @@
 from gw.admit.auth cimport Authenticator
 from gw.domain.budget_book cimport BudgetBook
 from gw.pricing.book cimport PriceBook
+from gw.wire.headers cimport Device
 
 
 cdef class Snapshot:
-    cdef public object published, file_config, config, device, router
+    cdef public object published, file_config, config, router
     cdef public long long version, published_us, body_bytes_max
     cdef public tuple source, deployments
+    cdef public Device device
     cdef public bytes prices_key, pepper
     cdef public PriceBook book
     cdef public BudgetBook budget_book

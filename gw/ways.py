@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec.structs import replace
 
 from gw import clock
-from gw._fast import Limit, weigh
+from gw._fast import Limit, told_by, weigh
 from gw.admit.gate import Blocked
 from gw.demand import Demand
 from gw.deployment import Deployment, Keyed
@@ -166,7 +166,9 @@ class Ways:
         demand.max_tokens, demand.effort = decision.max_tokens, decision.effort
         if decision.tags:
             said = call.values.get(b"x-gw-tags", b"").decode("latin-1")
-            call.values[b"x-gw-tags"] = ",".join(filter(None, (said, *decision.tags))).encode("latin-1", "replace")
+            tags = ",".join(filter(None, (said, *decision.tags))).encode("latin-1", "replace")
+            call.values = {**call.values, b"x-gw-tags": tags}  # others' calls share what their headers told
+            call.told = told_by(call.values)
         shadow = [f"shadow:{one}" for one in decision.shadowed]
         others = [f"rule:{name}" for name in decision.rules if f"rule:{name}" not in decision.reason]
         call.route = " ".join(filter(None, (decision.reason, *others, *shadow)))

@@ -1,6 +1,7 @@
 # Compiled, a Worker is a C struct.
 
 from gw._fast.counters cimport Counters as Counters_
+from gw._fast.heads cimport numbered
 from gw.governor cimport Governor
 from gw.ledger.journal cimport JournalWriter
 from gw.ops.state cimport Block
@@ -29,5 +30,5 @@ cdef class Worker:
 
 
 cdef int IN_FLIGHT, DRAINING
+cdef dict _tasks
 
-cdef str _numbered(str prefix, long long serial)

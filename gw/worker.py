@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gw import clock
+from gw._fast import numbered
 from gw.config.load import ConfigError
 from gw.content.spool import DIRECTORY, ContentSpool
 from gw.domain.call import Endpoint, Outcome
@@ -36,7 +37,6 @@ LAST_WORD_NS = 1_000_000_000  # after the drain's deadline: for clients to take 
 OVERDUE_EVERY_NS = 10_000_000_000
 
 
-Number = int  # compiled, a C integer: worker.pxd
 SIGNALS_AFTER_S = 0.1
 IN_FLIGHT, DRAINING = int(Own.IN_FLIGHT), int(Word.DRAINING)
 
@@ -106,7 +106,7 @@ class Worker:
     def call_id(self) -> str:
         """Ordered by time (to the tick) and serial, unique by boot and serial: gw_<ms, 12 hex><boot, 8 hex><serial, 8 hex>."""
         self._serial += 1
-        return _numbered(self._id_prefix, self._serial)
+        return numbered(self._id_prefix, self._serial)
 
     @property
     def ways(self) -> "Ways":
@@ -275,10 +275,6 @@ class Worker:
         self._cancel_running(again=True)
         if self.running:
             await asyncio.wait(list(self.running.values()), timeout=5)
-
-
-def _numbered(prefix: str, serial: Number) -> str:
-    return f"{prefix}{serial:08x}"
 
 
 def cannot_record() -> Refusal:

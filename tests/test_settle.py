@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict, astuple, replace
 
 from gw import __version__, settle
-from gw._fast import Frame, Tap, found_in, peek
+from gw._fast import Frame, Tap, found_in, peek, told_by
 from gw.admit.hold import Hold
 from gw.domain.account import Account
 from gw.domain.call import WHO, CallRecord, OpenCall
@@ -55,7 +55,7 @@ class Served(Snapshot):
 
     def __init__(self) -> None:
         self.book = Book()
-        self.published_us = 6
+        self.published_us = self.version = 6
 
 
 def call(endpoint: Any = "messages") -> Call:
@@ -71,7 +71,7 @@ def call(endpoint: Any = "messages") -> Call:
         b"x-gw-tags": b"a=1",
         b"traceparent": b"00-" + b"0a" * 16 + b"-" + b"0b" * 8 + b"-01",
     }
-    one.terms = TERMS
+    one.told, one.terms = told_by(one.values), TERMS
     one.device, one.session_id = "device", "session"
     one.peek = peek(b'{"model":"requested","stream":true}')
     one.first_byte_us, one.first_token_us = one.started_us + 1, one.started_us + 2
@@ -90,7 +90,8 @@ def written(frame: Frame, done: Settled) -> CallRecord:
     assert isinstance(record, CallRecord)
     assert bytes(one.payload) == msgspec.msgpack.encode(record)
     assert done.unpriced == (record.price_version == "unpriced")
-    handed = set(Settled.__slots__) - {"unpriced"}
+    assert (done.charged, done.exact) == (record.usage_source != "none", record.usage_source == "exact")
+    handed = set(Settled.__slots__) - {"unpriced", "charged", "exact"}
     assert {name: getattr(done, name) for name in handed} == {name: getattr(record, name) for name in handed}
     return record
 
@@ -319,6 +320,7 @@ def test_a_call_that_got_nowhere_has_a_record_all_the_same() -> None:
 def test_what_others_wrote_is_bounded() -> None:
     one = call()
     one.values = dict.fromkeys((b"user-agent", b"x-claude-code-agent-id", b"x-gw-project", b"x-gw-tags"), b"\xff\n" * 10_000)
+    one.told = told_by(one.values)
     one.peek = peek(b'{"model":"%b"}' % (b"m" * 10_000))
     long = "w" * 10_000
     usage = replace(USAGE, service_tier=long, speed=long, inference_geo=long)

@@ -36,8 +36,12 @@ static inline int gw_frame_room(struct gw_frame *frame, size_t more) {
 
 static inline void gw_frame_byte(struct gw_frame *frame, unsigned value) { frame->bytes[frame->size++] = (uint8_t)value; }
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the bytes of a number are swapped");
+
 static inline void gw_frame_big_endian(struct gw_frame *frame, uint64_t value, int size) {
-    while (size--) gw_frame_byte(frame, (unsigned)(value >> 8 * size & 255));
+    const uint64_t swapped = __builtin_bswap64(value << 8 * (8 - size));
+    memcpy(frame->bytes + frame->size, &swapped, sizeof swapped); /* there is room for eight behind a head */
+    frame->size += (size_t)size;
 }
 
 static inline void gw_frame_unsigned(struct gw_frame *frame, uint64_t value) {

@@ -1,4 +1,28 @@
+from typing import Any
+
 Headers = list[tuple[bytes, bytes]]
+
+class Told:
+    """What a request's headers say for its record: printable and bounded, "" if absent."""
+
+    known: Any
+    """For whoever wants to remember something with them: a client sends the same ones with many calls."""
+
+    @property
+    def session_id(self) -> str: ...
+    @property
+    def agent_id(self) -> str: ...
+    @property
+    def parent_agent_id(self) -> str: ...
+    @property
+    def prompt_id(self) -> str: ...
+    @property
+    def project(self) -> str: ...
+    @property
+    def tags(self) -> str: ...
+    @property
+    def client(self) -> str:
+        """The first word of its User-Agent."""
 
 class Sent:
     """What gw reads of the client's request headers; bytes as sent without blanks around, empty if absent."""
@@ -27,7 +51,11 @@ class Sent:
 
     @property
     def values(self) -> dict[bytes, bytes]:
-        """The attribution headers that were present."""
+        """The attribution headers that were present. Not to be changed: calls with the same headers share them."""
+
+    @property
+    def told(self) -> Told:
+        """The same object for calls with the same headers, as long as it is remembered."""
 
 class Answer:
     """What gw reads of the upstream's response headers."""
@@ -55,6 +83,8 @@ class Answer:
 def read_request(headers: Headers) -> Sent:
     """One pass over the client's headers (names are lower-case in ASGI)."""
 
+def told_by(values: dict[bytes, bytes]) -> Told: ...
+
 def to_client(upstream: Headers, call_id: bytes, own_account: bool) -> Answer:
     """One pass over the upstream's headers. `own_account`: they describe the client's own account, not the company's."""
 
@@ -66,6 +96,9 @@ def word_of(value: bytes) -> str:
 
 def shown(text: str, limit: int) -> str:
     """As gw.domain.text.printable makes it."""
+
+def numbered(prefix: str, serial: int) -> str:
+    """An id: the number in hexadecimal, eight digits at least, behind a prefix in ASCII. Raises ValueError."""
 
 def is_clean_head(head: bytes) -> bool:
     """Whether a block is header lines and nothing else, each ended by CRLF, and none of them Host or one of those by which

@@ -1,9 +1,10 @@
 """One pass over the headers of a request, or of an answer. The policy is gw.wire.headers', the names are in heads.h."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeLatin1, PyUnicode_GET_LENGTH
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memchr, memcpy
+from libc.string cimport memchr, memcmp, memcpy
 
 
 cdef extern from "heads.h" nogil:
@@ -21,12 +22,34 @@ cdef extern from "heads.h" nogil:
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
     const unsigned char *PyUnicode_1BYTE_DATA(object text)
+    str PyUnicode_New(Py_ssize_t size, Py_UCS4 most)
 
 
 Headers = list[tuple[bytes, bytes]]
 
 cdef tuple PLAIN_CONNECTION = (b"keep-alive", b"close")
+cdef enum:
+    TAGS_MAX = 512  # what is kept of a request's tags, as gw.wire.headers has it
+
+cdef bytes JSON = b"application/json"
+cdef bytes KEEP_ALIVE = b"keep-alive"
 cdef bytes LAST_LINE = b"accept-encoding: identity\r\n"
+
+
+# A client sends the same headers with every call, but for the body's length: what was read of the last ones is kept, at a place
+# that the ends of their values choose. To compare them costs a fifth of reading them anew.
+cdef enum:
+    KEPT_COUNT = 256
+    KEPT_BYTES_MAX = 4096
+    KEPT_HEADERS_MAX = 64
+    LENGTH_NONE = -1  # there is no content-length
+    LENGTH_ODD = -2  # more than one, or headers that name others as hop-by-hop: not kept
+
+cdef list KEPT = [None] * KEPT_COUNT
+
+
+cdef class Told:
+    pass
 
 
 cdef class Sent:
@@ -75,17 +98,103 @@ cdef list without_named(headers):
     return [item for item in headers if item[0] not in gone]
 
 
+cdef inline Py_ssize_t place_of(list headers) noexcept:
+    """Where they are kept; KEPT_COUNT: they are not, being too many, too long, or no headers."""
+    cdef Py_ssize_t i, size, whole = 0, count = len(headers)
+    cdef uint64_t mixed = <uint64_t>count, last
+    cdef const char *name
+    if count > KEPT_HEADERS_MAX:
+        return KEPT_COUNT
+    for i in range(count):
+        pair = headers[i]
+        if not PyTuple_CheckExact(pair) or PyTuple_GET_SIZE(pair) != 2:
+            return KEPT_COUNT
+        if type(<object>PyTuple_GET_ITEM(pair, 0)) is not bytes or type(<object>PyTuple_GET_ITEM(pair, 1)) is not bytes:
+            return KEPT_COUNT
+        size = PyBytes_GET_SIZE(<object>PyTuple_GET_ITEM(pair, 1))
+        whole += size
+        if size >= 8:  # no length has so many digits, unless it is an odd one
+            memcpy(&last, PyBytes_AS_STRING(<object>PyTuple_GET_ITEM(pair, 1)) + size - 8, 8)
+            mixed = (mixed ^ last) * <uint64_t>0x9E3779B97F4A7C15
+    return KEPT_COUNT if whole > KEPT_BYTES_MAX else <Py_ssize_t>(mixed >> 56)
+
+
+cdef inline bint is_same(object one, object other) noexcept:
+    """Of two bytes objects."""
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(one)
+    return one is other or (PyBytes_GET_SIZE(other) == size and memcmp(PyBytes_AS_STRING(one), PyBytes_AS_STRING(other), <size_t>size) == 0)
+
+
+cdef bint is_as_kept(Sent kept, list headers) noexcept:
+    """Whether these are the headers that it was read from, whatever the length. All are pairs of bytes."""
+    cdef Py_ssize_t i, count = len(headers)
+    cdef list pairs = kept.pairs
+    if len(pairs) != count:
+        return False
+    for i in range(count):
+        mine, theirs = pairs[i], headers[i]
+        if not is_same(<object>PyTuple_GET_ITEM(mine, 0), <object>PyTuple_GET_ITEM(theirs, 0)):
+            return False
+        if i != kept.length_at and not is_same(<object>PyTuple_GET_ITEM(mine, 1), <object>PyTuple_GET_ITEM(theirs, 1)):
+            return False
+    return True
+
+
 cpdef Sent read_request(list headers):
     if headers is None:
         raise TypeError("headers are a list")
+    cdef Py_ssize_t place = place_of(headers)
+    cdef Sent kept, sent
+    if place >= KEPT_COUNT:
+        return read_anew(headers)
+    kept = <Sent>KEPT[place]
+    if kept is None or not is_as_kept(kept, headers):
+        sent = read_anew(headers)
+        if sent.length_at != LENGTH_ODD:
+            sent.pairs = headers[:]
+            KEPT[place] = sent
+        return sent
+    sent = Sent.__new__(Sent)
+    sent.head, sent.credentials = kept.head, kept.credentials
+    sent.gw_key, sent.api_key, sent.authorization = kept.gw_key, kept.api_key, kept.authorization
+    sent.content_encoding, sent.values, sent.told = kept.content_encoding, kept.values, kept.told
+    sent.content_length = -1
+    if kept.length_at >= 0:
+        pair = headers[kept.length_at]
+        value = <object>PyTuple_GET_ITEM(pair, 1)
+        sent.content_length = gw_length_of(PyBytes_AS_STRING(value), <size_t>PyBytes_GET_SIZE(value))
+    return sent
+
+
+cdef str told_of(dict values, bytes name):
+    value = values.get(name)
+    return text_of(<bytes>value) if value is not None else ""
+
+
+cpdef Told told_by(dict values):
+    cdef Told told = Told.__new__(Told)
+    told.session_id = told_of(values, b"x-claude-code-session-id")
+    told.agent_id = told_of(values, b"x-claude-code-agent-id")
+    told.parent_agent_id = told_of(values, b"x-claude-code-parent-agent-id")
+    told.prompt_id = told_of(values, b"x-claude-code-prompt-id")
+    told.project = told_of(values, b"x-gw-project")
+    told.tags = text_of(<bytes>values.get(b"x-gw-tags", b""), TAGS_MAX)
+    told.client = word_of(<bytes>values.get(b"user-agent", b""))
+    return told
+
+
+cdef Sent read_anew(list headers):
     cdef Sent sent = Sent.__new__(Sent)
     cdef list passed = [], credentials = []
     cdef bytes name, value
     cdef int role
+    cdef Py_ssize_t at = -1
     sent.gw_key = sent.api_key = sent.authorization = sent.content_encoding = b""
     sent.content_length = -1
+    sent.length_at = LENGTH_NONE
     sent.values = {}
     for pair in headers:
+        at += 1
         name, value = pair
         if name is None or value is None:
             raise TypeError("a header is two bytes objects")
@@ -97,6 +206,7 @@ cpdef Sent read_request(list headers):
             sent.values[name] = value
         elif role == GW_H_LENGTH:
             sent.content_length = gw_length_of(PyBytes_AS_STRING(value), <size_t>PyBytes_GET_SIZE(value))
+            sent.length_at = at if sent.length_at == LENGTH_NONE else LENGTH_ODD
         elif role == GW_H_ENCODING:
             encoding = stripped(value).lower()
             sent.content_encoding = sent.content_encoding + b"," + encoding if sent.content_encoding else encoding
@@ -110,10 +220,13 @@ cpdef Sent read_request(list headers):
                 sent.api_key = stripped(value)
             else:
                 sent.authorization = stripped(value)
-        elif role == GW_H_CONNECTION and value.lower() not in PLAIN_CONNECTION:
-            return read_request(without_named(headers))
+        elif role == GW_H_CONNECTION and not is_same(value, KEEP_ALIVE) and value.lower() not in PLAIN_CONNECTION:
+            sent = read_anew(without_named(headers))
+            sent.length_at = LENGTH_ODD
+            return sent
     sent.head = lines_of(passed, LAST_LINE)
     sent.credentials = lines_of(credentials, b"") if credentials else b""
+    sent.told = told_by(sent.values)
     return sent
 
 
@@ -136,20 +249,20 @@ cpdef Answer to_client(list upstream, bytes call_id, bint own_account):
         if role == GW_H_DROP or (role == GW_H_ACCOUNT and not own_account):
             continue
         if role == GW_H_CONNECTION:
-            if value.lower() not in PLAIN_CONNECTION:
+            if not is_same(value, KEEP_ALIVE) and value.lower() not in PLAIN_CONNECTION:
                 return to_client(without_named(upstream), call_id, own_account)
             continue
         if role == GW_H_TYPE:
-            answer.content_type = stripped(value).lower()
+            answer.content_type = value if is_same(value, JSON) else stripped(value).lower()
         elif role == GW_H_ENCODING:
             answer.encoding = stripped(value).lower()
         answer.headers.append(pair)
     if request_id:
         answer.headers.append((b"x-gw-upstream-request-id", request_id))
     answer.request_id = text_of(request_id)
-    if answer.encoding == b"identity":
+    if PyBytes_GET_SIZE(answer.encoding) and answer.encoding == b"identity":
         answer.encoding = b""
-    answer.streams = answer.content_type.startswith(b"text/event-stream")
+    answer.streams = not is_same(answer.content_type, JSON) and answer.content_type.startswith(b"text/event-stream")
     return answer
 
 
@@ -229,7 +342,23 @@ def is_clean_head(bytes head not None):
     return not odd
 
 
-def amount_text(int64_t amount, int decimals):
+cpdef str numbered(str prefix, int64_t serial):
+    cdef Py_ssize_t size = PyUnicode_GET_LENGTH(prefix), digits = 8
+    cdef uint64_t left = <uint64_t>serial
+    if serial < 0 or not PyUnicode_IS_ASCII(prefix):
+        raise ValueError(f"not the beginning of an id, or no number: {prefix!r}, {serial}")
+    while digits < 16 and left >> 4 * digits:
+        digits += 1
+    text = PyUnicode_New(size + digits, 127)
+    cdef unsigned char *at = <unsigned char *>PyUnicode_1BYTE_DATA(text)
+    memcpy(at, PyUnicode_1BYTE_DATA(prefix), <size_t>size)
+    for size in range(size + digits - 1, size - 1, -1):
+        at[size] = b"0123456789abcdef"[left & 15]
+        left >>= 4
+    return text
+
+
+cpdef bytes amount_text(int64_t amount, int decimals):
     cdef char text[32]
     if amount < 0 or not 0 <= decimals <= 18:
         raise ValueError(f"not an amount with decimals: {amount}, {decimals}")

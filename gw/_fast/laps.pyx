@@ -29,12 +29,13 @@ cdef int know(tuple bounds_ns) except -1:
     return 0
 
 
-cdef inline int observe(Counters counters, int at, int64_t ns) except -1:
+cdef inline int observe(Counters counters, int at, int64_t ns) noexcept:
+    """`record` has seen to it that they are there."""
     cdef int bucket = 0, size = <int>len(known)
     while bucket < size and ns > known_ns[bucket]:
         bucket += 1
-    counters.add(at + bucket, 1)
-    counters.add(at + size + 1, ns)
+    (<int64_t *>counters.view.buf)[at + bucket] += 1
+    (<int64_t *>counters.view.buf)[at + size + 1] += ns
     return 0
 
 
@@ -63,10 +64,12 @@ cdef class Laps:
         if bounds_ns is not known:
             know(bounds_ns)
         cdef int size = <int>len(bounds_ns) + 2
+        if at < 0 or at + 2 * size + PARTS_MAX > counters.count:
+            raise IndexError(f"there are not so many counters from {at} on")
         for part in range(PARTS_MAX):
             whole += self.ns[part]
             if part < governed:
                 governing += self.ns[part]
-            counters.add(at + 2 * size + part, self.ns[part])
+            (<int64_t *>counters.view.buf)[at + 2 * size + part] += self.ns[part]
         observe(counters, at, whole)
         observe(counters, at + size, governing)

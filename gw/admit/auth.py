@@ -8,7 +8,6 @@ passthrough, a virtual key's calls go out under the upstream's configured creden
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import NamedTuple
 
 from gw.domain.account import Account
 from gw.domain.key import digest, parse
@@ -19,12 +18,15 @@ CACHE_MAX = 4096
 TEXT_MAX = 1024  # a longer credential is not kept: it would let clients fill the memory
 
 Number = int  # compiled, a C integer: auth.pxd
-_new = tuple.__new__  # past the keyword handling of a NamedTuple's class
+Flag = bool
 
 
-class Caller(NamedTuple):
-    account: Account
-    own_credential: bool  # True: the client's own credential headers go upstream; False: gw's credential replaces them
+class Caller:
+    __slots__ = ("account", "own_credential")
+
+    def __init__(self, account: Account, own_credential: Flag) -> None:
+        self.account = account
+        self.own_credential = own_credential  # the client's own credential headers go upstream; else gw's replaces them
 
 
 class EndedKey(Refusal):
@@ -52,7 +54,7 @@ class Authenticator:
     def authenticate(self, gw_key: bytes, api_key: bytes, authorization: bytes, now_us: Number) -> Caller:
         """The three header values as sent (empty if absent)."""
         if not gw_key and api_key.startswith(KEY_MARK):  # the usual case first
-            return _new(Caller, (self._virtual(api_key, now_us), False))
+            return Caller(self._virtual(api_key, now_us), False)
         bearer = authorization[7:].strip() if authorization[:7].lower() == b"bearer " else b""
         own = True
         if gw_key:

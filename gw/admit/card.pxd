@@ -5,6 +5,9 @@ cimport cython
 from gw._fast.weigh cimport Weight as Weight_
 
 
+cdef long long BLOCK_TOKENS_MAX, TOOL_TOKENS_MAX, TOOLS_TOKENS_MAX, DEFINED_TOOL_TOKENS_MAX, PAGES_MAX, OUTPUT_SHIFT
+
+
 cdef class Seen:
     cdef public long long prompt, cached, text, rest, warm_until_us, at_us, moved_us
     cdef public bint forgotten
@@ -14,11 +17,22 @@ cdef class Habit:
     cdef public long long output, cached
     cdef public bint geo_us, forgotten
 
+    cpdef long long expected(self) except -1
+    cpdef learn(self, long long output)
+
 
 cdef class Estimate:
     cdef public Seen seen
     cdef public Habit habit
     cdef public long long typical_nusd, worst_nusd, prompt_tokens, output_tokens, slice_nusd, bytes_per_token
+
+
+cdef class Trail:
+    cdef public object of
+    cdef public Card card
+    cdef public Habit habit
+    cdef public Seen seen
+    cdef public long long tools
 
 
 cdef class Card:

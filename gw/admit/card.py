@@ -57,6 +57,13 @@ class Habit:
         self.geo_us = False  # the last one was billed for data residency
         self.forgotten = False
 
+    def expected(self) -> Number:
+        """Tokens of output."""
+        return self.output >> OUTPUT_SHIFT
+
+    def learn(self, output: Number) -> None:
+        self.output += (output if output < OUTPUT_MAX else OUTPUT_MAX) - self.expected()
+
 
 class Estimate:
     """Costs in nano-USD, rounded up; typical_nusd <= worst_nusd."""
@@ -82,6 +89,19 @@ class Estimate:
         self.bytes_per_token = bytes_per_token  # of output text: how a stream is counted while it runs
         self.seen: Seen | None = None  # what it rests on: looked up once for admission and learning
         self.habit: Habit | None = None
+
+
+class Trail:
+    """What an estimator has looked up for a call, for the next one of the same session and model."""
+
+    __slots__ = ("card", "habit", "of", "seen", "tools")
+
+    def __init__(self, of: object) -> None:
+        self.of = of  # the estimator
+        self.card: Card | None = None
+        self.habit: Habit | None = None
+        self.seen: Seen | None = None
+        self.tools = 0  # how many that was seen with
 
 
 class Card:

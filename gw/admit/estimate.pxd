@@ -4,7 +4,10 @@ cimport cython
 
 from gw._fast.usage cimport Found as Found_
 from gw._fast.weigh cimport Weight as Weight_
-from gw.admit.card cimport Card, Estimate, Habit, Seen, most_tokens, plain_estimate
+from gw.admit.card cimport Card, Estimate, Habit, Seen, Trail, most_tokens, plain_estimate
+
+
+cdef long long RATIO_SHIFT, CACHED_WHOLE, CACHED_NEWS, MINUTE_US, BLOCK_TOKENS, RATIO_BYTES_MIN
 
 
 cdef class Estimator:
@@ -20,7 +23,9 @@ cdef class Estimator:
         prompt=cython.longlong, warm=cython.longlong, output=cython.longlong, habit=Habit, known=Habit, seen=Seen,
         card=Card, found=Estimate,
     )
-    cpdef Estimate estimate(self, tariff, Weight_ weight, str model, str key, str session, str agent, long long at_us)
+    cpdef Estimate estimate(
+        self, tariff, Weight_ weight, str model, str key, str session, str agent, long long at_us, Trail trail=*
+    )
     @cython.locals(seen=Seen, prompt=cython.longlong, cached=cython.longlong, reads=cython.longlong, whole=cython.longlong, habit=Habit)
     cpdef learn(self, Estimate estimate, Weight_ weight, usage, str model, str key, str session, str agent, long long at_us)
     @cython.locals(seen=Seen, cached=cython.longlong, reads=cython.longlong, whole=cython.longlong, habit=Habit)

@@ -15,7 +15,7 @@ where it knows less it guesses higher. Nothing here is ever billed.
 from collections import OrderedDict
 
 from gw._fast import Found, Weight
-from gw.admit.card import OUTPUT_MAX, OUTPUT_SHIFT, SLICE_TOKENS, Card, Estimate, Habit, Seen, most_tokens, plain_estimate
+from gw.admit.card import OUTPUT_MAX, SLICE_TOKENS, Card, Estimate, Habit, Seen, Trail, most_tokens, plain_estimate
 from gw.domain.estimate import Scale, scale_of
 from gw.domain.money import PUSD_PER_NUSD
 from gw.domain.tariff import Rung, Tariff, rung_at
@@ -79,16 +79,33 @@ class Estimator:
         return card
 
     def estimate(  # noqa: PLR0917 - by position: every call pays for each keyword
-        self, tariff: Tariff, weight: Weight, model: str, key: str, session: str, agent: str, at_us: Number
+        self,
+        tariff: Tariff,
+        weight: Weight,
+        model: str,
+        key: str,
+        session: str,
+        agent: str,
+        at_us: Number,
+        trail: Trail | None = None,
     ) -> Estimate:
-        """`model` is the id sent upstream; `session` and `agent` "" where there is none. Call it once, when admitting."""
+        """`model` is the id sent upstream; `session` and `agent` "" where there is none. Call it once, when admitting.
+        `trail`: of this model, key, session and agent, and of this estimator; it spares four looks."""
         text, tools, cap, ttl, geo = weight.text_bytes, weight.tools, weight.output_cap, weight.ttl, weight.geo
-        card = self._card(tariff, model)
+        card = trail.card if trail is not None else None
+        if card is None or card.tariff is not tariff:
+            card = self._card(tariff, model)
         window, bytes_per_token = card.window, card.bytes_per_token
         rest = _rest_tokens(weight)
-        known = self._habits.get((key, model))
+        known = trail.habit if trail is not None else None
+        if known is None or known.forgotten:
+            known = self._habits.get((key, model))
         habit = UNKNOWN if known is None else known
-        seen = dict.get(self._seen, (key, model, session, agent, tools)) if session else None
+        seen = trail.seen if trail is not None and trail.tools == tools else None
+        if session and (seen is None or seen.forgotten):
+            seen = dict.get(self._seen, (key, model, session, agent, tools))
+        if trail is not None:
+            trail.card, trail.habit, trail.seen, trail.tools = card, known, seen, tools
         ratio = self._ratios.get(model) or RATIO_START[bytes_per_token]
         if seen is None:
             prompt = (text * ratio >> RATIO_SHIFT) + rest
@@ -96,7 +113,7 @@ class Estimator:
         else:
             prompt, warm = _grown(seen, text, rest, ratio, at_us, weight.references > 0)
         prompt = prompt if prompt < window else window
-        output = habit.output >> OUTPUT_SHIFT
+        output = habit.expected()
         if 0 <= cap < output:
             output = cap
         warm = warm if warm < prompt else prompt
@@ -204,7 +221,7 @@ class Estimator:
     ) -> None:
         if habit is None or habit.forgotten:
             habit = self._habit(key, model)
-        habit.output += (output if output < OUTPUT_MAX else OUTPUT_MAX) - (habit.output >> OUTPUT_SHIFT)
+        habit.learn(output)
         if unknown and prompt:
             habit.cached += (reads * CACHED_WHOLE // prompt - habit.cached) // CACHED_NEWS
         habit.geo_us = geo_us

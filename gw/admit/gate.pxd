@@ -24,6 +24,8 @@ cdef class Half:
 cdef class CompiledPath:
     cdef public tuple debts, halves, request_rates
     cdef public dict said
+    cdef public list said_last
+    cdef public long long said_words
     cdef public Half typical, worst
     cdef public Limits_ requests
     cdef public long long since_us, until_us
@@ -44,6 +46,8 @@ cdef class Gate:
     cpdef _hold(self, Slot_ slot, Half half, long long amount, long long at_us)
 
 
-@cython.locals(rate=Rate, tokens=cython.longlong)
+cdef int TRIES
+
+@cython.locals(rate=Rate, units=cython.longlong)
 cpdef charge_debts(CompiledPath path, long long inputs, long long outputs, cost_nusd, long long now_ns)
 cpdef str shadowed(Hold_ hold)

@@ -19,7 +19,7 @@ from gw.domain.window import bounds
 
 COMPILED_MAX = 16_384
 FOR_EVER_US = 1 << 62
-TRIES = range(8)  # of one hold, while other calls change what is left
+TRIES = 8  # of one hold, while other calls change what is left
 PART = 10  # a tenth of a budget: what must be left of it for a call to be let in that may need more
 
 Number = int  # compiled, a C integer: gate.pxd
@@ -101,7 +101,10 @@ class Half:
 class CompiledPath:
     """What one set of rules means from `since_us` until `until_us`."""
 
-    __slots__ = ("debts", "halves", "request_rates", "requests", "said", "shades", "since_us", "typical", "until_us", "worst")
+    __slots__ = (
+        "debts", "halves", "request_rates", "requests", "said", "said_last", "said_words", "shades", "since_us", "typical",
+        "until_us", "worst",
+    )  # fmt: skip
 
     def __init__(self, rules: PathRules, cells: Cells, buckets: Buckets, at_us: int) -> None:
         charges = [_charge(budget, account, at_us) for budget, account in rules.budgets]
@@ -126,7 +129,10 @@ class CompiledPath:
         self.shades = any(
             isinstance(item, Charge) and item.budget.mode == "shadow" for half in self.halves for item in half.items
         )
-        self.said: dict[int, Headers] = {}  # what answers have said of it before (gw.governor)
+        # What answers have said of it before (gw.governor), and the last of them.
+        self.said: dict[int, Headers] = {}
+        self.said_words = -1
+        self.said_last: Headers = []
 
     def with_halves(self, typical: Half | None, worst: Half | None) -> "CompiledPath":
         """The same with other limits."""
@@ -212,7 +218,7 @@ class Gate:
 
     def _hold(self, slot: Slot, half: Half, amount: Number, at_us: Number) -> None:
         wanted = amount
-        for _ in TRIES:
+        for _ in range(TRIES):
             refused = slot.hold(half.path, wanted)
             if refused == TAKEN:
                 return
@@ -328,14 +334,14 @@ def charge_debts(
 ) -> None:
     """What is known only after the call: tokens and money."""
     for rate in path.debts:
-        if rate.kind == "usd":
+        if rate.kind == "tokens":
+            units = inputs + outputs
+        elif rate.kind == "usd":
             units = usd_units(cost_nusd)
-            if units:
-                rate.bucket.debt(units, now_ns)
-            continue
-        tokens = inputs + outputs if rate.kind == "tokens" else inputs if rate.kind == "input_tokens" else outputs
-        if tokens:
-            rate.bucket.debt(tokens, now_ns)
+        else:
+            units = inputs if rate.kind == "input_tokens" else outputs
+        if units:
+            rate.bucket.debt(units, now_ns)
 
 
 def shadowed(hold: Hold) -> str:

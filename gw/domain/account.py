@@ -15,8 +15,8 @@ class Account:
     changes it."""
 
     __slots__ = (
-        "active", "bounded", "credential", "customer", "expires_us", "free", "key_id", "key_name", "max_cost_nusd", "max_tokens",
-        "models", "passthrough", "problem", "stores_content", "team", "upstreams",
+        "active", "any_model", "any_upstream", "bounded", "credential", "customer", "expires_us", "free", "key_id", "key_name",
+        "max_cost_nusd", "max_tokens", "models", "passthrough", "problem", "stores_content", "team", "upstreams",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - the path, from within outwards, and what it may use
@@ -50,8 +50,10 @@ class Account:
         self.problem = problem  # why it is refused, although nobody has revoked it
         self.stores_content = stores_content  # its calls are kept with their content
         self.passthrough = not key_id
+        self.any_model = models == ALL
+        self.any_upstream = upstreams == ALL
         self.bounded = bool(max_cost_nusd or max_tokens)
-        self.free = models == ALL and upstreams == ALL  # it may use whatever there is
+        self.free = self.any_model and self.any_upstream  # it may use whatever there is
 
     def but(self, **changes: Any) -> "Account":
         """The same with other values, by their names in `__init__`."""

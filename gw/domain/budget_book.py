@@ -25,6 +25,11 @@ class PathRules(Struct, frozen=True, eq=False):
     budgets: tuple[tuple[Budget, str], ...] = ()
     limits: tuple[tuple[Limit, str], ...] = ()
 
+    @property
+    def hard(self) -> str:
+        """Id of the outermost hard budget; "" if there is none."""
+        return next((one.id for one, _ in self.budgets if one.mode == "hard"), "")
+
 
 def applicable(rules: Iterable[R], path: CallPath) -> list[tuple[R, str]]:
     """Those of the rules that a call on this path falls under, each with its account, in the order of this file."""

@@ -9,9 +9,11 @@ class Settled:
         "cache_read_tokens",
         "cache_write_1h_tokens",
         "cache_write_5m_tokens",
+        "charged",
         "ended_us",
         "endpoint",
         "error",
+        "exact",
         "first_token_us",
         "input_tokens",
         "list_pusd",
@@ -23,11 +25,13 @@ class Settled:
         "usage_source",
     )
 
-    def __init__(self, endpoint: str, outcome: str, error: str) -> None:
+    def __init__(self, endpoint: str, outcome: str, error: str, source: str) -> None:
         self.endpoint = endpoint
         self.outcome = outcome
         self.error = error
-        self.usage_source = "none"
+        self.usage_source = source
+        self.exact = source == "exact"  # the provider has said what was used
+        self.charged = self.exact or source != "none"  # something was
         self.started_us = 0
         self.first_token_us = 0
         self.ended_us = 0

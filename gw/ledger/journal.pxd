@@ -7,7 +7,7 @@ from gw._fast.frame cimport Frame as Frame_
 
 
 cdef class JournalWriter:
-    cdef public bint healthy
+    cdef public bint healthy, _sync_each
     cdef public long long lost_count, _size, _segment_bytes_max, _recover_at_ns
     cdef public int _fd, _seq
     cdef public str boot, _worker, _fsync

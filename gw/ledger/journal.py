@@ -104,6 +104,7 @@ class JournalWriter:
         self._directory = directory
         self._worker = worker
         self._fsync = fsync
+        self._sync_each = fsync == "always"
         self._segment_bytes_max = segment_bytes_max
         self._seed = seed_of(self.boot)
         self.frame = FrameWriter(self._seed)  # each frame is written here, one after the other
@@ -225,7 +226,7 @@ class JournalWriter:
             if written != size:
                 raise OSError(None, f"only {written} of {size} bytes were written (disk full?)")
             self._size += size
-            if self._fsync == "always":
+            if self._sync_each:
                 _sync(self._fd)
         except OSError as error:
             self.healthy = False

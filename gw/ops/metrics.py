@@ -59,13 +59,14 @@ _CALL_AT = {
     for e, endpoint in enumerate(ENDPOINTS)
     for o, outcome in enumerate(OUTCOMES)
 }
+_OUTCOMES_AT = {endpoint: {outcome: _CALL_AT[endpoint, outcome] for outcome in OUTCOMES} for endpoint in ENDPOINTS}
 _SLUG_AT = {slug: REFUSED + at for at, slug in enumerate(SLUGS)}
 _SOURCE_AT = {source: SOURCE + at for at, source in enumerate(SOURCES)}
 
 
 def observe(counters: Counters, call: Settled) -> None:
     """Adds one finished call to the worker's own counters."""
-    counters.add(_CALL_AT[call.endpoint, call.outcome], 1)
+    counters.add(_OUTCOMES_AT[call.endpoint][call.outcome], 1)
     if call.error:
         counters.add(_SLUG_AT.get(call.error, _SLUG_AT["other"]), 1)
     if call.endpoint != "messages":

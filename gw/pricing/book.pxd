@@ -5,6 +5,9 @@ cimport cython
 from gw._fast.usage cimport Found as Found_
 
 
+cdef int PLAIN_BITS
+
+
 cdef class Plan:
     cdef public object listed, billed, tariff, num, den, search_pusd
     cdef public tuple billed_rates, list_rates, flags

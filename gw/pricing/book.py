@@ -29,6 +29,7 @@ Number = int  # compiled, a C integer: book.pxd
 # Below these, six products with counts below 2^COUNT_BITS add up to less than 2^63: 2,147 USD for a million tokens, 17 USD for
 # a thousand searches.
 RATE_MAX, SEARCH_MAX = 1 << 31, 1 << 34
+PLAIN_BITS = COUNT_BITS  # compiled, a C integer: book.pxd
 PLANS_MAX = 4096  # clients choose model names, so plans are bounded: when full, it starts anew
 UNPRICED = "unpriced"
 
@@ -235,7 +236,7 @@ class PriceBook:
         d, e, searches = found.cache_write_5m_tokens, found.cache_write_1h_tokens, found.web_search_requests
         if (
             not plan.flat
-            or (a | b | c | d | e | searches) >> COUNT_BITS
+            or (a | b | c | d | e | searches) >> PLAIN_BITS
             or found.code_execution_requests
             or (found.iterations and (len(found.iterations) > 1 or found.iterations[0][0] != "message"))
             or found.stop_reason == "refusal"
@@ -351,7 +352,7 @@ def _plain(plan: Plan, reading: Reading) -> Priced | None:
         or geo not in PLAIN_GEOS
         or tier not in PLAIN_TIERS
         or executions
-        or (a | b | c | d | e | searches) >> COUNT_BITS
+        or (a | b | c | d | e | searches) >> PLAIN_BITS
         or reading.stop_reason == "refusal"
     ):
         return None

@@ -16,10 +16,22 @@ PATHS: dict[Endpoint, bytes] = {
 }
 
 
+QUERIED_MAX = 16  # there is hardly more than one
+_queried: dict[bytes, bytes] = {}  # the path of messages, by the query: as for the call before
+
+
 def request_path(endpoint: Endpoint, query: bytes) -> bytes:
     """The endpoint's path below the upstream's base URL, with the client's query as it came."""
-    path = PATHS[endpoint]
-    return path + b"?" + query if query else path
+    if not query:
+        return PATHS[endpoint]
+    path = _queried.get(query) if endpoint == "messages" else None
+    if path is None:
+        path = PATHS[endpoint] + b"?" + query
+        if endpoint == "messages":
+            if len(_queried) >= QUERIED_MAX:
+                _queried.clear()
+            _queried[query] = path
+    return path
 
 
 OPERATIONS: dict[Operation, tuple[str, str]] = {

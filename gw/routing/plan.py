@@ -23,10 +23,10 @@ def plan(account: Account, model: str | None, deployments: Sequence[R]) -> R:
 
     Raises Refusal: model_not_allowed, upstream_not_allowed (400), no_route (404).
     """
-    allowed = model is None or account.models == ALL or account.may_use_model(model)
+    allowed = model is None or account.any_model or account.may_use_model(model)
     for one in deployments if allowed else ():
         serves = model is None or one.models == ALL or matches_any(model, one.models)
-        if serves and (account.upstreams == ALL or account.may_use_upstream(one.name)):
+        if serves and (account.any_upstream or account.may_use_upstream(one.name)):
             return one
     raise _refusal(account, model, deployments)
 

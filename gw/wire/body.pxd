@@ -1,3 +1,3 @@
 # Compiled, it is a C function.
 
-cpdef bytes whole_in(message, long long declared)
+cpdef bytes whole_in(dict message, long long declared)

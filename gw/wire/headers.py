@@ -22,15 +22,14 @@ __all__ = ["TAGS_MAX", "TIMING", "VALUE_MAX", "Answer", "Device", "Headers", "Se
 TIMING = b"x-gw-timing"  # asked for by a request, said in its answer
 VALUE_MAX = 128  # what text_of keeps of a value
 TAGS_MAX = 512
+CACHE_MAX = 4096  # of what Device keeps
+TEXT_MAX = 1024  # a longer one is not kept: it would let clients fill the memory
 
 _OLD_USER_ID = re.compile(r"user_([0-9a-f]{16,128})_account_[^_]*_session_([0-9a-fA-F-]{36})")
 
 
 class Device:
     """Reads `metadata.user_id`: (digest of the device, session id), cached because a session repeats it."""
-
-    CACHE_MAX = 4096
-    TEXT_MAX = 1024  # a longer one is not kept: it would let clients fill the memory
 
     def __init__(self, pepper: bytes) -> None:
         self._pepper = pepper
@@ -43,8 +42,8 @@ class Device:
         if found is None:
             device, session = _device_and_session(user_id)
             found = (blake2b(device.encode(), key=self._pepper, digest_size=8).hexdigest() if device else "", session[:VALUE_MAX])
-            if len(user_id) <= self.TEXT_MAX:
-                if len(self._cache) >= self.CACHE_MAX:
+            if len(user_id) <= TEXT_MAX:
+                if len(self._cache) >= CACHE_MAX:
                     self._cache.clear()
                 self._cache[user_id] = found
         return found

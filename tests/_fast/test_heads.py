@@ -33,12 +33,49 @@ lists = st.lists(st.tuples(names, values), max_size=14)
 
 
 def shown(found: Any, kind: type) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in kind.__dataclass_fields__}  # type: ignore[attr-defined]
+    fields = {name: getattr(found, name) for name in kind.__dataclass_fields__}  # type: ignore[attr-defined]
+    return fields | {name: shown(fields[name], pure.Told) for name in ("told",) if name in fields}
 
 
 @given(headers=lists)
 def test_both_read_the_same_of_a_request(headers: pure.Headers) -> None:
     assert shown(compiled.read_request(headers), pure.Sent) == shown(pure.read_request(headers), pure.Sent)
+
+
+LENGTHS = st.sampled_from([b"0", b"12", b" 12", b"9" * 20, b""])
+
+
+CHANGES = st.lists(st.tuples(st.integers(0, 14), names, values), max_size=2)
+
+
+@given(headers=lists, changes=CHANGES, lengths=st.lists(LENGTHS, max_size=3))
+def test_what_is_kept_of_a_request_is_only_for_its_like(headers: pure.Headers, changes: Any, lengths: list[bytes]) -> None:
+    """The same headers again, with other lengths, and with one of them changed: as if each were the first."""
+    sized = [[(b"content-length", size), *headers, (b"content-length", size)][: len(headers) + 1] for size in lengths]
+    changed = [[*headers[:at], (name, value), *headers[at + 1 :]] for at, name, value in changes]
+    for one in (headers, *sized, *changed, headers, *sized):
+        assert shown(compiled.read_request(list(one)), pure.Sent) == shown(pure.read_request(one), pure.Sent)
+
+
+def test_the_same_headers_tell_the_same_whatever_the_length() -> None:
+    def sent(size: bytes, session: bytes) -> Any:
+        return compiled.read_request([(b"content-length", size), (b"x-claude-code-session-id", session), (b"a", b"b")])
+
+    first, longer, other = sent(b"1", b"s"), sent(b"300000", b"s"), sent(b"1", b"t")
+    assert longer.told is first.told
+    assert longer.values is first.values
+    assert (longer.content_length, first.content_length) == (300_000, 1)
+    assert (other.told.session_id, first.told.session_id) == ("t", "s")
+
+
+@TWINS
+@given(prefix=st.text(max_size=12), serial=st.integers(-1, 2**63 - 1) | st.integers(0, 2**33))
+def test_an_id_has_its_number_in_hexadecimal(module: Any, prefix: str, serial: int) -> None:
+    if serial >= 0 and prefix.isascii():
+        assert module.numbered(prefix, serial) == f"{prefix}{serial:08x}"
+    else:
+        with pytest.raises(ValueError, match="beginning of an id"):
+            module.numbered(prefix, serial)
 
 
 @given(headers=lists, own=st.booleans())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gw._fast import Weight, weigh
 from gw.admit import estimate
-from gw.admit.card import OUTPUT_START, SLICE_TOKENS, Estimate
+from gw.admit.card import OUTPUT_START, SLICE_TOKENS, Estimate, Trail
 from gw.admit.estimate import PAIRS_MAX, SESSIONS_MAX, Estimator
 from gw.admit.hold import NOTHING
 from gw.domain.usage import Iteration, Reading, Usage
@@ -295,3 +295,35 @@ def test_three_turns_of_a_captured_session_are_foreseen() -> None:
         assert found.worst_nusd * 1_000 > cost
         of.learn(NOTHING, body, usage, OPUS, "key", "s", "", NOW)
         cached = prompt - 4
+
+
+FIGURES = ("typical_nusd", "worst_nusd", "prompt_tokens", "output_tokens", "slice_nusd", "bytes_per_token")
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["claude-opus-5-5", "claude-haiku-5-5"]),
+        st.sampled_from(["s", "s2", ""]),
+        st.integers(0, 2),
+        st.booleans(),
+        st.integers(0, 400_000),
+    ),
+    max_size=12,
+)
+
+
+@given(steps=STEPS, sessions=st.integers(1, 3), pairs=st.integers(1, 2))
+def test_a_trail_leads_to_the_same_estimates(steps: list[tuple[str, str, int, bool, int]], sessions: int, pairs: int) -> None:
+    """Also where the memory forgets between two calls."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(estimate, "SESSIONS_MAX", sessions)
+        patched.setattr(estimate, "PAIRS_MAX", pairs)
+        with_trails, without = Estimator(), Estimator()
+        trails: dict[tuple[str, str], Trail] = {}
+        for at, (model, session, tools, learns, size) in enumerate(steps):
+            body = BODY._replace(tools=tools, text_bytes=size)
+            trail = trails.setdefault((model, session), Trail(with_trails))
+            asked = (tariff(model), body, model, "key", session, "", NOW + at)
+            led, looked = with_trails.estimate(*asked, trail), without.estimate(*asked)
+            assert [getattr(led, name) for name in FIGURES] == [getattr(looked, name) for name in FIGURES]
+            if learns:
+                with_trails.learn(led, body, TURN, model, "key", session, "", NOW + at)
+                without.learn(looked, body, TURN, model, "key", session, "", NOW + at)

@@ -180,7 +180,7 @@ async def test_each_example_costs_the_same_by_every_way(house: House, monkeypatc
         at_us = int(datetime.fromisoformat(case["flags"]["at"]).timestamp()) * 1_000_000
         house.reply = answered(case, stream=stream)
         with monkeypatch.context() as patched:
-            patched.setattr("gw.clock.wall_us", lambda now=at_us: now)
+            patched.setattr("gw.clock.wall_ns", lambda now=at_us * 1000: now)
             rows = await house.ask(asked(client, f"{case['provider']}/{case['model']}", stream))
         if [(row.billed_pusd, row.usage_source) for row in rows] != [(int(case["expected_pico_usd"]), "exact")]:
             said = [(row.billed_pusd, row.usage_source, row.outcome, row.error, row.usage_flags) for row in rows]

@@ -43,9 +43,9 @@ def page(state: StateFile, keeper: dict[str, Any] | None = None) -> dict[tuple[s
 def call(**more: Any) -> Settled:
     """With the figures of such a record."""
     one = record("gw_1", **more)
-    done = Settled(one.endpoint, one.outcome, one.error)
+    done = Settled(one.endpoint, one.outcome, one.error, one.usage_source)
     done.unpriced = one.price_version == "unpriced"
-    for name in set(Settled.__slots__) - {"unpriced"}:
+    for name in set(Settled.__slots__) - {"unpriced", "charged", "exact"}:
         setattr(done, name, getattr(one, name))
     return done
 

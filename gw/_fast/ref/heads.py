@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -24,6 +25,11 @@ OF_THE_ACCOUNT = (b"anthropic-organization-id", b"set-cookie")
 PLAIN_CONNECTION = (b"keep-alive", b"close")
 LENGTH_MAX = 2**63 - 1
 DIGITS_MAX = 18
+TAGS_MAX = 512
+TOLD = (
+    b"x-claude-code-session-id", b"x-claude-code-agent-id", b"x-claude-code-parent-agent-id", b"x-claude-code-prompt-id",
+    b"x-gw-project",
+)  # fmt: skip
 # Token, colon, no control but TAB, CRLF; repeated.
 CLEAN = re.compile(
     rb"(?>(?!(?i:host|content-length|connection|transfer-encoding):)"
@@ -53,6 +59,18 @@ ROLES: dict[bytes, int] = {
 
 
 @dataclass
+class Told:
+    session_id: str = ""
+    agent_id: str = ""
+    parent_agent_id: str = ""
+    prompt_id: str = ""
+    project: str = ""
+    tags: str = ""
+    client: str = ""
+    known: Any = field(default=None, compare=False)
+
+
+@dataclass
 class Sent:
     head: bytes = b""
     credentials: bytes = b""
@@ -62,6 +80,7 @@ class Sent:
     content_encoding: bytes = b""
     content_length: int = -1
     values: dict[bytes, bytes] = field(default_factory=dict)
+    told: Told = field(default_factory=Told)
 
 
 @dataclass
@@ -99,7 +118,14 @@ def read_request(headers: Headers) -> Sent:
         elif role == CONNECTION and value.lower() not in PLAIN_CONNECTION:
             return read_request(_without_named(headers))
     sent.head += b"accept-encoding: identity\r\n"
+    sent.told = told_by(sent.values)
     return sent
+
+
+def told_by(values: dict[bytes, bytes]) -> Told:
+    session, agent, parent, prompt, project = (text_of(values.get(name, b"")) for name in TOLD)
+    tags, client = text_of(values.get(b"x-gw-tags", b""), TAGS_MAX), word_of(values.get(b"user-agent", b""))
+    return Told(session, agent, parent, prompt, project, tags, client)
 
 
 def _without_named(headers: Headers) -> Headers:
@@ -145,6 +171,12 @@ def word_of(value: bytes) -> str:
 
 def shown(text: str, limit: int) -> str:
     return "".join(char if char.isprintable() else "?" for char in text[:limit])
+
+
+def numbered(prefix: str, serial: int) -> str:
+    if serial < 0 or not prefix.isascii():
+        raise ValueError(f"not the beginning of an id, or no number: {prefix!r}, {serial}")
+    return f"{prefix}{serial:08x}"
 
 
 def is_clean_head(head: bytes) -> bool:
