@@ -1,5 +1,7 @@
 """Headers both ways: what is read of a request's, what passes of an answer's."""
 
+from itertools import cycle
+
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -45,9 +47,16 @@ REQUESTS = {"5 headers": SMALL, "Claude Code's 19": CLAUDE_CODE}
 
 
 @pytest.mark.parametrize("kind", REQUESTS)
-def test_a_request(benchmark: BenchmarkFixture, kind: str) -> None:
+def test_a_request_like_the_last(benchmark: BenchmarkFixture, kind: str) -> None:
     headers = REQUESTS[kind]
     each(benchmark, lambda: read_request(headers))
+
+
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_a_request_unlike_the_last(benchmark: BenchmarkFixture, kind: str) -> None:
+    """More of them in turn than are kept."""
+    several = cycle([[*REQUESTS[kind], (b"x-request-id", b"request-%08d" % number)] for number in range(4096)])
+    each(benchmark, lambda: read_request(next(several)))
 
 
 @pytest.mark.parametrize("own_account", [True, False], ids=["own account", "virtual key"])

@@ -32,7 +32,7 @@ async def dial(loop: asyncio.AbstractEventLoop, target: Target, connection: Conn
                 where = f"proxy {host}:{port}"
             await loop.create_connection(lambda: protocol, host, port, ssl=tls, server_hostname=host if tls else None)
     except TimeoutError as error:
-        raise UpstreamError("connect_timeout", f"no connection to {where} within {timeout_s:.3g} s") from error
+        raise UpstreamError("connect_timeout", f"no connection to {where} within {timeout_s:.2g} s") from error
     except ssl.SSLError as error:
         at_proxy = target.proxy is not None and not target.tunnelled
         raise UpstreamError("proxy" if at_proxy else "tls", f"{where}: {_tls_reason(error)}") from error
