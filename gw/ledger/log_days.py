@@ -20,7 +20,7 @@ from gw.ledger.store import Connection
 DAYS_MAX = 4_000  # that one question looks into
 KEYS = {index: key for key, index in INDEXES.items() if index.daily}
 SAMPLE = 16  # of so many calls one is sorted, to find out from where on there are so many
-STEPS = (2_000, 20_000, 100_000)  # calls that are looked at for a page, as long as all are more
+LOOKED_AT = (2_000, 100_000)  # calls that are looked at for a page: at first, and at most, as long as all are more
 
 
 def days_of(db: Connection, terms: Sequence[Term]) -> range | None:

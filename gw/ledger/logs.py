@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gw.ledger.bounded import bounded
 from gw.ledger.log_columns import BY_NAME, MODEL, Column
-from gw.ledger.log_days import STEPS, among, at_bound, bar
+from gw.ledger.log_days import LOOKED_AT, among, at_bound, bar
 from gw.ledger.log_filter import EVERYTHING, SOUGHT_IDS, SOUGHT_NAMES, LogFilter, LogScope, Text
 from gw.ledger.log_plan import FEW, ROW_COST, Plan, Survey, plan, source_of, survey
 from gw.ledger.log_sql import BY_ID, INDEXES, SEEN, TIME, Place, Term, beginning, term
@@ -123,13 +123,17 @@ def _among(call_ids: tuple[str, ...]) -> Term:
 def _by_amount(db: Connection, asked: Asked, known: Survey, size: int) -> list[Spot]:
     """In another order than that of time: among those that have most of it, or least, as long as these are enough."""
     if known.days and size <= FIRST_MAX and not (known.rare and known.rare[0].calls <= FEW):
-        for calls in STEPS:
-            if calls * ROW_COST > known.walk_cost // 4:
-                break  # a quarter of what looking at all costs may be spent for nothing
-            chosen, are_all = _foremost(db, asked, known, max(calls, size * len(known.days)))
+        first, most = LOOKED_AT
+        calls = max(first, size * len(known.days))
+        while calls * ROW_COST <= known.walk_cost // 4:  # a quarter of what looking at all costs may be spent for nothing
+            chosen, are_all = _foremost(db, asked, known, calls)
             found = _spots(db, asked, chosen, size)
             if are_all or len(found) == size:
                 return found
+            if calls >= most:
+                break
+            enough = calls * size * 3 // (2 * len(found) + 1)  # if those that come are as rare, and half as many again
+            calls = min(max(calls * 2, min(enough, calls * 10)), most)
     return _spots(db, asked, plan(known, in_time=False), size)
 
 

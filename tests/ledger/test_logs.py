@@ -115,7 +115,7 @@ async def test_those_that_have_most_are_found_among_some(database: Database, mon
     records = over_days(RECORDS)
     await fill(database, records)
     looked = list[int]()
-    monkeypatch.setattr(logs, "STEPS", (30, 60))
+    monkeypatch.setattr(logs, "LOOKED_AT", (30, 60))
     monkeypatch.setattr(logs, "ROW_COST", 0)
     monkeypatch.setattr(logs, "FEW", -1)
     monkeypatch.setattr(logs, "bar", lambda *given, **more: looked.append(more["count"]) or bar(*given, **more))

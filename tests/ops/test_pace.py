@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 
 from gw import clock
+from gw.ops import pace
 from gw.ops.pace import Pace
 
 MS = 1_000_000
@@ -17,16 +18,18 @@ class Times:
     """The two clocks, by hand."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.wall = self.cpu = 0
+        self.wall = self.cpu = self.line = 0
+        monkeypatch.setattr(pace, "in_line_ns", lambda: self.line)
         monkeypatch.setattr(clock, "mono_ns", lambda: self.wall)
         monkeypatch.setattr(clock, "process_ns", lambda: self.cpu)
 
-    def tick(self, pace: Pace, busy: float, calls: int) -> bool:
-        """100 ms of which so much is spent on the processor; whether turns are taken from then on."""
+    def tick(self, one: Pace, busy: float, calls: int, *, line: float = 0.1) -> bool:
+        """100 ms of which so much is spent on the processor, and so much in line for it; whether turns are taken from then on."""
         self.wall += 100 * MS
+        self.line += int(line * 100) * MS
         self.cpu += int(busy * 100) * MS
-        pace.look(calls)
-        return pace.in_turns
+        one.look(calls)
+        return one.in_turns
 
 
 @pytest.fixture
@@ -48,20 +51,32 @@ def policies() -> set[int]:
 
 
 def test_all_threads_of_a_busy_worker_take_turns_until_it_is_idle(times: Times) -> None:
-    pace, leave = Pace(), threading.Event()
+    one, leave = Pace(), threading.Event()
     thread = threading.Thread(target=leave.wait)
     thread.start()
     try:
-        assert not times.tick(pace, 0.5, 64)
+        assert not times.tick(one, 0.5, 64)
         assert policies() == {os.SCHED_OTHER}
-        assert times.tick(pace, 0.9, 64)
+        assert times.tick(one, 0.9, 64)
         assert policies() == {os.SCHED_BATCH}
-        assert times.tick(pace, 0.4, 64)  # what turns have saved does not end them
-        assert not times.tick(pace, 0.1, 64)
+        assert times.tick(one, 0.4, 64)  # what turns have saved does not end them
+        assert not times.tick(one, 0.1, 64)
         assert policies() == {os.SCHED_OTHER}
     finally:
         leave.set()
         thread.join()
+
+
+def test_who_shares_the_core_with_others_does_not_stand_behind_them(times: Times) -> None:
+    one = Pace()
+    assert not times.tick(one, 0.7, 64, line=0.5)
+    assert times.tick(one, 0.7, 64)
+    assert not times.tick(one, 0.5, 64, line=0.4)
+
+
+def test_what_the_kernel_says_of_the_line_grows() -> None:
+    before = pace.in_line_ns()
+    assert before > 0 and pace.in_line_ns() >= before
 
 
 def test_a_call_alone_has_nobody_to_take_turns_with(times: Times) -> None:
@@ -76,8 +91,8 @@ def test_a_system_that_forbids_it_is_asked_once(times: Times, monkeypatch: pytes
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "sched_setscheduler", forbidden)
-    pace = Pace()
+    one = Pace()
     for _ in range(3):
-        assert not times.tick(pace, 0.9, 64)
+        assert not times.tick(one, 0.9, 64)
     assert len(asked) == 1
     monkeypatch.undo()

@@ -11,7 +11,7 @@ from bench.load.contender import Contender, cores, move
 from bench.load.ground import Ground, Once
 from gw.loadgen.schedule import evenly
 
-RPS, SMOKE_RPS = 2500, 500
+RPS, SMOKE_RPS = 1500, 500
 KEPT = 0.95  # of the rate: below it, a worker was at its limit, and its CPU per request says nothing
 TWO = "gw, two workers"
 
