@@ -6,4 +6,4 @@ cdef class Account:
     cdef readonly tuple models, upstreams
     cdef readonly object max_cost_nusd, max_tokens
     cdef readonly long long expires_us
-    cdef readonly bint active, any_model, any_upstream, stores_content, passthrough, bounded, free
+    cdef readonly bint active, any_model, any_upstream, stores_content, passthrough, bounded

@@ -15,7 +15,7 @@ class Account:
     changes it."""
 
     __slots__ = (
-        "active", "any_model", "any_upstream", "bounded", "credential", "customer", "expires_us", "free", "key_id", "key_name",
+        "active", "any_model", "any_upstream", "bounded", "credential", "customer", "expires_us", "key_id", "key_name",
         "max_cost_nusd", "max_tokens", "models", "passthrough", "problem", "stores_content", "team", "upstreams",
     )  # fmt: skip
 
@@ -53,7 +53,6 @@ class Account:
         self.any_model = models == ALL
         self.any_upstream = upstreams == ALL
         self.bounded = bool(max_cost_nusd or max_tokens)
-        self.free = self.any_model and self.any_upstream  # it may use whatever there is
 
     def but(self, **changes: Any) -> "Account":
         """The same with other values, by their names in `__init__`."""

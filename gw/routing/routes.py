@@ -152,7 +152,7 @@ class Router:
 
     def _is_settled(self, account: Account, model: str | None, own_login: Flag) -> bool:
         """Whether the model's name alone decides. A client's own login may go elsewhere than a key's call."""
-        if not self._by_name_alone or not account.free:
+        if not self._by_name_alone or not (account.any_model and account.any_upstream):
             return False
         return not (own_login or account.passthrough) or not (self.routes or "/" in (model or ""))
 

@@ -181,6 +181,20 @@ class Fragile:
         await self._store.forget(segments)
 
 
+async def failures_of(mover: Mover) -> int:
+    """Until the journals hold nothing more; whenever the store fails, the mover says that calls wait."""
+    failures = 0
+    while True:
+        try:
+            if not await mover.move():
+                await mover.close()
+                return failures
+            assert mover.waiting_since_us == 0
+        except StoreError:
+            failures += 1
+            assert mover.waiting_since_us > 0
+
+
 async def test_a_backlog_is_read_on_while_it_is_written_and_stays_in_order_whatever_fails(ground: Ground) -> None:
     writer = ground.writer(segment_bytes_max=100_000)
     names = [f"c{index:04}" for index in range(2500)]
@@ -191,15 +205,7 @@ async def test_a_backlog_is_read_on_while_it_is_written_and_stays_in_order_whate
     store = Fragile(ground.database.store())
     store.plan = ["", "after", "", "before", ""]
     mover = Mover(ground.state_dir, store, ground.settle_lost, ground.follower, rows_max=800)
-    failures = 0
-    while True:
-        try:
-            if not await mover.move():
-                break
-        except StoreError:
-            failures += 1
-    await mover.close()
-    assert failures == 2 and store.asked >= 6
+    assert await failures_of(mover) == 2 and store.asked >= 6
     assert query(ground.database, "SELECT call_id FROM call ORDER BY seq") == [(name,) for name in names]
     assert ground.segments() == [] and ground.count("journal_segment") == 0
 
@@ -214,17 +220,7 @@ async def test_failing_store_loses_nothing_and_doubles_nothing(ground: Ground) -
     store.plan = ["before", "", "after", "after", "before", "", "", "", "after"]
     store.forget_failures = 2
     mover = Mover(ground.state_dir, store, ground.settle_lost, ground.follower, rows_max=3)
-    failures = 0
-    while True:
-        try:
-            if not await mover.move():
-                break
-            assert mover.waiting_since_us == 0
-        except StoreError:
-            failures += 1
-            assert mover.waiting_since_us > 0
-    await mover.close()
-    assert failures == ground.follower.failures == 7 and ground.settled == []
+    assert await failures_of(mover) == ground.follower.failures == 7 and ground.settled == []
     assert set(ground.follower.passes) == {40}
     assert Counter(call_id for call_id, _ in ground.calls()) == Counter(f"c{index:02}" for index in range(40))
     assert ground.segments() == [] and ground.count("journal_segment") == 0 and ground.count("open_call") == 0

@@ -341,21 +341,26 @@ HAPPENS = st.sampled_from(["pick", "answered", "failed", "short", "later", "othe
 EVENTS = st.lists(st.tuples(HAPPENS, st.integers(0, 2), st.sampled_from(["s", "t"])), max_size=40)
 
 
+def happen(health: Health, now: int, what: str, nth: int, session: str) -> int:
+    """Answers what time it is then."""
+    one = ALL[nth]
+    if what == "answered":
+        call(health, one, now, session=session)
+    elif what == "failed":
+        broken(health, one, now)
+    elif what == "short":
+        health.told(one.id, Seen(left=Left(1, (now + 60 * S) // 1000, "tokens")), now, now // 1000)
+    return now + (S, 20 * S, TTL_5M_NS)[nth] if what == "later" else now
+
+
 @given(EVENTS)
 def test_an_order_that_is_remembered_is_the_one_that_would_be_made_anew(events: list[tuple[str, int, str]]) -> None:
     """Whatever has happened meanwhile: caches, breakers, limits, time, other candidates under the same session."""
     health, now, candidates = Health(), 0, ALL
     for what, nth, name in events:
-        session, one = key_of(name, "m"), ALL[nth]
-        if what == "answered":
-            call(health, one, now, session=session)
-        elif what == "failed":
-            broken(health, one, now)
-        elif what == "short":
-            health.told(one.id, Seen(left=Left(1, (now + 60 * S) // 1000, "tokens")), now, now // 1000)
-        elif what == "later":
-            now += (S, 20 * S, TTL_5M_NS)[nth]
-        elif what == "others":
+        session = key_of(name, "m")
+        now = happen(health, now, what, nth, session)
+        if what == "others":
             candidates = (ALL, (B, A, C), (A._replace(weight=1), B, C))[nth]
         found = health.pick(candidates, now, session)
         health._orders.clear()
@@ -368,16 +373,9 @@ def test_a_course_that_is_kept_holds_only_while_it_is_the_one_that_would_be_foun
     health, now = Health(affinity=Affinity(1)), 0
     kept = {name: health.course(ALL, now, key_of(name, "m"), "weight") for name in "st" for _ in range(2)}
     for what, nth, name in events:
-        session, one = key_of(name, "m"), ALL[nth]
-        if what == "answered":
-            call(health, one, now, session=session)
-        elif what == "failed":
-            broken(health, one, now)
-        elif what == "short":
-            health.told(one.id, Seen(left=Left(1, (now + 60 * S) // 1000, "tokens")), now, now // 1000)
-        elif what == "later":
-            now += (S, 20 * S, TTL_5M_NS)[nth]
-        elif what == "others":
+        session = key_of(name, "m")
+        now = happen(health, now, what, nth, session)
+        if what == "others":
             health.affinity.forget(session)
         for each, course in kept.items():
             assert course.places and course.session == key_of(each, "m")
