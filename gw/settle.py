@@ -149,7 +149,7 @@ class Call:
         told = last.input_tokens | last.output_tokens | last.cache_read_tokens
         told |= last.cache_write_5m_tokens | last.cache_write_1h_tokens
         # No answer is without a token, nor has one so many.
-        return last if last.iterations or 0 < told < COUNT_MAX else None
+        return last if told < COUNT_MAX and (told or last.iterations) else None
 
 
 def opened(call: Call, frame: Frame) -> None:

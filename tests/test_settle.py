@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import asdict, astuple, replace
 
@@ -255,12 +255,12 @@ ANSWER_USAGE = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-sonnet-4-5", "unheard-of"])
+@example(usage={"input_tokens": 0, "output_tokens": COUNT_MAX, "iterations": [{"type": "message"}]}, stop="end_turn", ttl=0)
 @given(usage=ANSWER_USAGE, stop=st.sampled_from(["end_turn", "refusal"]), ttl=st.sampled_from([0, 5, 60]))
 def test_what_an_answer_says_in_so_many_words_is_recorded_as_any_other(model: str, usage: Any, stop: str, ttl: int) -> None:
     """The short way from the answer to the record, and the long way by the nouns: the same row, to the pico-dollar."""
-    body = json.dumps(
-        {"type": "message", "id": "m", "model": "served", "content": [], "stop_reason": stop, "usage": usage}
-    ).encode()
+    answer = {"type": "message", "id": "m", "model": "served", "content": [], "stop_reason": stop, "usage": usage}
+    body = json.dumps(answer).encode()
     short, long = call(), call()
     for one in (short, long):
         one.snapshot.book = BOOK
