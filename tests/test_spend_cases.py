@@ -153,7 +153,7 @@ def test_a_late_row_of_a_window_that_is_over_enters_no_cell(world: World, now: C
 
 
 def test_rows_of_one_batch_count_each_in_its_window(world: World, now: Clock) -> None:
-    """One path and the same rules, around the beginning of an hour; no worker knows of them: the cells are charged by the rows."""
+    """One path and the same rules, around the beginning of an hour. No worker knows of them: the rows charge the cells."""
     under(world, EACH, TEAM, GOOD)
     for at, nusd in ((-2, 3), (-1, 5), (0, 7), (1, 11)):
         world.write(charged(f"at {at}", now.now_us + at, nusd, RED, rules_us=0))
