@@ -78,7 +78,8 @@ class Looker:
             self._forget_us = now_us + FORGET_EVERY_US
             with self._around.database.changing() as db:
                 names = [alert.name for alert in self._settings.alert if alert.active]
-                forget(db, names, now_us, self._settings.alerts.history_days * DAY_US)
+                closing, link = closing_of(self._settings.notify), self._settings.alerts.link
+                forget(db, names, now_us, self._settings.alerts.history_days * DAY_US, closing, link)
         return messages
 
     def _decide(self, alert: Alert, conditions: list[Condition], now_us: int) -> int:
@@ -192,8 +193,13 @@ def rule_of(alert: Alert) -> Rule:
 
 def source_of(alert: Alert, settings: Settings) -> Source:
     channels = channels_of(alert, settings.notify)
-    closing = tuple(one.name for one in settings.notify if one.kind == "pagerduty" and one.name in channels)
+    closing = tuple(name for name in closing_of(settings.notify) if name in channels)
     return Source(alert.name, alert.kind, alert.severity, channels, settings.alerts.link, closing)
+
+
+def closing_of(notify: Iterable[Notify]) -> tuple[str, ...]:
+    """Channels in which an alert stays open until they are told that it is over."""
+    return tuple(one.name for one in notify if one.kind == "pagerduty")
 
 
 def channels_of(alert: Alert, notify: Iterable[Notify]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ between, each alert is decided once; what the outbox holds is sent until a chann
 """
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import msgspec
 from msgspec import Struct
@@ -144,8 +145,11 @@ def post(db: Connection, channels: Iterable[str], notice: Notice, now_us: int) -
         db.execute(_POST, (f"{notice.id}-{channel}", channel, notice.alert_id, notice.event, text, now_us, now_us))
 
 
-def forget(db: Connection, rules: Iterable[str], now_us: int, history_us: int) -> None:
-    """What is over for long, what belongs to rules that are gone, and what the history need not hold any more."""
+def forget(  # noqa: PLR0917
+    db: Connection, rules: Iterable[str], now_us: int, history_us: int, closing: Iterable[str] = (), link: str = ""
+) -> None:
+    """What is over for long, what belongs to rules that are gone, and what the history need not hold any more. `closing`: as a
+    Source's, of all channels."""
     db.execute("DELETE FROM alert_state WHERE firing = 0 AND over_us < ?", (now_us - KEPT_US,))
     db.execute("DELETE FROM alert_silence WHERE until_us <= ?", (now_us,))
     db.execute("DELETE FROM alert_outbox WHERE done_us > 0 AND made_us < ?", (now_us - history_us,))
@@ -153,10 +157,24 @@ def forget(db: Connection, rules: Iterable[str], now_us: int, history_us: int) -
     known = set(rules)
     for (rule,) in db.execute("SELECT DISTINCT rule FROM alert_state").fetchall():
         if rule not in known:
+            _close(db, rule, set(closing), link, now_us)
             db.execute(
                 "UPDATE alert SET resolved_us = ?, changed_us = ? WHERE rule = ? AND resolved_us = 0", (now_us, now_us, rule)
             )
             db.execute("DELETE FROM alert_state WHERE rule = ?", (rule,))
+
+
+def _close(db: Connection, rule: str, closing: set[str], link: str, now_us: int) -> None:
+    """Nobody judges the alerts of this rule any more: says so where they were opened."""
+    states = {one.alert_id: one for one in states_of(db, rule).values() if one.firing}
+    for alert in alerts(db, len(states), rule=rule, open_only=True):
+        opened = {one.channel for one in deliveries(db, alert.id) if one.event != "resolved"} & closing
+        state = states.get(alert.id)
+        if opened and state is not None:
+            source = Source(rule, alert.kind, cast(Severity, alert.severity), tuple(sorted(opened)), link)
+            over = f'the alert "{rule}" is no longer in force; {state.subject} is not watched'
+            told = Told(alert.title, alert.facts, over=over)
+            post(db, source.channels, notice_of(source, Action("resolved", state, told), state, now_us), now_us)
 
 
 def _new_alert(db: Connection, source: Source, action: Action, now_us: int) -> int:

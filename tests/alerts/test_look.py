@@ -250,6 +250,25 @@ async def test_a_rule_that_is_gone_ends_its_alerts(database: Database, ledger: S
         assert db is not None and store.alerts(db, 10, open_only=True) == [] and len(store.alerts(db, 10)) == 1
 
 
+async def test_where_a_rule_that_is_gone_has_opened_something_it_is_closed(database: Database, ledger: Store) -> None:
+    pager = Notify(name="pager", kind="pagerduty", secret=Secret("env:P", "p"))
+    ground = Ground(database, Alert(name="budgets", kind="budget_threshold"))
+    ground.settings = ground.settings._replace(notify=(CHANNEL, pager))
+    ground.restart()
+    ground.spent = 90 * USD
+    opened = {one.dedup for one in ground.look(0)}
+    ground.settings = ground.settings._replace(alert=())
+    ground.restart()
+    ground.looker.look(NOW + MINUTE)
+    with database.changing() as db:
+        (closed,) = store.due(db, NOW + MINUTE)
+    assert closed.channel == "pager" and closed.notice.event == "resolved" and {closed.notice.dedup} == opened
+    assert closed.notice.title == 'the alert "budgets" is no longer in force; budget:platform:team:platform is not watched'
+    ground.looker.look(NOW + 500 * MINUTE)
+    with database.reading() as db:
+        assert db is not None and len(store.deliveries(db, closed.notice.alert_id)) == 3
+
+
 async def test_what_is_silenced_stands_in_the_history_and_is_told_afterwards(database: Database, ledger: Store) -> None:
     ground = Ground(database, Alert(name="budgets", kind="budget_threshold"))
     with database.changing() as db:
