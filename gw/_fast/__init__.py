@@ -25,6 +25,7 @@ if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
         cells_bytes,
     )
     from gw._fast.counters import Counters, Slots
+    from gw._fast.flat import flattened
     from gw._fast.frame import Frame
     from gw._fast.heads import (
         Answer,
@@ -45,6 +46,7 @@ if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
     from gw._fast.laps import Laps
     from gw._fast.rows import Rows
     from gw._fast.seek import holds
+    from gw._fast.sums import Gathered, Layout, Run, Sums, rows_at, rows_of, spread
     from gw._fast.usage import DONE, ERROR, FIRST_TOKEN, OBSERVED_BYTES, USAGE, Found, Tap, found_in, observed_from, read_message
     from gw._fast.weigh import Weight, weigh
 else:
@@ -70,6 +72,7 @@ else:
         cells_bytes,
     )
     from gw._fast.ref.counters import Counters, Slots
+    from gw._fast.ref.flat import flattened
     from gw._fast.ref.frame import Frame
     from gw._fast.ref.heads import (
         Answer,
@@ -90,6 +93,7 @@ else:
     from gw._fast.ref.laps import Laps
     from gw._fast.ref.rows import Rows
     from gw._fast.ref.seek import holds
+    from gw._fast.ref.sums import Gathered, Layout, Run, Sums, rows_at, rows_of, spread
     from gw._fast.ref.usage import (
         DONE,
         ERROR,
@@ -129,16 +133,20 @@ __all__ = [
     "Counters",
     "Found",
     "Frame",
+    "Gathered",
     "Headers",
     "Laps",
+    "Layout",
     "Limit",
     "Limits",
     "Path",
     "Peek",
     "Rows",
+    "Run",
     "Sent",
     "Slot",
     "Slots",
+    "Sums",
     "Tap",
     "Told",
     "Weight",
@@ -146,6 +154,7 @@ __all__ = [
     "append",
     "buckets_bytes",
     "cells_bytes",
+    "flattened",
     "found_in",
     "holds",
     "is_clean_head",
@@ -154,7 +163,10 @@ __all__ = [
     "peek",
     "read_message",
     "read_request",
+    "rows_at",
+    "rows_of",
     "shown",
+    "spread",
     "text_of",
     "to_client",
     "told_by",

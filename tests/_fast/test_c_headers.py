@@ -20,6 +20,7 @@ USES = {
     "hold.h": "",
     "crc.h": "",
     "bucket.h": "",
+    "sums.h": "",
 }
 
 
