@@ -11,7 +11,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.micro.bench_ledger import BATCH, rows
 from bench.micro.measure import each
-from gw._fast import Rows, flattened
+from gw._fast import Figures, Rows, flattened
 from gw.domain.call import CallRecord
 from gw.ledger import rollup
 from gw.ledger.journal import CLOSE, FRAME_BYTES_MAX, frame_of
@@ -19,6 +19,7 @@ from gw.ledger.rollup_shape import LAYOUT
 from gw.ledger.sqlite import ROWS_AT_ONCE
 from gw.ledger.store import Row
 from gw.ledger.tail import KINDS
+from gw.ops.metrics_figures import TIMINGS
 
 SUMS = pytest.mark.benchmark(group="sums")
 
@@ -72,3 +73,16 @@ def test_what_the_database_is_told_of_a_row(benchmark: BenchmarkFixture) -> None
 def test_a_row_in_a_statement(benchmark: BenchmarkFixture) -> None:
     some = batch()[:ROWS_AT_ONCE]
     each(benchmark, lambda: flattened(some, 0), calls=10, events=len(some))
+
+
+@pytest.mark.benchmark(group="figures")
+@pytest.mark.parametrize("kind", ["add", "add_money", "observe"])
+def test_a_figure(benchmark: BenchmarkFixture, kind: str) -> None:
+    figures = Figures([0] * 40)
+    bounds = TIMINGS[0].bounds_us
+    calls: dict[str, Callable[[], object]] = {
+        "add": lambda: figures.add(3, 48_000),
+        "add_money": lambda: figures.add_money(3, 43_094_000_000, 10**12),
+        "observe": lambda: figures.observe(3, bounds, 2_000_000),
+    }
+    each(benchmark, calls[kind])

@@ -25,6 +25,7 @@ if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
         cells_bytes,
     )
     from gw._fast.counters import Counters, Slots
+    from gw._fast.figures import Figures
     from gw._fast.flat import flattened
     from gw._fast.frame import Frame
     from gw._fast.heads import (
@@ -72,6 +73,7 @@ else:
         cells_bytes,
     )
     from gw._fast.ref.counters import Counters, Slots
+    from gw._fast.ref.figures import Figures
     from gw._fast.ref.flat import flattened
     from gw._fast.ref.frame import Frame
     from gw._fast.ref.heads import (
@@ -131,6 +133,7 @@ __all__ = [
     "Buckets",
     "Cells",
     "Counters",
+    "Figures",
     "Found",
     "Frame",
     "Gathered",

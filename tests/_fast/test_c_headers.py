@@ -21,6 +21,7 @@ USES = {
     "crc.h": "",
     "bucket.h": "",
     "sums.h": "",
+    "figures.h": "",
 }
 
 
