@@ -21,6 +21,7 @@ from gw.domain.standing import Standing
 from gw.domain.window import bounds
 from gw.ledger import adjust, health, sequence
 from gw.ledger.store import Connection, Database, Row, StoreError
+from gw.ops.metrics_figures import Counted
 from gw.ops.metrics_published import (
     BudgetGauge,
     BudgetWindow,
@@ -32,7 +33,7 @@ from gw.ops.metrics_published import (
     read_published,
     write_published,
 )
-from gw.ops.metrics_tally import Counted, Tally
+from gw.ops.metrics_tally import Tally
 from gw.ops.state import StateFile, Word
 from gw.spend import Spending
 

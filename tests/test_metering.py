@@ -20,8 +20,8 @@ from gw.ledger.spending import Span, Spent
 from gw.ledger.sqlite import SqliteDatabase
 from gw.ledger.store import Batch, Database, OpenRow
 from gw.metering import Metering, begin_metering, budget_gauges
+from gw.ops.metrics_figures import TOKENS
 from gw.ops.metrics_published import BudgetGauge, BudgetWindow, Open, Published, Sources, read_published
-from gw.ops.metrics_tally import TOKENS
 from gw.ops.state import StateFile, Word
 from gw.spend import Spending, Sum
 from tests.ledger.records import NOON_US, opened, record

@@ -13,9 +13,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.micro.measure import made, note
 from gw import clock
+from gw.ops.metrics_figures import Counted
 from gw.ops.metrics_page import exposition
 from gw.ops.metrics_published import BudgetGauge, BudgetWindow, Published, encoded, write_published
-from gw.ops.metrics_tally import Counted, Tally
+from gw.ops.metrics_tally import Tally
 from gw.ops.state import StateFile
 from tests.ledger.records import NOON_US, record
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
         cells_bytes,
     )
     from gw._fast.counters import Counters, Slots
+    from gw._fast.figures import Figures
+    from gw._fast.flat import flattened
     from gw._fast.frame import Frame
     from gw._fast.heads import (
         Answer,
@@ -45,6 +47,7 @@ if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
     from gw._fast.laps import Laps
     from gw._fast.rows import Rows
     from gw._fast.seek import holds
+    from gw._fast.sums import Gathered, Layout, Run, Sums, rows_at, rows_of, spread
     from gw._fast.usage import DONE, ERROR, FIRST_TOKEN, OBSERVED_BYTES, USAGE, Found, Tap, found_in, observed_from, read_message
     from gw._fast.weigh import Weight, weigh
 else:
@@ -70,6 +73,8 @@ else:
         cells_bytes,
     )
     from gw._fast.ref.counters import Counters, Slots
+    from gw._fast.ref.figures import Figures
+    from gw._fast.ref.flat import flattened
     from gw._fast.ref.frame import Frame
     from gw._fast.ref.heads import (
         Answer,
@@ -90,6 +95,7 @@ else:
     from gw._fast.ref.laps import Laps
     from gw._fast.ref.rows import Rows
     from gw._fast.ref.seek import holds
+    from gw._fast.ref.sums import Gathered, Layout, Run, Sums, rows_at, rows_of, spread
     from gw._fast.ref.usage import (
         DONE,
         ERROR,
@@ -127,18 +133,23 @@ __all__ = [
     "Buckets",
     "Cells",
     "Counters",
+    "Figures",
     "Found",
     "Frame",
+    "Gathered",
     "Headers",
     "Laps",
+    "Layout",
     "Limit",
     "Limits",
     "Path",
     "Peek",
     "Rows",
+    "Run",
     "Sent",
     "Slot",
     "Slots",
+    "Sums",
     "Tap",
     "Told",
     "Weight",
@@ -146,6 +157,7 @@ __all__ = [
     "append",
     "buckets_bytes",
     "cells_bytes",
+    "flattened",
     "found_in",
     "holds",
     "is_clean_head",
@@ -154,7 +166,10 @@ __all__ = [
     "peek",
     "read_message",
     "read_request",
+    "rows_at",
+    "rows_of",
     "shown",
+    "spread",
     "text_of",
     "to_client",
     "told_by",

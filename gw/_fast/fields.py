@@ -1,4 +1,5 @@
-"""The tuples in which the hot loops hand over what they read: the tap (gw.wire.anthropic makes nouns of it) and the scale."""
+"""The tuples in which the hot loops hand over what they read: the tap (gw.wire.anthropic makes nouns of it) and the scale; and in
+which they are told what to read: sums."""
 
 from typing import NamedTuple, TypeAlias
 
@@ -37,3 +38,22 @@ class Weight(NamedTuple):
     ttl: int  # of cache_control, the longest: 0 (none), 5 or 60 minutes
     fast: int  # 1: fast speed is asked for somewhere
     geo: int  # inference_geo is 0 unsaid, 1 "global", 2 anything else
+
+
+class Rules(NamedTuple):
+    """What sums are made of. gw.ledger.rollup_shape says it, and why."""
+
+    dimensions: tuple[str, ...]  # columns of a path; behind their values stand its context and its kind
+    account: tuple[str, ...]  # of these, those that say whose it is
+    tokens: tuple[str, ...]  # nine columns side by side: input, output, cache read, written for 5m, for 1h, ..., and of tools
+    amounts: tuple[str, ...]  # nine columns side by side: list, billed, ...; pico-USD
+    errors: frozenset[str]  # outcomes that the upstream or gw is to blame for
+    leaving: frozenset[str]  # outcomes of an attempt that another one may follow
+    contexts: tuple[str, str]  # up to so many tokens of a prompt, and beyond
+    long_context_tokens: int
+    kinds: tuple[str, str, str, str]  # of a session's conversation, of an agent, beside the conversation, of no session
+    side_prompt_tokens: int  # from so many on a prompt is not beside the conversation,
+    small_model: str  # unless its model's name has this word
+    count_max: int  # tokens or microseconds of one row that are believed
+    half_bits: int  # of an amount, the lower ones
+    hour_us: int

@@ -1,6 +1,6 @@
 """Keeps the rollups exact: in the transaction that writes rows or adjustments, what they add is added.
 
-Rows are first summed in Python (`Gathered`), so that a batch touches each row of a rollup once. Then `adding` says what the
+Rows are first summed by themselves (`Gathered`), so that a batch touches each row of a rollup once. Then `adding` says what the
 database is to be told, step by step, and learns the numbers of paths and sessions on the way; whoever holds the connection
 performs the steps: gw.ledger.sqlite and gw.ledger.postgres_store for the keeper, `perform` for a plain connection.
 
@@ -14,40 +14,31 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
+from gw._fast import Gathered as Gathering
+from gw._fast import Run, Sums, rows_at, rows_of, spread
 from gw.ledger.rollup_shape import (
     ACCOUNT,
-    AGENT,
     AMOUNTS,
     CAPPED,
     DAY_US,
     DIMENSIONS,
-    ENDED,
-    HOUR_US,
     HOURS_PER_DAY,
+    LAYOUT,
     LEVELS,
     MEASURES,
     OF_SESSION,
-    PARENT,
-    STARTED,
     Path,
-    Sums,
-    adjusting,
-    path_of,
     paths_of,
-    session_of,
-    sums_of,
-    unpacked,
 )
 from gw.ledger.store import Connection, Row
-from gw.ledger.sums import HALF_BITS
 
 KNOWN_MAX = 50_000  # paths, and sessions, whose numbers are remembered
 NAMES_MAX = 500  # of one statement
 OWED = ("list_pusd", "billed_pusd")  # of a session
-_OWED = [MEASURES.index(f"{name[:-5]}_high") for name in OWED]
+MOST = CAPPED >> 1  # of either, and of its opposite, in one transaction
+assert AMOUNTS[: len(OWED)] == OWED
 
 Session = tuple[str, ...]  # its id and whose it is: one id may come from several accounts
-Agent = tuple[Session, str, Path]
 
 
 class Table(NamedTuple):
@@ -118,67 +109,13 @@ class Known(Struct):
             self.sessions.clear()
 
 
-class _Run:
-    """What a session, or an agent of it by one path, adds."""
+class Gathered(Gathering):
+    """Rows and adjustments, summed: gw._fast.sums, by what gw.ledger.rollup_shape says."""
 
-    __slots__ = ("first_us", "last_us", "parent", "sums")
-
-    def __init__(self, sums: Sums, first_us: int, last_us: int, parent: str) -> None:
-        self.sums, self.first_us, self.last_us, self.parent = sums, first_us, last_us, parent
-
-    def add(self, sums: Sums, first_us: int, last_us: int, parent: str) -> None:
-        self.sums += sums
-        self.first_us, self.last_us = min(self.first_us, first_us), max(self.last_us, last_us)
-        self.parent = self.parent or parent
-
-    def values(self) -> list[int]:
-        """OF_SESSION, OWED, first_us, last_us."""
-        sums = unpacked(self.sums)
-        owed = [min(max((sums[at] << HALF_BITS) + sums[at + 1], -CAPPED >> 1), CAPPED >> 1) for at in _OWED]
-        return [*sums[: len(OF_SESSION)], *owed, self.first_us, self.last_us]
-
-
-class Gathered:
-    """Rows and adjustments, summed."""
+    __slots__ = ()
 
     def __init__(self) -> None:
-        self.hours: dict[int, dict[Path, Sums]] = {}
-        self.agents: dict[Agent, _Run] = {}
-
-    def add(self, row: Row) -> None:
-        self._add(row, sums_of(row))
-
-    def add_all(self, rows: Iterable[Row]) -> None:
-        for row in rows:
-            self.add(row)
-
-    def adjust(self, row: Row, amounts: Sequence[int]) -> None:
-        """`row`: of the call, as it stands in the ledger; `amounts`: signed differences, in the order of AMOUNTS."""
-        assert len(amounts) == len(AMOUNTS)
-        self._add(row, adjusting(amounts))
-
-    def _add(self, row: Row, sums: Sums) -> None:
-        path, agent = path_of(row), row[AGENT]
-        hour = self.hours.setdefault(row[ENDED] // HOUR_US, {})
-        hour[path] = hour.get(path, 0) + sums
-        session = session_of(row)
-        if session[0] or agent:
-            first_us = min(row[STARTED], row[ENDED])  # where a clock was set back, a session does not end before it begins
-            _run(self.agents, (session, agent, path), sums, first_us, row[ENDED], row[PARENT])
-
-    def sessions(self) -> dict[Session, _Run]:
-        found: dict[Session, _Run] = {}
-        for (session, _, _), one in self.agents.items():
-            _run(found, session, one.sums, one.first_us, one.last_us, "")
-        return found
-
-
-def _run(runs: dict[Any, _Run], key: Any, *added: Any) -> None:
-    found = runs.get(key)
-    if found is None:
-        runs[key] = _Run(*added)
-    else:
-        found.add(*added)
+        super().__init__(LAYOUT)
 
 
 def add(connection: Connection, rows: Iterable[Row]) -> None:
@@ -227,17 +164,18 @@ def gathered_of(rows: Iterable[Row]) -> Gathered:
 
 def adding(gathered: Gathered, known: Known) -> Steps:
     """What the database is to be told, in one transaction. `known` is brought up to date, and good once that is committed."""
-    if not gathered.hours:
+    by_hour = gathered.hours()
+    if not by_hour:
         return
     known.bounded()
-    yield from _number_paths({path for hour in gathered.hours.values() for path in hour}, known.paths)
-    if gathered.agents:
+    yield from _number_paths({path for paths in by_hour.values() for path in paths}, known.paths)
+    if runs := gathered.runs():
         yield from _sessions(gathered.sessions(), known.sessions)
-        yield Put(AGENT_PATH, sorted(_agents(gathered, known)))
-    hours = {at: _levels(paths, known.paths) for at, paths in gathered.hours.items()}
-    cells = {at: [_unpacked(level) for level in levels] for at, levels in hours.items()}
-    yield Put(HOUR, _rows(cells))
-    yield Put(DAY, _rows(_days(hours, cells)))
+        yield Put(AGENT_PATH, sorted(_agents(runs, known)))
+    hours = {at: spread(paths, known.paths, len(LEVELS)) for at, paths in by_hour.items()}
+    rows = {at: _shown(levels, at) for at, levels in hours.items()}
+    yield Put(HOUR, _in_order(rows))
+    yield Put(DAY, _in_order(_days(hours, rows)))
 
 
 def _number_paths(paths: Iterable[Path], known: dict[Path, tuple[int, ...]]) -> Steps:
@@ -266,9 +204,9 @@ def _ask(table: str, digests: Sequence[str], numbers: dict[str, int]) -> Steps:
         numbers.update((yield Ask(f"SELECT digest, id FROM {table} WHERE digest IN ({marks})", names)))  # noqa: S608 - our own words
 
 
-def _sessions(runs: dict[Session, _Run], known: dict[Session, tuple[str, int]]) -> Steps:
+def _sessions(runs: dict[Session, Run], known: dict[Session, tuple[str, int]]) -> Steps:
     digests = {session: known[session][0] if session in known else digest_of(*session) for session in runs}
-    rows = ((digests[session], *session, *run.values(), run.last_us // DAY_US) for session, run in runs.items())
+    rows = ((digests[session], *session, *run.totals(MOST), run.last_us // DAY_US) for session, run in runs.items())
     yield Put(SESSION, sorted(rows))
     missing = {digests[session]: session for session in runs if session not in known}
     numbers: dict[str, int] = {}
@@ -276,59 +214,51 @@ def _sessions(runs: dict[Session, _Run], known: dict[Session, tuple[str, int]]) 
     known.update((session, (digest, numbers[digest])) for digest, session in missing.items())
 
 
-def _agents(gathered: Gathered, known: Known) -> Iterable[tuple[Any, ...]]:
+def _agents(runs: Iterable[Run], known: Known) -> Iterable[tuple[Any, ...]]:
     """Rows of AGENT_PATH."""
-    for (session, agent, path), run in gathered.agents.items():
-        yield (known.sessions[session][1], agent, known.paths[path][-1], run.parent, *run.values())
+    for run in runs:
+        yield (known.sessions[run.session][1], run.agent, known.paths[run.path][-1], run.parent, *run.totals(MOST))
 
 
 Cells = dict[int, Sums]  # by the number of the path
-Shown = dict[int, tuple[int, ...]]
+Shown = list[list[tuple[int, ...]]]  # for each of LEVELS, rows of HOUR or DAY
 
 
-def _levels(paths: dict[Path, Sums], known: dict[Path, tuple[int, ...]]) -> list[Cells]:
-    """For each of LEVELS."""
-    levels: list[Cells] = [{} for _ in LEVELS]
-    for path, sums in paths.items():
-        for level, number in zip(levels, known[path], strict=True):
-            level[number] = level.get(number, 0) + sums
-    return levels
+def _shown(levels: Iterable[Cells], at: int) -> Shown:
+    return [rows_of(cells, level.number, at) for level, cells in zip(LEVELS, levels, strict=True)]
 
 
-def _days(hours: dict[int, list[Cells]], shown: dict[int, list[Shown]]) -> dict[int, list[Shown]]:
+def _days(hours: dict[int, list[Cells]], shown: dict[int, Shown]) -> dict[int, Shown]:
     """As a rule all hours of a batch are one, and its sums are the day's."""
     days: dict[int, list[int]] = {}
     for at in hours:
         days.setdefault(at // HOURS_PER_DAY, []).append(at)
-    found: dict[int, list[Shown]] = {}
+    found: dict[int, Shown] = {}
     for day, parts in days.items():
         if len(parts) == 1:
-            found[day] = shown[parts[0]]
-            continue
-        levels: list[Cells] = [{} for _ in LEVELS]
-        for at in parts:
-            for level, cells in zip(levels, hours[at], strict=True):
-                for number, sums in cells.items():
-                    level[number] = level.get(number, 0) + sums
-        found[day] = [_unpacked(level) for level in levels]
+            found[day] = [rows_at(rows, day) for rows in shown[parts[0]]]
+        else:
+            found[day] = _shown(map(_sum, zip(*(hours[at] for at in parts), strict=True)), day)
     return found
 
 
-def _unpacked(cells: Cells) -> Shown:
-    return {number: unpacked(cells[number]) for number in sorted(cells)}
+def _sum(parts: Iterable[Cells]) -> Cells:
+    whole: Cells = {}
+    for cells in parts:
+        for number, sums in cells.items():
+            if number in whole:
+                whole[number].add(sums)
+            else:
+                whole[number] = sums.copy()
+    return whole
 
 
-def _rows(cells: dict[int, list[Shown]]) -> list[Sequence[Any]]:
-    """Of HOUR or DAY, by level, time and path."""
-    return [
-        (level.number, at, number, *sums)
-        for index, level in _IN_ORDER
-        for at in sorted(cells)
-        for number, sums in cells[at][index].items()
-    ]
+def _in_order(shown: dict[int, Shown]) -> list[tuple[int, ...]]:
+    """By level, time and path."""
+    return [row for index in _BY_NUMBER for at in sorted(shown) for row in shown[at][index]]
 
 
-_IN_ORDER = sorted(enumerate(LEVELS), key=lambda one: one[1].number)
+_BY_NUMBER = sorted(range(len(LEVELS)), key=lambda index: LEVELS[index].number)
 
 
 # Sums of the first hour that there are any of: the level of all calls has a row of each.

@@ -10,15 +10,13 @@ and `estimated`, which are of all endpoints, and tokens and money, which are of 
 once in `requests`, however many rows it has (gw.domain.attempts): in the one whose answer it got.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
-from operator import itemgetter
-from struct import Struct
 from typing import Any, Literal, NamedTuple, get_args
 
+from gw._fast import Layout, Run, Sums
+from gw._fast.fields import Rules
 from gw.domain import rolled
-from gw.domain.attempts import is_request
-from gw.ledger.store import COLUMNS, Row
+from gw.domain.attempts import LEAVING
+from gw.ledger.store import COLUMNS
 from gw.ledger.sums import HALF_BITS
 
 HOUR_US = 3_600_000_000
@@ -26,9 +24,9 @@ HOURS_PER_DAY = 24
 DAY_US = HOURS_PER_DAY * HOUR_US
 
 Kind = Literal["main", "subagent", "background", "other"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[Kind, Kind, Kind, Kind] = get_args(Kind)
 Context = Literal["0-200k", "200k-1M"]
-CONTEXTS: tuple[Context, ...] = get_args(Context)
+CONTEXTS: tuple[Context, Context] = get_args(Context)
 LONG_CONTEXT_TOKENS = 200_000  # of a prompt: beyond them providers speak of another context window
 # Claude Code's side requests (a title, a page that was fetched, a search) mark nothing to be cached, which the conversation
 # itself always does; they are short, or go to the small model. A conversation on a provider without caching begins above this.
@@ -87,109 +85,33 @@ COUNTS = (
 OF_SESSION = COUNTS[: COUNTS.index("total_us") + 1]  # what is counted of sessions and their agents, beside money
 HALVES = tuple(f"{name[:-5]}_{half}" for name in AMOUNTS for half in ("high", "low"))
 MEASURES = (*COUNTS, *HALVES)
-NO_COUNTS = (0,) * len(COUNTS)
-Sums = int
-"""Values of MEASURES in one integer, 64 bits for each: so sums are added as numbers, thirty times as fast as one by one."""
-
 ERRORS = frozenset({"upstream_error", "timed_out", "gw_error"})
 COUNT_MAX = 1 << 40  # of one call: what is beyond (tokens, microseconds) is garbage, and must not spoil every sum
 CAPPED = 1 << 62  # pico-USD, 4.6 million dollars: from there on a session's cost is counted no further
 LOW = (1 << HALF_BITS) - 1
 
-_dimensions_of = itemgetter(*map(COLUMNS.index, OF_ROW))
-_AMOUNTS = slice(COLUMNS.index(AMOUNTS[0]), COLUMNS.index(AMOUNTS[-1]) + 1)
-_TOKENS = slice(COLUMNS.index(TOKENS[0]), COLUMNS.index(TOOLS[-1]) + 1)
-assert COLUMNS[_AMOUNTS] == AMOUNTS and COLUMNS[_TOKENS] == (*TOKENS, *TOOLS)
-_facts_of = itemgetter(*map(COLUMNS.index, ("endpoint", "outcome", "usage_source", "price_version")))
-_request_of = itemgetter(*map(COLUMNS.index, ("outcome", "status", "attempts", "attempt_of")))
-_times_of = itemgetter(*map(COLUMNS.index, ("started_us", "ended_us", "first_byte_us", "first_token_us")))
-_NO_LATENCIES = (0,) * 6
-_kind_facts = itemgetter(*map(COLUMNS.index, ("agent_id", "session_id", "usage_source", "requested_model", *TOKENS[:5])))
-_session_of = itemgetter(*map(COLUMNS.index, ("session_id", *ACCOUNT)))
-ENDED, STARTED = COLUMNS.index("ended_us"), COLUMNS.index("started_us")
-AGENT, PARENT = COLUMNS.index("agent_id"), COLUMNS.index("parent_agent_id")
-session_of = _session_of  # the session's id and whose it is
-
-
-def path_of(row: Row) -> Path:
-    """At the level `full`."""
-    agent, session, source, model, fresh, _, read, written_5m, written_1h = _kind_facts(row)
-    cached = read + written_5m + written_1h
-    context: Context = "200k-1M" if fresh + cached > LONG_CONTEXT_TOKENS else "0-200k"
-    kind: Kind
-    if agent:
-        kind = "subagent"
-    elif not session:
-        kind = "other"
-    elif not cached and source != "none" and (fresh < SIDE_PROMPT_TOKENS or SMALL_MODEL in model.lower()):
-        kind = "background"
-    else:
-        kind = "main"
-    return (*_dimensions_of(row), context, kind)
-
-
-def sums_of(row: Row) -> Sums:
-    """What the row adds. Written for speed: the keeper does this for every call."""
-    endpoint, outcome, source, price = _facts_of(row)
-    counted, completed = _counted(endpoint, outcome, is_request(*_request_of(row)), source, price == "unpriced")
-    tokens = row[_TOKENS]
-    if max(tokens) > COUNT_MAX or min(tokens) < 0:
-        tokens = tuple(min(max(count, 0), COUNT_MAX) for count in tokens)
-    a, b, c, d, e, f, g, h, i = row[_AMOUNTS]
-    k, m = HALF_BITS, LOW
-    bits = _LANES.pack(
-        *counted, *tokens[:6], *(_latencies(*_times_of(row)) if completed else _NO_LATENCIES), *tokens[6:],
-        a >> k, a & m, b >> k, b & m, c >> k, c & m, d >> k, d & m, e >> k, e & m, f >> k, f & m, g >> k, g & m, h >> k, h & m,
-        i >> k, i & m,
-    )  # fmt: skip
-    return (int.from_bytes(bits, "little") ^ _SIGNS) - _SIGNS
-
-
-@lru_cache(maxsize=1024)
-def _counted(endpoint: str, outcome: str, request: bool, source: str, unpriced: bool) -> tuple[tuple[int, ...], bool]:
-    """The first of COUNTS, and whether it is a call that completed."""
-    call = endpoint == "messages"
-    completed = call and outcome == "completed"
-    flags = (
-        call,
-        request,
-        call and not completed,
-        call and outcome in ERRORS,
-        call and outcome == "refused",
-        unpriced,
-        source == "observed",
-        source == "estimated",
-    )
-    return tuple(map(int, flags)), completed
-
-
-def _latencies(started_us: int, ended_us: int, byte_us: int, token_us: int) -> tuple[int, ...]:
-    """For each instant the microseconds until then, and 1; of what never happened (0) nothing."""
-    total = ended_us - started_us if ended_us else 0
-    byte = byte_us - started_us if byte_us else 0
-    token = token_us - started_us if token_us else 0
-    if min(total, byte, token) < 0 or max(total, byte, token) > COUNT_MAX:
-        total, byte, token = (min(max(one, 0), COUNT_MAX) for one in (total, byte, token))
-    return total, int(ended_us != 0), byte, int(byte_us != 0), token, int(token_us != 0)
-
-
-def adjusting(amounts: Sequence[int]) -> Sums:
-    """What an adjustment adds: these differences of AMOUNTS, and no call."""
-    return packed(*NO_COUNTS, *(half for amount in amounts for half in (amount >> HALF_BITS, amount & LOW)))
-
-
-def packed(*values: int) -> Sums:
-    """Each within 64 bits, signed."""
-    return (int.from_bytes(_LANES.pack(*values), "little") ^ _SIGNS) - _SIGNS
-
-
-def unpacked(sums: Sums) -> tuple[int, ...]:
-    """Values of MEASURES. Adding has kept them apart, for a negative one has taken from the one above it what this gives back."""
-    return _LANES.unpack(((sums + _SIGNS) ^ _SIGNS).to_bytes(_LANES.size, "little"))
-
-
-_LANES = Struct(f"<{len(MEASURES)}q")
-_SIGNS = sum(1 << (64 * lane + 63) for lane in range(len(MEASURES)))
+LAYOUT = Layout(
+    COLUMNS,
+    Rules(
+        dimensions=OF_ROW,
+        account=ACCOUNT,
+        tokens=(*TOKENS, *TOOLS),
+        amounts=AMOUNTS,
+        errors=ERRORS,
+        leaving=frozenset(LEAVING),
+        contexts=CONTEXTS,
+        long_context_tokens=LONG_CONTEXT_TOKENS,
+        kinds=KINDS,
+        side_prompt_tokens=SIDE_PROMPT_TOKENS,
+        small_model=SMALL_MODEL,
+        count_max=COUNT_MAX,
+        half_bits=HALF_BITS,
+        hour_us=HOUR_US,
+    ),
+)
+path_of = LAYOUT.path_of  # at the level `full`
+sums_of = LAYOUT.sums_of  # what a row adds; gw._fast.sums counts it as COUNTS say
+assert len(Sums().values()) == len(MEASURES) and len(Run().totals(0)) == len(OF_SESSION) + 4
 
 
 def paths_of(path: Path) -> list[Path]:

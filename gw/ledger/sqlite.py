@@ -7,16 +7,16 @@ nothing that matters in batches: one sync per batch of up to 1,000 rows.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from os import O_CLOEXEC, O_CREAT, O_RDWR, close, open
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import aiosqlite
 
 from gw import clock
+from gw._fast import flattened
 from gw.ledger import charged_sum, rollup, rollup_fold
 from gw.ledger.charged import AT
 from gw.ledger.earlier import keeping
@@ -222,18 +222,18 @@ class SqliteStore:
         return duplicates
 
     async def _insert(
-        self, db: aiosqlite.Connection, rows: Sequence[Row], meanwhile: Callable[[], None]
+        self, db: aiosqlite.Connection, rows: list[Row], meanwhile: Callable[[], None]
     ) -> tuple[rollup.Gathered, int]:
         """Answers the sums of all rows, made while SQLite writes them, and how many of them were there."""
         gathered = rollup.Gathered()
         inserted = 0
         whole = len(rows) - len(rows) % ROWS_AT_ONCE
-        values = self._values(rows[:ROWS_AT_ONCE], self._seq) if whole else []
+        values = flattened(rows[:ROWS_AT_ONCE], self._seq) if whole else []
         for end in range(ROWS_AT_ONCE, whole + 1, ROWS_AT_ONCE):
             writing = asyncio.ensure_future(db.execute(_INSERT_MANY, values))
             await asyncio.sleep(0)  # it has begun
             try:
-                values = self._values(rows[end : end + ROWS_AT_ONCE], self._seq + end) if end < whole else []
+                values = flattened(rows[end : end + ROWS_AT_ONCE], self._seq + end) if end < whole else []
                 gathered.add_all(rows[end - ROWS_AT_ONCE : end])
                 meanwhile()
             finally:
@@ -242,11 +242,6 @@ class SqliteStore:
         rest = [(*row, seq) for seq, row in enumerate(rows[whole:], self._seq + whole + 1)]
         inserted += (await db.executemany(_INSERT, rest)).rowcount if rest else 0
         return gathered, len(rows) - inserted
-
-    @staticmethod
-    def _values(rows: Sequence[Row], before: int) -> list[Any]:
-        """Of one statement; the rows are numbered from `before` + 1 on."""
-        return [value for seq, row in enumerate(rows, before + 1) for value in (*row, seq)]
 
     def open_boots(self) -> set[str]:
         return set(self._open.values())

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from gw.domain.money import PUSD_PER_NUSD, PUSD_PER_USD
-from gw.ops.metrics_published import Published
-from gw.ops.metrics_tally import (
+from gw.ops.metrics_figures import (
     BILLED,
     CALLS,
     ENDPOINTS,
@@ -24,6 +23,7 @@ from gw.ops.metrics_tally import (
     US_PER_S,
     Counted,
 )
+from gw.ops.metrics_published import Published
 
 NUSD_PER_USD = PUSD_PER_USD // PUSD_PER_NUSD
 Labelled = list[tuple[str, list[int]]]  # labels as they stand in a line, figures

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from gw.ops.metrics_tally import Counted
+from gw.ops.metrics_figures import Counted
 
 FILE = "metrics.msgpack"
 

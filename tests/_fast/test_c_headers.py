@@ -20,6 +20,8 @@ USES = {
     "hold.h": "",
     "crc.h": "",
     "bucket.h": "",
+    "sums.h": "",
+    "figures.h": "",
 }
 
 

@@ -4,7 +4,7 @@ from msgspec.structs import astuple
 
 from gw.ledger.log_filter import LogScope
 from gw.ledger.request_attempts import ROWS_MAX, Failures, failures, rows_of_request
-from gw.ledger.rollup_shape import MEASURES, sums_of, unpacked
+from gw.ledger.rollup_shape import MEASURES, sums_of
 from gw.ledger.store import Database
 from tests.ledger.log_rows import fill
 from tests.ledger.records import NOON_US, record
@@ -37,5 +37,7 @@ async def test_each_failed_attempt_counts_once_at_the_upstream_that_failed(datab
 
 
 def test_a_request_counts_once_however_many_of_its_attempts_have_rows() -> None:
-    summed = dict(zip(MEASURES, unpacked(sums_of(astuple(LEFT)) + sums_of(astuple(LAST))), strict=True))
+    sums = sums_of(astuple(LEFT))
+    sums.add(sums_of(astuple(LAST)))
+    summed = dict(zip(MEASURES, sums.values(), strict=True))
     assert (summed["requests"], summed["calls"], summed["errors"]) == (1, 2, 1)

@@ -4,17 +4,18 @@ import random
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import astuple
 
-from gw.domain.call import CallRecord
+from gw.domain.attempts import is_request
+from gw.domain.call import CallRecord, Endpoint, Outcome
 from gw.ledger import rollup, rollup_fold, rollup_shape
 from gw.ledger.migrate import SQLITE, migrate
-from gw.ledger.rollup_shape import AMOUNTS, COUNT_MAX, MEASURES, packed, unpacked
+from gw.ledger.rollup_shape import AMOUNTS, COUNT_MAX, MEASURES, TOKENS, TOOLS
 from gw.ledger.sqlite import SqliteDatabase
 from gw.ledger.store import COLUMNS, Batch, Database, Store, StoreError
 from tests.ledger import rolled
@@ -140,15 +141,40 @@ async def test_what_no_call_can_hold_does_not_spoil_a_sum(store: Store, database
     assert 2**61 <= billed < 2**63
 
 
-LANES = st.lists(
-    st.lists(st.integers(-(2**60), 2**60), min_size=len(MEASURES), max_size=len(MEASURES)), min_size=1, max_size=6
+GARBAGE = st.integers(-(2**63) + 1, 2**63 - 1) | st.integers(-2, 2) | st.sampled_from([NOON_US, 0, 0, COUNT_MAX, COUNT_MAX + 1])
+NUMBERS = [*TOKENS, *TOOLS, *AMOUNTS, "status", "started_us", "ended_us", "first_byte_us", "first_token_us"]
+
+
+@given(
+    st.fixed_dictionaries({name: GARBAGE for name in NUMBERS}),
+    st.fixed_dictionaries(
+        {
+            "endpoint": st.sampled_from(get_args(Endpoint)),
+            "outcome": st.sampled_from(get_args(Outcome)),
+            "attempts": st.sampled_from(["", "[]"]),
+            "attempt_of": st.sampled_from(["", "gw_1"]),
+            "price_version": st.sampled_from(["", "unpriced"]),
+            "usage_source": st.sampled_from(["exact", "observed", "estimated", "none"]),
+        }
+    ),
 )
+@settings(max_examples=300, deadline=None)
+def test_any_row_counts_as_its_columns_say(numbers: dict[str, int], words: dict[str, str]) -> None:
+    one = record("a", **numbers, **words)
+    believed = {name: min(max(getattr(one, name), 0), COUNT_MAX) for name in (*TOKENS, *TOOLS)}
+    slow = rolled.measures_of(one) | believed
+    slow["requests"] = int(is_request(one.outcome, one.status, one.attempts, one.attempt_of))
+    for name, at_us in (("total", one.ended_us), ("first_byte", one.first_byte_us), ("first_token", one.first_token_us)):
+        there = slow["calls"] and not slow["failed"] and at_us != 0
+        slow[f"{name}_us"] = min(max(at_us - one.started_us, 0), COUNT_MAX) if there else 0
+        slow[f"{name}_count"] = int(there)
+    halves = {name: half for amount in AMOUNTS for name, half in zip(names_of(amount), divmod(slow[amount], 2**31), strict=True)}
+    found = dict(zip(MEASURES, rollup_shape.sums_of(astuple(one)).values(), strict=True))
+    assert found == {name: (slow | halves)[name] for name in MEASURES}
 
 
-@given(LANES)
-@settings(max_examples=100, deadline=None)
-def test_sums_in_one_integer_are_sums_one_by_one(rows: list[list[int]]) -> None:
-    assert unpacked(sum(packed(*row) for row in rows)) == tuple(map(sum, zip(*rows, strict=True)))
+def names_of(amount: str) -> tuple[str, str]:
+    return f"{amount[:-5]}_high", f"{amount[:-5]}_low"
 
 
 @given(st.integers(0, 2**63 - 1), st.text(max_size=5), st.sampled_from(["exact", "none"]))
@@ -156,7 +182,7 @@ def test_sums_in_one_integer_are_sums_one_by_one(rows: list[list[int]]) -> None:
 def test_row_counts_as_the_slow_way_says(pusd: int, text: str, source: str) -> None:
     one = record("a", billed_pusd=pusd, project=text, session_id=text, usage_source=source, first_byte_us=NOON_US + 5)
     assert rollup_shape.path_of(astuple(one)) == tuple(rolled.dimensions_of(one).values())
-    sums = dict(zip(MEASURES, unpacked(rollup_shape.sums_of(astuple(one))), strict=True))
+    sums = dict(zip(MEASURES, rollup_shape.sums_of(astuple(one)).values(), strict=True))
     slow = rolled.measures_of(one)
     assert {name: sums[name] for name in rollup_shape.COUNTS} == {name: slow[name] for name in rollup_shape.COUNTS}
     assert (sums["billed_high"] << 31) + sums["billed_low"] == pusd

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from gw.ops.accounting import Accounting, Share, accounting
+from gw.ops.metrics_figures import Counted
 from gw.ops.metrics_published import Open, Published, Sources
-from gw.ops.metrics_tally import Counted
 from gw.ops.state import Own, StateFile, block_base
 
 NOW_US = 1_800_000_000_000_000

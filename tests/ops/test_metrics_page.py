@@ -12,9 +12,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from gw.ops import metrics_page
+from gw.ops.metrics_figures import Counted
 from gw.ops.metrics_page import LedgerText, Page, exposition, wants_openmetrics
 from gw.ops.metrics_published import BudgetGauge, BudgetWindow, Published, encoded, write_published
-from gw.ops.metrics_tally import Counted, Tally
+from gw.ops.metrics_tally import Tally
 from gw.ops.state import Own, StateFile, Word
 from tests.ledger.records import NOON_US, record
 

@@ -7,7 +7,8 @@ import pytest
 from msgspec.structs import astuple
 
 from gw.domain.labels import LABELS, labels_of
-from gw.ops.metrics_tally import (
+from gw.ops import metrics_tally
+from gw.ops.metrics_figures import (
     BILLED,
     CALLS,
     ENDPOINTS,
@@ -21,8 +22,8 @@ from gw.ops.metrics_tally import (
     TOKENS,
     UNPRICED,
     Counted,
-    Tally,
 )
+from gw.ops.metrics_tally import Tally
 from tests.ledger.records import NOON_US, record
 
 S = 1_000_000
@@ -130,6 +131,44 @@ def test_garbage_makes_no_sum_that_cannot_be_written() -> None:
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(counted), type=Counted) == counted
     (figures,) = paths(one).values()
     assert figures[TOKENS : TOKENS + 5] == [0] * 5 and figures[LIST : LIST + 4] == [0] * 4
+
+
+MOST = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("times", "count", "gap_us"),
+    [
+        ({"started_us": -MOST, "first_byte_us": MOST, "first_token_us": -5, "ended_us": MOST}, 2**31, (MOST + 5) // (2**31 - 1)),
+        ({"started_us": MOST, "first_byte_us": -MOST, "first_token_us": -MOST, "ended_us": MOST}, 2, 1 << 40),
+        ({"started_us": -5, "first_byte_us": 2**40 - 6, "first_token_us": 1, "ended_us": -1}, 9, 0),
+        ({"started_us": 5, "first_byte_us": 2**40 + 6, "first_token_us": 1, "ended_us": 2**50}, 2**11 + 1, 2**39 - 1),
+    ],
+)
+def test_instants_further_apart_than_64_bits_are_told_apart_all_the_same(times: dict[str, int], count: int, gap_us: int) -> None:
+    one = tally()
+    one.add([row(**times, output_tokens=count)])
+    (figures,) = services(one).values()
+    found = [figures[TIMES[nth] + len(timing.bounds_us) + 1] for nth, timing in enumerate(TIMINGS)]
+    since = times["started_us"]
+    passed = [min(max(times[name] - since, 0), 1 << 40) for name in ("ended_us", "first_byte_us", "first_token_us")]
+    assert found == [*passed, gap_us] and sum(figures) == sum(found) + 4
+
+
+def test_what_no_adjustment_can_be_is_not_counted_as_money() -> None:
+    one = tally()
+    one.adjust(-(2**63), 2**63)
+    one.adjust(-1, 2**60 - 1)
+    assert one.adjusted.calls == 2
+    assert (one.adjusted.list_down, one.adjusted.billed_up) == ([0, 1], list(divmod(2**60 - 1, 10**12)))
+
+
+def test_places_of_callers_are_looked_up_anew_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_tally, "PLACES_MAX", 2)
+    one = tally()
+    one.add([row(key_name=name, usage_source=source) for name in "abcab" for source in ("exact", "none")])
+    found = paths(one)
+    assert sum(sum(figures[CALLS:TOKENS]) for figures in found.values()) == 10 and len(found) == 6
 
 
 def test_what_is_kept_goes_on() -> None:
