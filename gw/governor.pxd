@@ -11,6 +11,7 @@ from gw.domain.settled cimport Settled
 from gw.ops.state cimport Block
 from gw.known cimport Known
 from gw.settle cimport Call, columns_of
+from gw._fast.jsonpeek cimport Peek as Peek_
 from gw._fast.usage cimport Found as Found_
 from gw._fast.weigh cimport Weight as Weight_
 from gw._fast.weigh cimport weigh
@@ -36,7 +37,7 @@ cdef class Governor:
     cpdef settle(self, Call call, Hold hold, Settled record)
     @cython.locals(path=CompiledPath, hold=Hold, slot=cython.int, second=cython.int, first=cython.int, ordinals=tuple, two=cython.bint, attempt=cython.int)
     cpdef Hold _try(self, Call call, rules, Estimate estimate)
-    @cython.locals(weight=Weight_, who=tuple, trail=Trail)
+    @cython.locals(weight=Weight_, peek=Peek_, who=tuple, trail=Trail)
     cpdef Estimate _estimate(self, Call call, bytes plain, rules)
 
 

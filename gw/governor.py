@@ -138,7 +138,7 @@ class Governor:
         account, peek, terms = call.account, call.peek, call.terms
         assert peek is not None
         assert terms is not None
-        weight = weigh(plain)
+        weight = peek.weight if peek.weight is not None else weigh(plain)  # of the same body: what is peeked is admitted
         if account.max_tokens and weight.output_cap > account.max_tokens:
             contact = call.snapshot.config.budgets.contact
             raise say.max_tokens_refusal(account.key_name, weight.output_cap, account.max_tokens, call.call_id, contact)
@@ -388,7 +388,8 @@ def rules_of(call: Call) -> PathRules:
     if known is None or known.version != call.snapshot.version:
         return book.for_path(path_of(call))
     if known.rules is None:
-        known.rules = book.for_path(path_of(call))
+        rules = known.rules = book.for_path(path_of(call))
+        known.ruled = bool(rules.budgets or rules.limits)
     return known.rules
 
 

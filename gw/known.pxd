@@ -16,7 +16,7 @@ cdef class Known:
     cdef public Terms terms
     cdef public Trail trail
     cdef public long long version
-    cdef public bint own_credential
+    cdef public bint own_credential, ruled
 
     cpdef bint fits(
         self, Account account, Deployment deployment, str session_id, str device, str model, long long version

@@ -17,8 +17,8 @@ Flag = bool
 
 class Known:
     __slots__ = (
-        "account", "credential", "deployment", "device", "head", "model", "own_credential", "rules", "session_id", "terms",
-        "trail", "version", "who", "who_columns",
+        "account", "credential", "deployment", "device", "head", "model", "own_credential", "ruled", "rules", "session_id",
+        "terms", "trail", "version", "who", "who_columns",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - as fits
@@ -40,6 +40,7 @@ class Known:
         self.who = who  # the columns of WHO
         self.who_columns: bytes | None = None  # of it, as they stand in a frame
         self.rules: PathRules | None = None  # of budgets and limits
+        self.ruled = False  # there are some
         self.terms: Terms | None = None
         self.trail: Trail | None = None
         self.head: bytes | None = None  # as it goes upstream

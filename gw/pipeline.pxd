@@ -12,6 +12,7 @@ from gw._fast.heads cimport Sent as Sent_
 from gw._fast.heads cimport read_request
 from gw._fast.jsonpeek cimport Peek as Peek_
 from gw._fast.jsonpeek cimport peek
+from gw._fast.peekweigh cimport peek_and_weigh
 from gw.admit.auth cimport Authenticator, Caller
 from gw.beside cimport must_be_allowed
 from gw.providers.anthropic cimport request_path
@@ -23,6 +24,8 @@ cimport cython
 
 @cython.locals(seen=Peek_)
 cpdef str _peek(Call call, bytes plain)
+@cython.locals(known=Known)
+cdef bint _will_be_weighed(Call call) except -1
 cpdef bytes _head(Sent_ sent, Deployment deployment, bint own_credential)
 cpdef tuple _outcome_of_cancelled(Call call)
 @cython.locals(known=Known, own=cython.bint, credential=bytes, head=bytes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from gw._fast import peek
+from gw._fast import peek, peek_and_weigh
 from gw.admit.auth import EndedKey
 from gw.attempts import attempt
 from gw.beside import must_be_allowed
@@ -22,6 +22,7 @@ from gw.doors import Door
 from gw.errors import Refusal
 from gw.exchange import Outgoing, forward
 from gw.governor import Waiting
+from gw.known import Known
 from gw.ops.metrics import ADMIT, AUTH, PEEK, PLAN, RELAY
 from gw.passing import passage
 from gw.providers.anthropic import request_path
@@ -173,7 +174,7 @@ def _admit(worker: Worker, call: Call, model: str, plain: bytes) -> Waiting | No
 
 def _peek(call: Call, plain: bytes) -> str:
     """The top-level keys that decide; raises Refusal (400)."""
-    seen = peek(plain)
+    seen = peek_and_weigh(plain) if _will_be_weighed(call) else peek(plain)
     call.peek = seen
     if seen.error:
         slug, message = PEEK_MESSAGES[seen.error]
@@ -186,6 +187,17 @@ def _peek(call: Call, plain: bytes) -> str:
     if not call.session_id:
         call.session_id = printable(session_id, VALUE_MAX)
     return seen.model
+
+
+def _will_be_weighed(call: Call) -> Flag:
+    """As far as one can say before its body is read: by the rules for its session's last call, else by whether there are any
+    budgets or limits. If that is wrong, the governor weighs the body, or nobody looks at its weight."""
+    if not call.metered:
+        return False
+    known: Known | None = call.told.known
+    if known is not None and known.rules is not None and known.version == call.snapshot.version:
+        return known.ruled or call.account.bounded
+    return call.snapshot.governed or call.account.bounded
 
 
 def _head_of(call: Call, sent: Sent, deployment: Deployment) -> bytes:

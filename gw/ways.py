@@ -270,7 +270,8 @@ class Ways:
         prompt = tools = images = 0
         cap = call.peek.max_tokens if call.peek is not None else -1
         if "weight" in wants and demand.weighed:
-            weight = weigh(demand.weighed)
+            weight = call.peek.weight if call.peek is not None else None
+            weight = weigh(demand.weighed) if weight is None else weight
             prompt = tokens_of(weight.text_bytes, demand.model)
             tools, images, cap = weight.tools, weight.images, weight.output_cap
         asked = Asked(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.micro.bench_tap import START, delta
 from bench.micro.bodies import ANSWER, SMALL
-from gw._fast import Tap, found_in, peek, read_message, weigh
+from gw._fast import Tap, found_in, peek, peek_and_weigh, read_message, weigh
 from gw.wire import anthropic
 
 USER_ID = json.dumps({"device_id": "0" * 64, "account_uuid": "", "session_id": "656803f3-d070-429d-956a-efe131a55364"})
@@ -30,6 +30,8 @@ UNITS: dict[str, Callable[[], object]] = {
     "peek at a request of 1 KB": lambda: peek(SMALL),
     "peek, with Claude Code's user id": lambda: peek(REQUEST),
     "weigh a request of 1 KB": lambda: weigh(SMALL),
+    "both, in one pass": lambda: peek_and_weigh(SMALL),
+    "both, with Claude Code's user id": lambda: peek_and_weigh(REQUEST),
     "what a whole answer says": lambda: found_in(ANSWER, 5),
     "the same as a tuple": lambda: read_message(ANSWER, 5),
     "the same as nouns": lambda: anthropic.read_message(ANSWER, 5),

@@ -45,6 +45,7 @@ if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
     )
     from gw._fast.jsonpeek import Peek, peek
     from gw._fast.laps import Laps
+    from gw._fast.peekweigh import peek_and_weigh
     from gw._fast.rows import Rows
     from gw._fast.seek import holds
     from gw._fast.sums import Gathered, Layout, Run, Sums, rows_at, rows_of, spread
@@ -93,6 +94,7 @@ else:
     )
     from gw._fast.ref.jsonpeek import Peek, peek
     from gw._fast.ref.laps import Laps
+    from gw._fast.ref.peekweigh import peek_and_weigh
     from gw._fast.ref.rows import Rows
     from gw._fast.ref.seek import holds
     from gw._fast.ref.sums import Gathered, Layout, Run, Sums, rows_at, rows_of, spread
@@ -164,6 +166,7 @@ __all__ = [
     "numbered",
     "observed_from",
     "peek",
+    "peek_and_weigh",
     "read_message",
     "read_request",
     "rows_at",

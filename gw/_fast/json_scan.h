@@ -49,6 +49,12 @@ typedef struct {
     uint8_t closers[GW_DEPTH_MAX]; /* of the open containers, the outermost first: a brace or a bracket */
 } gw_json;
 
+/* What was captured is this word. */
+static inline int gw_is_word(const gw_json *json, const char *word, size_t size) {
+    return json->text_size == (int)size && memcmp(json->text, word, size) == 0;
+}
+#define gw_is(json, literal) gw_is_word(json, literal, sizeof(literal) - 1) /* the compiler compares in words, without a call */
+
 static inline gw_json *gw_json_of(gw_owner *owner) { return (gw_json *)(void *)owner; }
 
 static inline int gw_on_value(gw_owner *owner, const uint8_t *at, int kind);

@@ -1,3 +1,5 @@
+from gw._fast.fields import Weight
+
 class Peek:
     """What a request body says at its top level. With an error all other fields but key_count stand at their empty value."""
 
@@ -16,6 +18,7 @@ class Peek:
     speed: str
     service_tier: str
     key_count: int  # at the top level
+    weight: Weight | None  # what `weigh` says of the same body, if it was asked for, too (gw._fast.peekweigh)
 
 def peek(body: bytes) -> Peek:
     """Reads the body once, strictly (RFC 8259, UTF-8, at most 512 levels), without building a tree.

@@ -1,4 +1,5 @@
-"""A look at a request body without building a tree: one pass of C over the bytes. The C and its rules are in peek.h."""
+"""A look at a request body without building a tree: one pass of C over the bytes. The C is in
+body_scan.h, its rules in peek.h."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
@@ -7,7 +8,14 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 
-cdef extern from "peek.h" nogil:
+cdef extern from *:
+    """
+    #define GW_PEEKS 1
+    #define GW_WEIGHS 0
+    """
+
+
+cdef extern from "body_scan.h" nogil:
     ctypedef struct gw_span:
         int64_t start
         int64_t end
@@ -25,7 +33,10 @@ cdef extern from "peek.h" nogil:
         int has_cache_control
         int ttl
 
-    void gw_peek_body(gw_peek *peek, const uint8_t *body, int64_t size) noexcept
+    ctypedef struct gw_body "struct gw_body":
+        gw_peek peek
+
+    int gw_read_body(gw_body *found, const uint8_t *body, int64_t size) noexcept
     int64_t gw_span_text(const uint8_t *body, gw_span span, uint8_t *out) noexcept
 
 
@@ -86,12 +97,8 @@ cdef class Peek:
     pass
 
 
-cpdef Peek peek(bytes body):
-    if body is None:
-        raise TypeError("a body is bytes, not None")
-    cdef gw_peek found
-    cdef const uint8_t *start = <const uint8_t *>PyBytes_AS_STRING(body)
-    gw_peek_body(&found, start, PyBytes_GET_SIZE(body))
+cdef Peek peek_of(const void *seen, const uint8_t *start):
+    cdef const gw_peek *found = <const gw_peek *>seen
     cdef Peek result = Peek.__new__(Peek)
     result.error = <str>ERRORS[found.error]
     result.error_offset = found.error_offset
@@ -113,3 +120,12 @@ cpdef Peek peek(bytes body):
     if found.tier.start >= 0:
         result.service_tier = span_text(start, found.tier)
     return result
+
+
+cpdef Peek peek(bytes body):
+    if body is None:
+        raise TypeError("a body is bytes, not None")
+    cdef gw_body found
+    cdef const uint8_t *start = <const uint8_t *>PyBytes_AS_STRING(body)
+    gw_read_body(&found, start, PyBytes_GET_SIZE(body))
+    return peek_of(&found.peek, start)

@@ -1,5 +1,5 @@
 /* What a gateway must know of a request body, found in one pass that builds nothing: top-level keys, and the TTL of the
- * cache_control marks.
+ * cache_control marks. The pass itself is body_scan.h, which calls what stands here for each key, value and end.
  *
  * A structural error (the body is not one JSON object) outranks an error of meaning (a doubled or unusable key), because
  * after the first nothing else is certain; among errors of meaning the first in the body counts. Keys are compared
@@ -8,7 +8,6 @@
 #ifndef GW_PEEK_H
 #define GW_PEEK_H
 
-typedef struct gw_peek gw_owner;
 #include "json_scan.h"
 
 enum gw_peek_error {
@@ -27,7 +26,6 @@ typedef struct {
 } gw_span;
 
 struct gw_peek {
-    gw_json json;
     const uint8_t *body;
     int error;
     int64_t error_offset;
@@ -46,43 +44,38 @@ struct gw_peek {
     int ttl;             /* of all marks so far: -1 none yet, 0 mixed or unknown */
 };
 
-static inline void gw_peek_refuse(gw_owner *peek, int error, int64_t offset) {
+static inline void gw_peek_refuse(struct gw_peek *peek, int error, int64_t offset) {
     if (peek->error != GW_OK) return;
     peek->error = error;
     peek->error_offset = offset;
 }
 
-static inline int gw_is(const gw_json *json, const char *word, int size) {
-    return json->text_size == size && memcmp(json->text, word, (size_t)size) == 0;
-}
-
-static inline int gw_top_key(const gw_json *json) {
-    if (gw_is(json, "model", 5)) return GW_KEY_MODEL;
-    if (gw_is(json, "stream", 6)) return GW_KEY_STREAM;
-    if (gw_is(json, "max_tokens", 10)) return GW_KEY_MAX_TOKENS;
-    if (gw_is(json, "metadata", 8)) return GW_KEY_METADATA;
-    if (gw_is(json, "speed", 5)) return GW_KEY_SPEED;
-    if (gw_is(json, "service_tier", 12)) return GW_KEY_TIER;
-    if (gw_is(json, "cache_control", 13)) return GW_KEY_CACHE;
+static inline int gw_peek_top_key(const gw_json *json) {
+    if (gw_is(json, "model")) return GW_KEY_MODEL;
+    if (gw_is(json, "stream")) return GW_KEY_STREAM;
+    if (gw_is(json, "max_tokens")) return GW_KEY_MAX_TOKENS;
+    if (gw_is(json, "metadata")) return GW_KEY_METADATA;
+    if (gw_is(json, "speed")) return GW_KEY_SPEED;
+    if (gw_is(json, "service_tier")) return GW_KEY_TIER;
+    if (gw_is(json, "cache_control")) return GW_KEY_CACHE;
     return GW_KEY_OTHER;
 }
 
-static inline int gw_inner_key(const gw_owner *peek) {
-    const gw_json *json = &peek->json;
-    if (json->depth == peek->metadata_depth) return gw_is(json, "user_id", 7) ? GW_KEY_USER_ID : GW_KEY_OTHER;
-    if (json->depth == peek->cache_depth) return gw_is(json, "ttl", 3) ? GW_KEY_TTL : GW_KEY_OTHER;
+static inline int gw_peek_inner_key(const struct gw_peek *peek, const gw_json *json) {
+    if (json->depth == peek->metadata_depth) return gw_is(json, "user_id") ? GW_KEY_USER_ID : GW_KEY_OTHER;
+    if (json->depth == peek->cache_depth) return gw_is(json, "ttl") ? GW_KEY_TTL : GW_KEY_OTHER;
     if (peek->free_depth || peek->cache_depth) return GW_KEY_OTHER;
-    if (gw_is(json, "cache_control", 13)) return GW_KEY_CACHE;
-    if (gw_is(json, "input", 5) || gw_is(json, "input_schema", 12)) return GW_KEY_FREE;
+    if (gw_is(json, "cache_control")) return GW_KEY_CACHE;
+    if (gw_is(json, "input") || gw_is(json, "input_schema")) return GW_KEY_FREE;
     return GW_KEY_OTHER;
 }
 
-static inline void gw_on_key(gw_owner *peek, const uint8_t *at) {
-    if (peek->json.depth > 1) {
-        peek->key = gw_inner_key(peek);
+static inline void gw_peek_at_key(struct gw_peek *peek, const gw_json *json, const uint8_t *at) {
+    if (json->depth > 1) {
+        peek->key = gw_peek_inner_key(peek, json);
         return;
     }
-    const int key = gw_top_key(&peek->json);
+    const int key = gw_peek_top_key(json);
     peek->key = key;
     peek->key_count++;
     if (key <= GW_KEY_MAX_TOKENS && peek->seen[key]++) gw_peek_refuse(peek, GW_DUPLICATE_MODEL + key, at - peek->body);
@@ -91,9 +84,9 @@ static inline void gw_on_key(gw_owner *peek, const uint8_t *at) {
     if (key == GW_KEY_TIER) peek->tier.start = -1;
 }
 
-static inline int gw_on_value(gw_owner *peek, const uint8_t *at, int kind) {
-    const int key = peek->key, depth = peek->json.depth + 1; /* the value's own depth, if it is a container */
-    if (key == GW_KEY_OTHER) return GW_SKIP;
+static inline void gw_peek_at_value(struct gw_peek *peek, const gw_json *json, const uint8_t *at, int kind) {
+    const int key = peek->key, depth = json->depth + 1; /* the value's own depth, if it is a container */
+    if (key == GW_KEY_OTHER) return;
     peek->value_start = at - peek->body;
     if (kind != GW_TEXT && kind != GW_NUMBER) peek->key = GW_KEY_OTHER; /* those two still need it at their end */
     if (key == GW_KEY_MODEL && kind != GW_TEXT) gw_peek_refuse(peek, GW_BAD_MODEL, peek->value_start);
@@ -111,61 +104,6 @@ static inline int gw_on_value(gw_owner *peek, const uint8_t *at, int kind) {
         peek->cache_depth = depth;
         peek->ttl_here = 5;
     }
-    return key == GW_KEY_TTL ? GW_CAPTURE : GW_SKIP;
-}
-
-static inline void gw_on_string(gw_owner *peek, const uint8_t *at) {
-    const gw_span span = {peek->value_start, at - peek->body};
-    const int key = peek->key;
-    peek->key = GW_KEY_OTHER;
-    if (key == GW_KEY_OTHER) return;
-    if (key == GW_KEY_MODEL) {
-        peek->model = span;
-        if (span.end - span.start == 2) gw_peek_refuse(peek, GW_BAD_MODEL, span.start);
-    }
-    if (key == GW_KEY_SPEED) peek->speed = span;
-    if (key == GW_KEY_TIER) peek->tier = span;
-    if (key == GW_KEY_USER_ID) peek->user_id = span;
-    if (key == GW_KEY_TTL) peek->ttl_here = gw_is(&peek->json, "5m", 2) ? 5 : gw_is(&peek->json, "1h", 2) ? 60 : 0;
-}
-
-static inline void gw_on_number(gw_owner *peek) {
-    if (peek->key == GW_KEY_MAX_TOKENS) {
-        if (peek->json.plain) peek->max_tokens = peek->json.number;
-        else gw_peek_refuse(peek, GW_BAD_MAX_TOKENS, peek->value_start);
-    }
-    peek->key = GW_KEY_OTHER;
-}
-
-static inline void gw_on_close(gw_owner *peek) {
-    const int depth = peek->json.depth;
-    if (depth == peek->metadata_depth) peek->metadata_depth = 0;
-    if (depth == peek->free_depth) peek->free_depth = 0;
-    if (depth == peek->cache_depth) {
-        peek->cache_depth = 0;
-        peek->ttl = peek->ttl == -1 || peek->ttl == peek->ttl_here ? peek->ttl_here : 0;
-    }
-}
-
-/* Fills `peek` from body[0..size). It points into the body: valid only as long as that is. */
-static inline void gw_peek_body(gw_owner *peek, const uint8_t *body, int64_t size) {
-    const uint8_t *end = body + size;
-    memset(&peek->body, 0, sizeof *peek - offsetof(struct gw_peek, body));
-    gw_json_reset(&peek->json);
-    peek->body = body;
-    peek->key = GW_KEY_OTHER;
-    peek->max_tokens = peek->ttl = -1;
-    peek->model.start = peek->user_id.start = peek->speed.start = peek->tier.start = -1;
-    const uint8_t *p = gw_json_feed(peek, body, end);
-    const int broken = peek->json.state != GW_DONE;
-    int error = broken ? GW_INVALID_JSON : GW_TRAILING_DATA;
-    while (!broken && p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r')) p++;
-    if (broken && peek->json.depth == 0 && p < end && *p != 0 && strchr("[\"-0123456789tfn", *p)) error = GW_NOT_OBJECT;
-    if (broken || p < end) {
-        peek->error = error;
-        peek->error_offset = p - body;
-    }
-    if (peek->ttl == -1) peek->ttl = 0;
 }
 
 /* The text of the JSON string body[span] (known to be valid) as UTF-8 into out, which has room for the span; a lone
@@ -201,6 +139,66 @@ static inline int64_t gw_span_text(const uint8_t *body, gw_span span, uint8_t *o
         to += gw_utf8(unit, to);
     }
     return to - out;
+}
+
+/* Minutes that a TTL says; 0: none that is known. */
+static inline int gw_ttl_of(const uint8_t *body, gw_span span) {
+    uint8_t text[12]; /* of two letters, each an escape at most */
+    if (span.end - span.start - 2 > (int64_t)sizeof text || gw_span_text(body, span, text) != 2) return 0;
+    return memcmp(text, "5m", 2) == 0 ? 5 : memcmp(text, "1h", 2) == 0 ? 60 : 0;
+}
+
+static inline void gw_peek_at_string(struct gw_peek *peek, const uint8_t *at) {
+    const gw_span span = {peek->value_start, at - peek->body};
+    const int key = peek->key;
+    peek->key = GW_KEY_OTHER;
+    if (key == GW_KEY_OTHER) return;
+    if (key == GW_KEY_MODEL) {
+        peek->model = span;
+        if (span.end - span.start == 2) gw_peek_refuse(peek, GW_BAD_MODEL, span.start);
+    }
+    if (key == GW_KEY_SPEED) peek->speed = span;
+    if (key == GW_KEY_TIER) peek->tier = span;
+    if (key == GW_KEY_USER_ID) peek->user_id = span;
+    if (key == GW_KEY_TTL) peek->ttl_here = gw_ttl_of(peek->body, span);
+}
+
+static inline void gw_peek_at_number(struct gw_peek *peek, const gw_json *json) {
+    if (peek->key == GW_KEY_MAX_TOKENS) {
+        if (json->plain) peek->max_tokens = json->number;
+        else gw_peek_refuse(peek, GW_BAD_MAX_TOKENS, peek->value_start);
+    }
+    peek->key = GW_KEY_OTHER;
+}
+
+static inline void gw_peek_at_close(struct gw_peek *peek, const gw_json *json) {
+    const int depth = json->depth;
+    if (depth == peek->metadata_depth) peek->metadata_depth = 0;
+    if (depth == peek->free_depth) peek->free_depth = 0;
+    if (depth == peek->cache_depth) {
+        peek->cache_depth = 0;
+        peek->ttl = peek->ttl == -1 || peek->ttl == peek->ttl_here ? peek->ttl_here : 0;
+    }
+}
+
+static inline void gw_peek_begin(struct gw_peek *peek, const uint8_t *body) {
+    memset(peek, 0, sizeof *peek);
+    peek->body = body;
+    peek->key = GW_KEY_OTHER;
+    peek->max_tokens = peek->ttl = -1;
+    peek->model.start = peek->user_id.start = peek->speed.start = peek->tier.start = -1;
+}
+
+/* The reader has stopped at `p`, or gone on over the white space behind the object. */
+static inline void gw_peek_end(struct gw_peek *peek, const gw_json *json, const uint8_t *p, const uint8_t *end) {
+    const int broken = json->state != GW_DONE;
+    int error = broken ? GW_INVALID_JSON : GW_TRAILING_DATA;
+    if (broken && json->depth == 0 && p < end && *p != 0 && strchr("[\"-0123456789tfn", *p)) error = GW_NOT_OBJECT;
+    if (broken || p < end) {
+        peek->error = error;
+        peek->error_offset = p - peek->body;
+    }
+    if (peek->ttl == -1) peek->ttl = 0;
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* What a request body can make the provider do, found in one pass that builds nothing: the size of its prompt, its caps, and
- * everything through which a small body becomes a large bill.
+ * everything through which a small body becomes a large bill. The pass itself is body_scan.h.
  *
  * A count may be too high, never too low; so where a key stands twice, both count. Shapes are those of Anthropic's Messages
  * API (the types of its Python SDK 2.11). What is not known counts against the client:
@@ -13,7 +13,6 @@
 #ifndef GW_WEIGH_H
 #define GW_WEIGH_H
 
-typedef struct gw_weigh gw_owner;
 #include "json_scan.h"
 
 enum { GW_SEARCHES_UNSAID = 100, GW_ADVICE_UNSAID = 10, GW_FALLBACKS_UNSAID = 3 };
@@ -33,7 +32,6 @@ enum gw_tool_kind { GW_CLIENT_TOOL = 1, GW_SERVER_TOOL = 2, GW_SEARCH_TOOL = 4, 
 enum gw_source_kind { GW_BASE64 = 1, GW_INLINE = 2, GW_ELSEWHERE = 4, GW_IMAGE = 8, GW_PDF = 16, GW_OTHER_MEDIA = 32 };
 
 struct gw_weigh {
-    gw_json json;
     const uint8_t *body;
     int section;
     int word;
@@ -51,35 +49,32 @@ struct gw_weigh {
     int compaction, ttl, fast, geo;
 };
 
+#define GW_NAMED(name, section, word) {name, sizeof(name) - 1, section, word}
 static const struct {
     const char *name;
+    size_t size;
     int section, word;
 } GW_TOP[] = {
-    {"model", GW_PLAIN, GW_NOTHING},          {"messages", GW_PROMPT, GW_NOTHING},
-    {"system", GW_PROMPT, GW_NOTHING},        {"tools", GW_TOOLS, GW_TOOL_LIST},
-    {"metadata", GW_PLAIN, GW_FREE},          {"thinking", GW_PLAIN, GW_NOTHING},
-    {"stream", GW_PLAIN, GW_NOTHING},         {"context_management", GW_CONTEXT, GW_NOTHING},
-    {"output_config", GW_PLAIN, GW_NOTHING},  {"output_format", GW_PLAIN, GW_NOTHING},
-    {"tool_choice", GW_PLAIN, GW_NOTHING},    {"cache_control", GW_PLAIN, GW_CACHE},
-    {"speed", GW_PLAIN, GW_SPEED},            {"inference_geo", GW_PLAIN, GW_GEO},
-    {"service_tier", GW_PLAIN, GW_NOTHING},   {"stop_sequences", GW_PLAIN, GW_NOTHING},
-    {"temperature", GW_PLAIN, GW_NOTHING},    {"top_k", GW_PLAIN, GW_NOTHING},
-    {"top_p", GW_PLAIN, GW_NOTHING},          {"safeguards", GW_PLAIN, GW_FREE},
-    {"mcp_servers", GW_SERVERS, GW_NOTHING},  {"fallbacks", GW_OTHERS, GW_FALLBACK},
-    {"compaction", GW_PLAIN, GW_COMPACT},     {"fallback_credit_token", GW_PLAIN, GW_NOTHING},
-    {"diagnostics", GW_PLAIN, GW_NOTHING},    {"billing_policy", GW_PLAIN, GW_NOTHING},
-    {"betas", GW_PLAIN, GW_NOTHING},          {"anthropic_beta", GW_PLAIN, GW_NOTHING},
-    {"anthropic_version", GW_PLAIN, GW_NOTHING}, {"user_profile_id", GW_PLAIN, GW_NOTHING},
-    {"workspace_id", GW_PLAIN, GW_NOTHING},
+    GW_NAMED("model", GW_PLAIN, GW_NOTHING), GW_NAMED("messages", GW_PROMPT, GW_NOTHING),
+    GW_NAMED("system", GW_PROMPT, GW_NOTHING), GW_NAMED("tools", GW_TOOLS, GW_TOOL_LIST),
+    GW_NAMED("metadata", GW_PLAIN, GW_FREE), GW_NAMED("thinking", GW_PLAIN, GW_NOTHING),
+    GW_NAMED("stream", GW_PLAIN, GW_NOTHING), GW_NAMED("context_management", GW_CONTEXT, GW_NOTHING),
+    GW_NAMED("output_config", GW_PLAIN, GW_NOTHING), GW_NAMED("output_format", GW_PLAIN, GW_NOTHING),
+    GW_NAMED("tool_choice", GW_PLAIN, GW_NOTHING), GW_NAMED("cache_control", GW_PLAIN, GW_CACHE),
+    GW_NAMED("speed", GW_PLAIN, GW_SPEED), GW_NAMED("inference_geo", GW_PLAIN, GW_GEO),
+    GW_NAMED("service_tier", GW_PLAIN, GW_NOTHING), GW_NAMED("stop_sequences", GW_PLAIN, GW_NOTHING),
+    GW_NAMED("temperature", GW_PLAIN, GW_NOTHING), GW_NAMED("top_k", GW_PLAIN, GW_NOTHING),
+    GW_NAMED("top_p", GW_PLAIN, GW_NOTHING), GW_NAMED("safeguards", GW_PLAIN, GW_FREE),
+    GW_NAMED("mcp_servers", GW_SERVERS, GW_NOTHING), GW_NAMED("fallbacks", GW_OTHERS, GW_FALLBACK),
+    GW_NAMED("compaction", GW_PLAIN, GW_COMPACT), GW_NAMED("fallback_credit_token", GW_PLAIN, GW_NOTHING),
+    GW_NAMED("diagnostics", GW_PLAIN, GW_NOTHING), GW_NAMED("billing_policy", GW_PLAIN, GW_NOTHING),
+    GW_NAMED("betas", GW_PLAIN, GW_NOTHING), GW_NAMED("anthropic_beta", GW_PLAIN, GW_NOTHING),
+    GW_NAMED("anthropic_version", GW_PLAIN, GW_NOTHING), GW_NAMED("user_profile_id", GW_PLAIN, GW_NOTHING),
+    GW_NAMED("workspace_id", GW_PLAIN, GW_NOTHING),
 };
 
 /* Tools that the client runs, by how their type begins. */
 static const char *const GW_CLIENT_TOOLS[] = {"bash_2", "text_editor_2", "memory_2", "computer_", "browser_toolset_"};
-
-static inline int gw_is(const gw_json *json, const char *word) {
-    const size_t size = strlen(word);
-    return json->text_size == (int)size && memcmp(json->text, word, size) == 0;
-}
 
 static inline int gw_begins(const gw_json *json, const char *word) {
     const size_t size = strlen(word);
@@ -98,7 +93,7 @@ static inline int gw_is_cap(const gw_json *json) {
 }
 
 /* A value that stands in the prompt as JSON, so that its keys and its punctuation are text too. */
-static inline int gw_is_json_text(const gw_owner *w) {
+static inline int gw_is_json_text(const struct gw_weigh *w) {
     return w->section <= GW_TOOLS && (w->free_depth || w->tool_depth || w->tool_list_depth);
 }
 
@@ -107,20 +102,19 @@ static inline int gw_is_element(const gw_json *json) {
     return json->depth > 1 && json->closers[json->depth - 2] == ']';
 }
 
-static inline void gw_top_key(gw_owner *w) {
+static inline void gw_weigh_top_key(struct gw_weigh *w, const gw_json *json) {
     w->section = GW_PLAIN;
     w->word = GW_REFERENCE;
     for (size_t i = 0; i < sizeof GW_TOP / sizeof GW_TOP[0]; i++) {
-        if (w->json.text[0] != (uint8_t)GW_TOP[i].name[0] || !gw_is(&w->json, GW_TOP[i].name)) continue;
+        if (!gw_is_word(json, GW_TOP[i].name, GW_TOP[i].size)) continue;
         w->section = GW_TOP[i].section;
         w->word = GW_TOP[i].word;
         return;
     }
-    if (gw_is_cap(&w->json)) w->word = GW_CAP;
+    if (gw_is_cap(json)) w->word = GW_CAP;
 }
 
-static inline int gw_inner_word(const gw_owner *w) {
-    const gw_json *json = &w->json;
+static inline int gw_inner_word(const struct gw_weigh *w, const gw_json *json) {
     if (json->depth == w->cache_depth) return gw_is(json, "ttl") ? GW_TTL : GW_NOTHING;
     if (w->free_depth || w->cache_depth) return GW_NOTHING;
     if (gw_is(json, "type")) {
@@ -143,23 +137,22 @@ static inline int gw_inner_word(const gw_owner *w) {
     return gw_is_cap(json) ? GW_CAP : GW_NOTHING;
 }
 
-static inline void gw_on_key(gw_owner *w, const uint8_t *at) {
-    (void)at;
-    if (w->json.depth == 1) {
-        gw_top_key(w);
+static inline void gw_weigh_at_key(struct gw_weigh *w, const gw_json *json) {
+    if (json->depth == 1) {
+        gw_weigh_top_key(w, json);
         return;
     }
-    if (gw_is_json_text(w)) w->text_bytes += w->json.text_size + GW_KEY_EXTRA;
-    w->word = gw_inner_word(w);
+    if (gw_is_json_text(w)) w->text_bytes += json->text_size + GW_KEY_EXTRA;
+    w->word = gw_inner_word(w, json);
 }
 
-static inline void gw_begin_tool(gw_owner *w, int depth) {
+static inline void gw_begin_tool(struct gw_weigh *w, int depth) {
     w->tool_depth = depth;
     w->tool_kinds = 0;
     w->tool_uses = -1;
 }
 
-static inline void gw_end_tool(gw_owner *w) {
+static inline void gw_end_tool(struct gw_weigh *w) {
     const int kinds = w->tool_kinds;
     w->tool_depth = 0;
     w->tools++;
@@ -179,20 +172,20 @@ static inline int gw_tool_kind_of(const gw_json *type) {
 }
 
 /* Of the open source: its data was the text of a document after all. */
-static inline void gw_data_is_text(gw_owner *w) {
+static inline void gw_data_is_text(struct gw_weigh *w) {
     w->text_bytes += w->source_text;
     w->source_raw = w->source_text = 0;
 }
 
 /* A source may hold blocks with sources of their own; then it is no base64, and only the inner ones are looked at. */
-static inline void gw_begin_source(gw_owner *w, int depth) {
+static inline void gw_begin_source(struct gw_weigh *w, int depth) {
     if (w->source_depth) gw_data_is_text(w);
     w->source_depth = depth;
     w->source_kinds = 0;
     w->source_raw = w->source_text = 0;
 }
 
-static inline void gw_end_source(gw_owner *w) {
+static inline void gw_end_source(struct gw_weigh *w) {
     const int kinds = w->source_kinds;
     w->source_depth = 0;
     if (kinds == (GW_BASE64 | GW_IMAGE)) {
@@ -208,8 +201,7 @@ static inline void gw_end_source(gw_owner *w) {
     }
 }
 
-static inline void gw_open_value(gw_owner *w, int word, int kind) {
-    const gw_json *json = &w->json;
+static inline void gw_open_value(struct gw_weigh *w, const gw_json *json, int word, int kind) {
     const int depth = json->depth + 1, element = json->depth > 1 && !gw_in_object(json), is_object = kind == GW_OBJECT;
     if (element && is_object && !w->free_depth) {
         if (w->section == GW_PROMPT) w->blocks++;
@@ -237,13 +229,14 @@ static inline void gw_open_value(gw_owner *w, int word, int kind) {
     }
 }
 
-static inline int gw_on_value(gw_owner *w, const uint8_t *at, int kind) {
+/* Returns how the value is to be read, if it is a string. */
+static inline int gw_weigh_at_value(struct gw_weigh *w, const gw_json *json, const uint8_t *at, int kind) {
     const int word = w->word;
     w->value_start = at - w->body;
     if (gw_is_json_text(w)) w->text_bytes += kind <= GW_TEXT ? GW_VALUE_EXTRA : GW_SCALAR_EXTRA;
     if (kind <= GW_ARRAY) {
         w->word = GW_NOTHING;
-        if (w->json.depth > 0) gw_open_value(w, word, kind);
+        if (json->depth > 0) gw_open_value(w, json, word, kind);
         return GW_SKIP;
     }
     if (kind == GW_NUMBER) return GW_SKIP;
@@ -262,8 +255,7 @@ static inline int gw_on_value(gw_owner *w, const uint8_t *at, int kind) {
     return w->section <= GW_TOOLS ? GW_COUNT : GW_SKIP;
 }
 
-static inline void gw_on_string(gw_owner *w, const uint8_t *at) {
-    const gw_json *json = &w->json;
+static inline void gw_weigh_at_string(struct gw_weigh *w, const gw_json *json, const uint8_t *at) {
     const int word = w->word;
     w->word = GW_NOTHING;
     if (json->mode == GW_COUNT) {
@@ -296,16 +288,16 @@ static inline void gw_on_string(gw_owner *w, const uint8_t *at) {
     }
 }
 
-static inline void gw_on_number(gw_owner *w) {
-    const int64_t number = w->json.plain ? w->json.number : INT64_MAX;
+static inline void gw_weigh_at_number(struct gw_weigh *w, const gw_json *json) {
+    const int64_t number = json->plain ? json->number : INT64_MAX;
     if (w->word == GW_CAP && number > w->output_cap) w->output_cap = number;
     if (w->word == GW_USES && number > w->tool_uses) w->tool_uses = number < GW_USES_MAX ? number : GW_USES_MAX;
     if (w->word == GW_TTL) w->ttl_here = 60;
     w->word = GW_NOTHING;
 }
 
-static inline void gw_on_close(gw_owner *w) {
-    const int depth = w->json.depth;
+static inline void gw_weigh_at_close(struct gw_weigh *w, const gw_json *json) {
+    const int depth = json->depth;
     if (depth == w->free_depth) w->free_depth = 0;
     if (depth == w->tool_list_depth) w->tool_list_depth = 0;
     if (depth == w->tool_depth) gw_end_tool(w);
@@ -316,18 +308,11 @@ static inline void gw_on_close(gw_owner *w) {
     }
 }
 
-/* Fills `w` from body[0..size). Returns 0 if that is not one JSON object. */
-static inline int gw_weigh_body(gw_owner *w, const uint8_t *body, int64_t size) {
-    const uint8_t *end = body + size;
-    memset(&w->body, 0, sizeof *w - offsetof(struct gw_weigh, body));
-    gw_json_reset(&w->json);
+static inline void gw_weigh_begin(struct gw_weigh *w, const uint8_t *body) {
+    memset(w, 0, sizeof *w);
     w->body = body;
     w->section = GW_PLAIN;
     w->output_cap = -1;
-    const uint8_t *p = gw_json_feed(w, body, end);
-    if (w->json.state != GW_DONE) return 0;
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r')) p++;
-    return p == end;
 }
 
 #endif

@@ -1,4 +1,5 @@
-"""What a request body can make the provider do: one pass of C over the bytes. The C and its rules are in weigh.h."""
+"""What a request body can make the provider do: one pass of C over the bytes. The C is in body_scan.h, its rules
+in weigh.h."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t
@@ -6,7 +7,14 @@ from libc.stdint cimport int64_t, uint8_t
 from gw._fast.fields import Weight as Named
 
 
-cdef extern from "weigh.h" nogil:
+cdef extern from *:
+    """
+    #define GW_PEEKS 0
+    #define GW_WEIGHS 1
+    """
+
+
+cdef extern from "body_scan.h" nogil:
     ctypedef struct gw_weigh "struct gw_weigh":
         int64_t text_bytes
         int64_t media_bytes
@@ -27,7 +35,10 @@ cdef extern from "weigh.h" nogil:
         int fast
         int geo
 
-    int gw_weigh_body(gw_weigh *found, const uint8_t *body, int64_t size) noexcept
+    ctypedef struct gw_body "struct gw_body":
+        gw_weigh weigh
+
+    int gw_read_body(gw_body *found, const uint8_t *body, int64_t size) noexcept
 
 
 cdef class Weight:
@@ -60,13 +71,8 @@ cdef class Weight:
         return Weight(*Named(*self)._replace(**kwargs))
 
 
-cpdef Weight weigh(bytes body):
-    cdef gw_weigh w
-    if body is None:
-        raise TypeError("a body is bytes, not None")
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(body)
-    if not gw_weigh_body(&w, <const uint8_t *>PyBytes_AS_STRING(body), size):
-        raise ValueError("the body is not one JSON object")
+cdef Weight weight_of(const void *weighed, Py_ssize_t size):
+    cdef const gw_weigh *w = <const gw_weigh *>weighed
     cdef Weight weight = Weight.__new__(Weight)
     weight.text_bytes, weight.bound_bytes = w.text_bytes, size - w.media_bytes
     weight.images, weight.documents, weight.document_bytes = w.images, w.documents, w.document_bytes
@@ -75,3 +81,13 @@ cpdef Weight weigh(bytes body):
     weight.compaction, weight.references, weight.output_cap = w.compaction, w.references, w.output_cap
     weight.ttl, weight.fast, weight.geo = w.ttl, w.fast, w.geo
     return weight
+
+
+cpdef Weight weigh(bytes body):
+    cdef gw_body found
+    if body is None:
+        raise TypeError("a body is bytes, not None")
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(body)
+    if not gw_read_body(&found, <const uint8_t *>PyBytes_AS_STRING(body), size):
+        raise ValueError("the body is not one JSON object")
+    return weight_of(&found.weigh, size)

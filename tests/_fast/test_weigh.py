@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gw._fast.peekweigh import peek_and_weigh
 from gw._fast.ref import weigh as pure
 from gw._fast.weigh import Weight
 from gw._fast.weigh import weigh as compiled_weigh
@@ -18,6 +19,8 @@ NOTHING = Weight(**dict.fromkeys(Weight._fields, 0))._replace(output_cap=-1)
 def weigh(body: bytes) -> Weight:
     found = compiled_weigh(body)
     assert found == pure.weigh(body), body
+    both = peek_and_weigh(body)
+    assert both.weight == (None if both.error else found), body
     assert type(found) is Weight
     return found
 

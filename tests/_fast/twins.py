@@ -7,13 +7,17 @@ from types import ModuleType
 import pytest
 
 from gw._fast import jsonpeek as compiled_peek
+from gw._fast import peekweigh as compiled_both
 from gw._fast import usage as compiled_usage
 from gw._fast.fields import Fields
 from gw._fast.ref import jsonpeek as pure_peek
+from gw._fast.ref import peekweigh as pure_both
 from gw._fast.ref import usage as pure_usage
+from gw._fast.weigh import weigh as compiled_weigh
 
 USAGE = [pytest.param(compiled_usage, id="compiled"), pytest.param(pure_usage, id="pure")]
 PEEK = [pytest.param(compiled_peek, id="compiled"), pytest.param(pure_peek, id="pure")]
+BOTH = [pytest.param(compiled_both, id="compiled"), pytest.param(pure_both, id="pure")]
 
 FIELDS = (
     "input", "output", "cache_read", "write_5m", "write_1h", "thinking", "search", "fetch", "code", "tier", "speed", "geo",
@@ -72,6 +76,10 @@ def seen(peek: object) -> dict[str, object]:
 
 
 def agree_on_peek(body: bytes) -> dict[str, object]:
+    """What all say of it: the peek, its twin, and the pass that weighs the body, too."""
     found = seen(compiled_peek.peek(body))
     assert found == seen(pure_peek.peek(body))
+    both = compiled_both.peek_and_weigh(body)
+    assert seen(both) == found
+    assert both.weight == (None if found["error"] else compiled_weigh(body)), body
     return found

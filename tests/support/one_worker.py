@@ -39,9 +39,10 @@ class OneWorker:
         self.app = App()
         self._read = 0
 
-    async def open(self, folder: Path, gone: str = "cancel") -> None:
+    async def open(self, folder: Path, gone: str = "cancel", more: str = "") -> None:
+        """`more`: of its configuration."""
         config = folder / "config.toml"
-        config.write_text(CONFIG.format(port=await self.upstream.start(), gone=gone))
+        config.write_text(CONFIG.format(port=await self.upstream.start(), gone=gone) + more)
         loaded = load(config)
         self.state_dir.mkdir(mode=0o700)
         await asyncio.to_thread(prepare_state, loaded, config)  # it runs a loop of its own

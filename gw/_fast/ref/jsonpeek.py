@@ -6,6 +6,7 @@ The rules stand at the top of peek.h: a structural error outranks an error of me
 import json
 from typing import Final
 
+from gw._fast.fields import Weight
 from gw._fast.ref.json_scan import ARRAY, CAPTURE, DONE, NULL, NUMERAL, OBJECT, SKIP, TEXT, TRUE, JsonScan
 
 _TOP_KEYS: Final = frozenset((b"model", b"stream", b"max_tokens", b"metadata", b"speed", b"service_tier", b"cache_control"))
@@ -18,7 +19,7 @@ class Peek:
 
     __slots__ = (
         "error", "error_offset", "has_cache_control", "key_count", "max_tokens", "model", "model_end", "model_start",
-        "service_tier", "speed", "stream", "ttl", "user_id",
+        "service_tier", "speed", "stream", "ttl", "user_id", "weight",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -34,6 +35,7 @@ class Peek:
         self.speed = ""
         self.service_tier = ""
         self.key_count = 0
+        self.weight: Weight | None = None
 
 
 class _Scan(JsonScan):
