@@ -24,6 +24,7 @@ if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
         Slot,
         cells_bytes,
     )
+    from gw._fast.copytext import copy_text
     from gw._fast.counters import Counters, Slots
     from gw._fast.frame import Frame
     from gw._fast.heads import (
@@ -68,6 +69,7 @@ else:
         Slot,
         cells_bytes,
     )
+    from gw._fast.ref.copytext import copy_text
     from gw._fast.ref.counters import Counters, Slots
     from gw._fast.ref.frame import Frame
     from gw._fast.ref.heads import (
@@ -143,6 +145,7 @@ __all__ = [
     "append",
     "buckets_bytes",
     "cells_bytes",
+    "copy_text",
     "found_in",
     "holds",
     "is_clean_head",
