@@ -216,6 +216,27 @@ async def test_nothing_is_written_into_a_month_that_somebody_took_out(database: 
     await store.close()
 
 
+async def test_indexes_of_distinct_entries_are_not_looked_through_for_equal_ones(database: PostgresDatabase) -> None:
+    """Those of a month that is made, and of one that was made by an older version."""
+    store = database.store()
+    await store.open()
+    await store.commit(rows(record("a")))
+    await store.close()
+    indexes = (
+        "SELECT relname, reloptions FROM pg_index JOIN pg_class ON oid = indexrelid "
+        "WHERE indrelid = 'call_2026_11'::regclass AND NOT indisunique ORDER BY 1"
+    )
+    made = query(database, indexes)
+    assert [name for name, options in made if options is None] == ["call_2026_11_attempt_of_idx", "call_2026_11_session_id_idx"]
+    assert len(made) > 10 and {tuple(options) for _, options in made if options is not None} == {("deduplicate_items=off",)}
+    with database.changing() as db:
+        for name, _ in made:
+            db.execute(f"ALTER INDEX {name} RESET (deduplicate_items)")
+        db.execute("DELETE FROM schema_migration WHERE name = '0020_distinct'")
+    database.prepare()
+    assert query(database, indexes) == made
+
+
 async def test_a_month_is_made_while_somebody_reads(database: PostgresDatabase) -> None:
     store = database.store()
     await store.open()
