@@ -1,12 +1,15 @@
 """What live tails cost the data plane: small calls with and without watchers, in rounds that take turns.
 
-    python -m bench.live [--watchers 10] [--rate 2000] [--seconds 6] [--rounds 5]
+    python -m bench.live [--watchers 10] [--rate 2000] [--seconds 6] [--rounds 5] [--fed]
 
 A gateway of one worker, on a core of its own, in front of the fake upstream; keeper, load, upstream and watchers share the other.
 Each round loads it without watchers, then with: at `rate` calls a second (did each watcher see every call?), and with as many as
 it takes. What watching costs is what the worker's processor time per call grows by at `rate`: so many fewer calls fit into its
 core. The throughput at full speed is printed too, but there the watchers, who are then told of far more than `rate`, take the
 load's core as well. Watchers are in a process of their own, and read what comes.
+
+`--fed` tells the two apart: the calls are those of a worker elsewhere, whose journal a process of the bench writes at `rate`, so
+that the gateway's own worker has the watchers and nothing else. What it takes of its core is what calls would lack.
 """
 
 import argparse
@@ -16,15 +19,26 @@ import os
 import statistics
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import Process, Queue
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
+from bench.ledger.fill import SEED
 from bench.load.contender import children, cores, cpu_ns, move
 from bench.load.contenders import granian_workers
-from gw.clock import mono_ns
+from gw.clock import mono_ns, wall_us
 from gw.demo.scripts import by_prompt
 from gw.demo.upstream import UpstreamThread
+from gw.demo.world import calls_of_day, developers
+from gw.domain.call import CallRecord
+from gw.ledger.journal import JournalWriter
+from gw.ledger.mover import JOURNAL_DIRECTORY
+from gw.ledger.rollup_shape import DAY_US
 from tests.support.gateway import GatewayUnderTest
 
 TOKEN = "gwa_of-the-bench-of-live-tails"
@@ -32,6 +46,10 @@ BODY = json.dumps({"model": "claude-opus-5-5", "max_tokens": 1, "messages": [{"r
 HEAD = "POST /v1/messages HTTP/1.1\r\nhost: gw\r\nx-api-key: sk-own\r\ncontent-type: application/json\r\ncontent-length: "
 REQUEST = HEAD.encode() + b"%d\r\n\r\n" % len(BODY) + BODY
 CONNECTIONS = 32
+FED = 2_000  # records that are told of again and again
+TURN_S = 0.005
+SETTLE_S = 1.5
+TARGET = 0.03  # of a core
 
 
 class Caller(asyncio.Protocol):
@@ -119,19 +137,73 @@ async def _watch(port: int, watchers: int, told: "Queue[Any]", asked: "Queue[str
 
 def watched(port: int, rate: int, seconds: float, watchers: int) -> tuple[int, float, str]:
     """Calls made, calls a second, and what the watchers saw."""
+    with watching(port, watchers) as told:
+        made, per_s = asyncio.run(load(port, rate, seconds))
+        time.sleep(2)
+        seen, lost = told()
+    return made, per_s, f"{made} calls; each watcher saw {min(seen)} to {max(seen)}, told of losses {sum(lost)} times"
+
+
+def feed(journals: Path, rate: int, seconds: float) -> None:
+    """In a process of its own: ends so many calls a second, as a worker elsewhere would tell of them."""
+    records = [CallRecord(*row) for row in calls_of_day(SEED, wall_us() // DAY_US - 1, FED, developers())[:FED]]
+    writer = JournalWriter(journals, "1-elsewhere")
+    begun_ns, count = mono_ns(), 0
+    while (passed_ns := mono_ns() - begun_ns) < seconds * 1e9:
+        for number in range(count, passed_ns * rate // 1_000_000_000):
+            now_us = wall_us()
+            ended = {"call_id": f"{writer.boot}-{number}", "started_us": now_us, "ended_us": now_us}
+            writer.append(replace(records[number % FED], **ended))
+            count = number + 1
+        time.sleep(TURN_S)
+    writer.close()
+
+
+def fed(gateway: GatewayUnderTest, workers: list[int], given: argparse.Namespace) -> int:
+    """Prints what watchers take of a worker's core; whether that is below the target."""
+    journals = gateway.folder / "state" / JOURNAL_DIRECTORY
+    shares: list[float] = []
+    for number in range(given.rounds):
+        took: list[float] = []
+        for watchers in (0, given.watchers):
+            feeding = Process(target=feed, args=(journals, given.rate, given.seconds + 2 * SETTLE_S))
+            feeding.start()
+            time.sleep(SETTLE_S)
+            with watching(gateway.process.port, watchers) as seen:
+                before_ns, begun_ns, seen_before = cpu_ns(workers), mono_ns(), seen()
+                time.sleep(given.seconds)
+                seconds = (mono_ns() - begun_ns) / 1e9
+                took.append((cpu_ns(workers) - before_ns) / 1e9 / seconds)
+                told = [(now - then) / seconds for now, then in zip(seen()[0], seen_before[0], strict=True)]
+                lost = sum(seen()[1])
+            feeding.join()
+        shares.append(took[1] - took[0])
+        said = f"each watcher was told of {min(told):,.0f} to {max(told):,.0f} calls/s, of losses {lost} times"
+        print(f"round {number + 1}: {took[0]:.2%} of the core without watchers, {took[1]:.2%} with; {said}", flush=True)
+    share = statistics.median(shares)
+    whose = f"{given.watchers} watchers of {given.rate:,} calls/s"
+    print(f"{whose} take {share:.2%} of a worker's core (median; wanted < {TARGET:.0%})")
+    return 0 if share < TARGET else 1
+
+
+@contextmanager
+def watching(port: int, watchers: int) -> Iterator[Callable[[], tuple[list[int], list[int]]]]:
+    """Gives what asks how many calls each watcher has seen so far, and how often it was told of losses."""
     told: Queue[Any] = Queue()
     asked: Queue[str] = Queue()
+
+    def seen() -> tuple[list[int], list[int]]:
+        asked.put("tell")
+        found: tuple[list[int], list[int]] = told.get(timeout=20)
+        return found
+
     process = Process(target=watch, args=(port, watchers, told, asked))
     process.start()
     for _ in range(watchers):
         assert told.get(timeout=20) == "there"
-    made, per_s = asyncio.run(load(port, rate, seconds))
-    asyncio.run(asyncio.sleep(2))
-    asked.put("tell")
-    seen, lost = told.get(timeout=20)
+    yield seen
     asked.put("end")
     process.join()
-    return made, per_s, f"{made} calls; each watcher saw {min(seen)} to {max(seen)}, told of losses {sum(lost)} times"
 
 
 def main() -> int:
@@ -139,6 +211,7 @@ def main() -> int:
     for name, default in (("watchers", 10), ("rate", 2000), ("rounds", 5)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--fed", action="store_true", help="watchers and nothing else")
     given = parser.parse_args()
     rates = (given.rate, 0)
     throughput, work = ({rate: list[float]() for rate in rates} for _ in range(2))
@@ -156,6 +229,8 @@ def main() -> int:
             move(pid, own if pid in workers else others)
         port = gateway.process.port
         asyncio.run(load(port, 0, 1))
+        if given.fed:
+            return fed(gateway, workers, given)
         for number in range(given.rounds):
             for rate in rates:
                 marks = [cpu_ns(workers)]

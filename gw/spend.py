@@ -24,7 +24,7 @@ from gw.domain.scope import CallPath
 from gw.domain.tenure import Tenures, budget_key, was_in_force
 from gw.domain.window import bounds
 from gw.ledger import adjust
-from gw.ledger.spending import RULES, Charge, Span, Spent, charge_of, spent
+from gw.ledger.spending import Charge, Span, Spent, Together, charge_of, spent, together
 from gw.ledger.store import Database, Row, StoreError
 from gw.snapshot import Snapshot
 
@@ -146,18 +146,20 @@ class Spending:
         if duplicates:  # and nobody knows which
             self.doubt()
             return
-        for row in rows:
-            charge = charge_of(row)
-            if charge.worst_nusd:
-                self._add(charge, row[RULES])
+        for one in together(rows):
+            self._add(one)
         self.catch_up()
 
-    def _add(self, charge: Charge, rules_us: int) -> None:
-        for key, budget, account in self._charged.get(charge.path) or self._look_up(charge.path):
-            start_us, end_us = self._window(key, budget, charge.at_us)
-            self._count((key, start_us, end_us), budget, account, charge)
-            if not was_in_force(self._tenures.get(key, ()), rules_us):
-                self._charge(budget, account, start_us, end_us, charge.counted_nusd(budget))
+    def _add(self, these: Together) -> None:
+        whole = these.charge
+        for key, budget, account in self._charged.get(whole.path) or self._look_up(whole.path):
+            start_us, end_us = self._window(key, budget, whole.at_us)
+            charges = [whole] if start_us <= these.first_us else map(charge_of, these.rows)  # else a window has begun among them
+            for charge in charges:
+                start_us, end_us = self._window(key, budget, charge.at_us)
+                self._count((key, start_us, end_us), budget, account, charge)
+                if not was_in_force(self._tenures.get(key, ()), these.rules_us):
+                    self._charge(budget, account, start_us, end_us, charge.counted_nusd(budget))
 
     def _count(self, place: Place, budget: Budget, account: str, charge: Charge) -> None:
         """Into the sum of this account, or into the list of those that are to be read."""

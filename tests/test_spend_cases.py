@@ -152,6 +152,17 @@ def test_a_late_row_of_a_window_that_is_over_enters_no_cell(world: World, now: C
     assert world.spent(EACH, "anna") == 0
 
 
+def test_rows_of_one_batch_count_each_in_its_window(world: World, now: Clock) -> None:
+    """One path and the same rules, around the beginning of an hour. No worker knows of them: the rows charge the cells."""
+    under(world, EACH, TEAM, GOOD)
+    for at, nusd in ((-2, 3), (-1, 5), (0, 7), (1, 11)):
+        world.write(charged(f"at {at}", now.now_us + at, nusd, RED, rules_us=0))
+    world.move()
+    world.check()
+    assert (world.spent(EACH, "anna"), world.spent(TEAM, "red"), world.spent(GOOD, "*")) == (18, 26, 26)
+    assert not world.upkeep.found.corrected
+
+
 def test_rows_that_were_there_before_are_not_added_twice(world: World, now: Clock) -> None:
     under(world, TEAM)
     row = charged("a", now.now_us, 5, RED, rules_us=0)

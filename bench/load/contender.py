@@ -188,14 +188,19 @@ class Contender:
         """The processes that serve, whose time and memory count. None for the upstream, which is no contender."""
         return self._workers(self._process.pid) if self._process is not None else []
 
+    def beside(self) -> list[int]:
+        """Processes of its own that do not serve: what they have left to do must not fall into the next measurement."""
+        return []
+
     def settle(self, seconds: float = SETTLE_S) -> bool:
-        """Waits until its workers are idle: a slow one goes on with requests whose client has left, into the next measurement.
-        False if they are not in time."""
+        """Waits until it is idle: a slow one goes on with requests whose client has left, gw's keeper with what it has to write.
+        False if it is not in time."""
         give_up = time.monotonic() + seconds
-        before, moment = cpu_ns(self.pids()), time.monotonic()
+        pids = [*self.pids(), *self.beside()]
+        before, moment = cpu_ns(pids), time.monotonic()
         while time.monotonic() < give_up:
             time.sleep(IDLE_LOOK_S)
-            now, later = cpu_ns(self.pids()), time.monotonic()
+            now, later = cpu_ns(pids), time.monotonic()
             if now - before < IDLE_MAX * (later - moment) * 1e9:
                 return True
             before, moment = now, later

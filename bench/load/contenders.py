@@ -144,6 +144,9 @@ class GatewayContender(Contender):
         super().wait(seconds)
         move(self.keeper(), cores()[1])
 
+    def beside(self) -> list[int]:
+        return [self.keeper()] if self.pids() else []
+
     def keeper(self) -> int:
         """The keeper's process. Raises ContenderFailed if there is none in time."""
         status, give_up = self.state_dir / "keeper.json", time.monotonic() + KEEPER_S

@@ -44,6 +44,7 @@ if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
     )
     from gw._fast.jsonpeek import Peek, peek
     from gw._fast.laps import Laps
+    from gw._fast.rows import Rows
     from gw._fast.seek import holds
     from gw._fast.usage import DONE, ERROR, FIRST_TOKEN, OBSERVED_BYTES, USAGE, Found, Tap, found_in, observed_from, read_message
     from gw._fast.weigh import Weight, weigh
@@ -89,6 +90,7 @@ else:
     )
     from gw._fast.ref.jsonpeek import Peek, peek
     from gw._fast.ref.laps import Laps
+    from gw._fast.ref.rows import Rows
     from gw._fast.ref.seek import holds
     from gw._fast.ref.usage import (
         DONE,
@@ -135,6 +137,7 @@ __all__ = [
     "Limits",
     "Path",
     "Peek",
+    "Rows",
     "Sent",
     "Slot",
     "Slots",

@@ -303,10 +303,9 @@ def frame_of(kind: bytes, payload: bytes, seed: int) -> bytes:
     return b"".join((head, _CRC.pack(crc32(payload, crc32(head, seed))), payload))
 
 
-def scan(content: bytes, seed: int) -> Iterator[Frame]:
-    """The whole frames in `content`, in order, passing over damage between two of them."""
+def scan(content: bytes, seed: int, at: int = 0) -> Iterator[Frame]:
+    """The whole frames in `content` from `at` on, in order, passing over damage between two of them."""
     view = memoryview(content)
-    at = 0
     while True:
         end = _frame_end(content, view, at, seed)
         if not end:

@@ -132,7 +132,7 @@ class Mover:
                 await self._begin()
             batch = self._taken()
             self._set_aside(batch.rejected)
-            full = len(batch.rows) + len(batch.opened) >= self._rows_max
+            full = len(batch.rows) + len(batch.opened) + len(batch.rejected) >= self._rows_max
             if not batch.empty:
                 await self._commit(batch, self._look_ahead(batch) if full else nothing)
             elif clock.mono_ns() >= self._answered_ns + CHECK_EVERY_NS:

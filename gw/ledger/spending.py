@@ -96,6 +96,46 @@ def charge_of(row: Row) -> Charge:
     return Charge(CallPath._make(_path_of(row)), at_us, cost, max(cost, row[_AT_MOST]))
 
 
+class Together:
+    """Rows of one path, admitted by the rules of one instant: what they mean as one. Changed in place."""
+
+    __slots__ = ("cost_nusd", "first_us", "last_us", "path", "rows", "rules_us", "worst_nusd")
+
+    def __init__(self, path: CallPath, rules_us: int, at_us: int) -> None:
+        self.path = path
+        self.rules_us = rules_us
+        self.first_us = self.last_us = at_us
+        self.cost_nusd = self.worst_nusd = 0
+        self.rows: list[Row] = []
+
+    @property
+    def charge(self) -> Charge:
+        """At the latest of their instants."""
+        return Charge(self.path, self.last_us, self.cost_nusd, self.worst_nusd)
+
+
+def together(rows: Iterable[Row]) -> list[Together]:
+    """Those that cost something: a batch has many rows of few paths, and each path has its budgets."""
+    found: dict[tuple[tuple[str, ...], int], Together] = {}
+    for row in rows:
+        cost, at_most = -(-row[_BILLED] // PUSD_PER_NUSD), row[_AT_MOST]
+        if cost <= 0 and at_most <= 0:
+            continue
+        at_us = row[_CHARGED] if row[_CHARGED] > 0 else row[_STARTED]
+        path = _path_of(row)
+        one = found.get((path, row[RULES]))
+        if one is None:
+            one = found[path, row[RULES]] = Together(CallPath._make(path), row[RULES], at_us)
+        elif at_us > one.last_us:
+            one.last_us = at_us
+        elif at_us < one.first_us:
+            one.first_us = at_us
+        one.cost_nusd += cost if cost > 0 else 0
+        one.worst_nusd += max(cost, at_most)
+        one.rows.append(row)
+    return list(found.values())
+
+
 def charges_of(ledger: Database, call_ids: Sequence[str]) -> dict[str, Charge]:
     """By call id, of those that are in the ledger. Raises StoreError."""
     found: dict[str, Charge] = {}

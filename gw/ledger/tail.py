@@ -7,6 +7,9 @@ a live worker holds a segment there at every instant, and only sealed and wholly
 
 Nothing here moves by itself: `take` proposes, and `committed` is called once the batch is safe in the ledger. What follows a
 batch can be read while that is being written (`filling`); if it is not written after all, the reader is `restore`d.
+
+Frames are read in C as long as they are as they should be (`gw._fast.rows`); each other one is looked at here. The beginning of
+a call that also ends in the same batch is never looked at.
 """
 
 import fcntl
@@ -15,16 +18,17 @@ import os
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import astuple, fields
 
 from gw import clock
+from gw._fast import Rows
 from gw.domain.call import CallRecord, OpenCall
 from gw.ledger import journal
-from gw.ledger.journal import FORMAT, FRAME_BYTES_MAX, FRAME_HEAD, SEGMENT_NAME, Frame, SegmentHeader
-from gw.ledger.store import COLUMNS, Batch, OpenRow, Rejected, Row
+from gw.ledger.journal import FORMAT, FRAME_BYTES_MAX, FRAME_HEAD, SEGMENT_NAME, SegmentHeader
+from gw.ledger.store import COLUMNS, Batch, OpenRow, Rejected
 
 CHUNK_BYTES = 2 << 20
 WHOLE_FRAME_BYTES_MAX = FRAME_HEAD.size + FRAME_BYTES_MAX
@@ -32,6 +36,27 @@ PIECE = 400  # frames that are read at a time, some 3 ms
 PARTIAL_AGE_US = 60_000_000  # an unnamed segment nobody has locked is rubbish after this long
 INT64_MAX = 2**63 - 1
 assert CHUNK_BYTES > WHOLE_FRAME_BYTES_MAX  # or a chunk could hold no whole frame and reading would stand still
+
+_KINDS = {str: "t", int: "i", bool: "b"}
+_ONCE = frozenset(  # texts that seldom come again
+    {"call_id", "prompt_id", "iterations", "upstream_request_id", "trace_id", "parent_span_id", "attempts", "attempt_of"}
+)
+KINDS = "".join("u" if field.name in _ONCE else _KINDS[field.type] for field in fields(CallRecord))
+Begun = dict[str, tuple[str, int, bytes]]
+"""Call id -> segment, where the frame begins in it, and the frame."""
+
+
+class _Taking(NamedTuple):
+    """What a batch is filled from, until it is full."""
+
+    batch: Batch
+    begun: Begun  # calls that have not ended yet
+    rows_max: int
+
+    @property
+    def full(self) -> bool:
+        return len(self.batch.rows) + len(self.begun) >= self.rows_max
+
 
 _integers = operator.itemgetter(*[index for index, field in enumerate(fields(CallRecord)) if field.type is int])
 _ENDED = COLUMNS.index("ended_us")
@@ -45,6 +70,7 @@ class Tail:
         self._consumed: dict[str, int] = {}
         self._headers: dict[str, SegmentHeader] = {}  # by boot
         self._turn = 0
+        self._rows = Rows(KINDS, FRAME_BYTES_MAX)
         self.foreign: set[str] = set()  # segments of a format this version does not know: left alone
 
     def restore(self, consumed: dict[str, int]) -> list[str]:
@@ -70,14 +96,16 @@ class Tail:
         lives = self._lives()
         boots = sorted(lives)
         self._turn += 1
+        taking = _Taking(batch, {}, rows_max)
         for index in range(len(boots)):  # another life first each time, so that a long backlog of one starves none
             boot = boots[(index + self._turn) % len(boots)]
             names = lives[boot]
             for name in names:
                 if name in finished:
                     continue
-                if not (yield from self._read(batch, name, reached, rows_max, superseded=name != names[-1])):
+                if not (yield from self._read(taking, name, reached, superseded=name != names[-1])):
                     break
+        self._keep_begun(taking)
 
     def committed(self, batch: Batch) -> list[str]:
         """The batch is durable: moves on, removes finished segments and answers their names. Raises OSError."""
@@ -134,7 +162,7 @@ class Tail:
         return lives
 
     def _read(
-        self, batch: Batch, name: str, reached: Mapping[str, int], rows_max: int, *, superseded: bool
+        self, taking: _Taking, name: str, reached: Mapping[str, int], *, superseded: bool
     ) -> Generator[None, None, bool]:
         """Reads one segment on; True if it is finished, so that its successor may follow."""
         boot = name[:16]
@@ -149,30 +177,24 @@ class Tail:
             if self._headers[boot].format > FORMAT:
                 self.foreign.add(name)
                 return False
-            return (yield from self._read_frames(batch, fd, name, reached.get(name, 0), rows_max, sealed=sealed))
+            return (yield from self._read_frames(taking, fd, name, reached.get(name, 0), sealed=sealed))
         finally:
             os.close(fd)
 
-    def _read_frames(
-        self, batch: Batch, fd: int, name: str, start: int, rows_max: int, *, sealed: bool
-    ) -> Generator[None, None, bool]:
-        seed = journal.seed_of(name[:16])
+    def _read_frames(self, taking: _Taking, fd: int, name: str, start: int, *, sealed: bool) -> Generator[None, None, bool]:
+        batch, begun, seed = taking.batch, taking.begun, journal.seed_of(name[:16])
         at = start
         finished = False
-        count = 0
-        while len(batch.rows) + len(batch.opened) < rows_max:
+        while not taking.full:
             content = os.pread(fd, CHUNK_BYTES, at)
-            reached = 0
-            for frame in journal.scan(content, seed):
-                _count_damage(batch, frame.start - reached)
-                self._accept(batch, frame, name, at, content)
-                reached = frame.end
-                if len(batch.rows) + len(batch.opened) >= rows_max:
-                    break
-                count += 1
-                if not count % PIECE:
-                    yield
-            else:
+            reached, whole = 0, True
+            while whole and not taking.full:
+                before = reached
+                reached = self._rows.read(content, reached, seed, name, at, batch.rows, begun, taking.rows_max, PIECE)
+                if reached == before:
+                    reached, whole = self._read_strange(taking, name, at, content, reached)
+                yield
+            if not whole:
                 rest = len(content) - reached
                 if len(content) < CHUNK_BYTES:  # the end of what is written
                     if sealed:
@@ -190,24 +212,41 @@ class Tail:
             batch.finished.append(name)
         return finished
 
-    def _accept(self, batch: Batch, frame: Frame, name: str, base: int, content: bytes) -> None:
-        try:
-            payload = journal.decode(frame.kind, frame.payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            payload = None
-        if isinstance(payload, CallRecord):
-            row: Row = astuple(payload)
-            if storable(row):
-                batch.rows.append(row)
-                batch.opened.pop(payload.call_id, None)
-                return
+    def _read_strange(self, taking: _Taking, name: str, base: int, content: bytes, reached: int) -> tuple[int, bool]:
+        """The next frame, which is not as most are, or stands behind damage. Answers where it ends, and whether there was one."""
+        batch, begun = taking.batch, taking.begun
+        frame = next(journal.scan(content, journal.seed_of(name[:16]), reached), None)
+        if frame is None:
+            return reached, False
+        _count_damage(batch, frame.start - reached)
+        place, whole = base + frame.start, content[frame.start : frame.end]
+        payload = _decoded(frame.kind, frame.payload)
+        if isinstance(payload, CallRecord) and storable(row := astuple(payload)):
+            batch.rows.append(row)
+            begun.pop(payload.call_id, None)
         elif isinstance(payload, OpenCall):
-            call_id, boot = payload.call_id, name[:16]
-            batch.opened[call_id] = OpenRow(call_id, boot, msgspec.msgpack.encode(self._headers[boot]), bytes(frame.payload))
-            return
-        elif isinstance(payload, SegmentHeader):
-            return
-        batch.rejected.append(Rejected(name, base + frame.start, content[frame.start : frame.end]))
+            begun[payload.call_id] = (name, place, whole)
+        elif not isinstance(payload, SegmentHeader):
+            batch.rejected.append(Rejected(name, place, whole))
+        return frame.end, True
+
+    def _keep_begun(self, taking: _Taking) -> None:
+        """Those that have not ended in this batch."""
+        batch, headers = taking.batch, {boot: msgspec.msgpack.encode(header) for boot, header in self._headers.items()}
+        for call_id, (name, place, frame) in taking.begun.items():
+            payload = frame[FRAME_HEAD.size :]
+            if isinstance(_decoded(frame[:4], payload), OpenCall):
+                batch.opened[call_id] = OpenRow(call_id, name[:16], headers[name[:16]], payload)
+            else:
+                batch.rejected.append(Rejected(name, place, frame))
+
+
+def _decoded(kind: bytes, payload: memoryview | bytes) -> journal.Payload | None:
+    """None: it is not what its kind says."""
+    try:
+        return journal.decode(kind, payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def storable(row: tuple[Any, ...]) -> bool:

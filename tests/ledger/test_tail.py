@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import astuple, fields
 
+from gw.domain.call import CallRecord
 from gw.ledger import journal, tail
-from gw.ledger.journal import CLOSE, HEADER, JournalWriter, SegmentHeader, frame_of
+from gw.ledger.journal import CLOSE, HEADER, OPEN, JournalWriter, SegmentHeader, frame_of
 from gw.ledger.store import Batch
 from gw.ledger.tail import Tail
 from tests.ledger.records import begun, opened, record
@@ -141,6 +143,34 @@ def test_poison_frames_are_set_aside_and_block_nothing(tmp_path: Path) -> None:
     batch = Tail(tmp_path).take(1000)
     assert ids(batch) == ["a", "b"]
     assert [one.frame for one in batch.rejected] == poison and batch.damaged_count == 0
+
+
+def test_a_beginning_that_cannot_be_read_is_set_aside_unless_its_end_has_come(tmp_path: Path) -> None:
+    poison = frame_of(OPEN, msgspec.msgpack.encode([1, "a", "messages"]), SEED)
+    path = write_segment(tmp_path, poison + closed("b") + poison + closed("a"))
+    assert Tail(tmp_path).take(1000).rejected == []
+    start = path.stat().st_size
+    with path.open("ab") as file:
+        file.write(poison)
+    batch = Tail(tmp_path).take(1000)
+    assert ids(batch) == ["b", "a"] and not batch.opened
+    assert batch.rejected == [(path.name, start, poison)]
+
+
+def test_a_record_of_an_older_gw_has_its_defaults(tmp_path: Path) -> None:
+    full = astuple(record("a"))
+    older = full[: tail.COLUMNS.index("gw_version")]
+    write_segment(tmp_path, closed("b") + frame_of(CLOSE, msgspec.msgpack.encode(older), SEED) + closed("c"))
+    batch = Tail(tmp_path).take(1000)
+    assert ids(batch) == ["b", "a", "c"] and len(batch.rows[1]) == len(full)
+    assert batch.rows[1] == (*older, "", "", *full[len(older) + 2 :])
+
+
+def test_rows_are_as_msgspec_reads_them(tmp_path: Path) -> None:
+    found = record("a", team="Zürich", tags="\n", input_tokens=2**63 - 1, billed_pusd=-(2**63) + 1, stream=True)
+    write_segment(tmp_path, frame_of(CLOSE, msgspec.msgpack.encode(found), SEED))
+    (row,) = Tail(tmp_path).take(1000).rows
+    assert row == astuple(found) and [type(value) for value in row] == [field.type for field in fields(CallRecord)]
 
 
 def test_segments_of_one_life_are_read_in_order(tmp_path: Path) -> None:
