@@ -24,6 +24,7 @@ if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
         Slot,
         cells_bytes,
     )
+    from gw._fast.copytext import copy_text
     from gw._fast.counters import Counters, Slots
     from gw._fast.figures import Figures
     from gw._fast.flat import flattened
@@ -73,6 +74,7 @@ else:
         Slot,
         cells_bytes,
     )
+    from gw._fast.ref.copytext import copy_text
     from gw._fast.ref.counters import Counters, Slots
     from gw._fast.ref.figures import Figures
     from gw._fast.ref.flat import flattened
@@ -159,6 +161,7 @@ __all__ = [
     "append",
     "buckets_bytes",
     "cells_bytes",
+    "copy_text",
     "flattened",
     "found_in",
     "holds",

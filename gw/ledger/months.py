@@ -13,6 +13,20 @@ STARTED = COLUMNS.index("started_us")
 EARLIEST = 12 * 2020
 LATEST = 12 * 2200 - 1
 EARLY, LATE = "call_early", "call_late"
+_DISTINCT = """
+DO $$
+DECLARE
+    name TEXT;
+BEGIN
+    FOR name IN
+        SELECT indexrelid::regclass FROM pg_index WHERE indrelid = '{}'::regclass
+            AND NOT indisunique AND pg_get_indexdef(indexrelid) ~ 'ended_us|charged_us|upstream_request_id'
+    LOOP
+        EXECUTE 'ALTER INDEX ' || name || ' SET (deduplicate_items = off)';
+    END LOOP;
+END
+$$
+"""
 
 
 def begin_us(month: int) -> int:
@@ -71,11 +85,12 @@ def month_in(partition: str) -> int | None:
 
 def making(month: int) -> Iterator[str]:
     """The statements that make its partition. A table is made first and attached then: unlike CREATE TABLE ... PARTITION OF,
-    that does not wait for those who read the ledger."""
+    that does not wait for those who read the ledger. Its indexes are as migration 0020 has made those before."""
     name = partition_of(month)
     low_us, high_us = bounds_of(month)
     low, high = _or(low_us, "MINVALUE"), _or(high_us, "MAXVALUE")
     yield f"CREATE TABLE {name} (LIKE call INCLUDING ALL)"
+    yield _DISTINCT.format(name)
     yield f"ALTER TABLE call ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})"
 
 

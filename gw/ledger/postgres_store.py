@@ -1,7 +1,8 @@
 """Calls into Postgres, by the keeper alone: a batch is copied straight into the ledger, which takes the rows of a COPY many at
-a time. It fails as a whole at the first row that is there; that is undone, and then the batch goes by a table of this connection,
-from which the ledger takes what it has not. Rows come again only where a journal holds them twice, so nearly never. Written that
-way always, rows cost the server a seventh more (measured: docs/storage.md).
+a time; into its month's table, unless it has rows of several months, each of which the server then has to find the table of. A
+COPY fails as a whole at the first row that is there; that is undone, and then the batch goes by a table of this connection, from
+which the ledger takes what it has not. Rows come again only where a journal holds them twice, so nearly never. Written that way
+always, rows cost the server a seventh more (measured: docs/storage.md).
 
 That only one writes is held by a lock of the session: a second gateway on the same database waits for the first to end, for it
 would take the first one's open calls for those of a dead worker. The connection's death lets it go.
@@ -15,6 +16,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
+from gw._fast import copy_text
 from gw.ledger import charged_sum, months, rollup
 from gw.ledger.earlier import keeping
 from gw.ledger.postgres import SCHEMA, SESSION, WRITING, PostgresDatabase, WholeNumber, placeholders, translated, unreachable
@@ -29,11 +31,10 @@ CHECK_S = 3.0
 RETIRE_S = 900.0  # for the sums of a month
 
 _NAMES = ", ".join((*COLUMNS, "seq"))
-_STAGE = "CREATE TEMPORARY TABLE arriving (LIKE call) ON COMMIT DELETE ROWS"
-_COPY = f"COPY call ({_NAMES}) FROM STDIN".encode()
-_COPY_ASIDE = f"COPY arriving ({_NAMES}) FROM STDIN".encode()
+ASIDE = "arriving"
+_STAGE = f"CREATE TEMPORARY TABLE {ASIDE} (LIKE call) ON COMMIT DELETE ROWS"
 _INSERT = (
-    f"INSERT INTO call ({_NAMES}) SELECT {_NAMES} FROM arriving "  # noqa: S608 - our own field names
+    f"INSERT INTO call ({_NAMES}) SELECT {_NAMES} FROM {ASIDE} "  # noqa: S608 - our own field names
     "ON CONFLICT (call_id, started_us) DO NOTHING"
 ).encode()
 _STAGE_OF = {  # of rollups: what is to be added
@@ -51,6 +52,7 @@ _ADD = {
     for table in rollup.TABLES
 }
 _PARTITIONS = "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'call'::regclass"
+_IS_PARTITION = "SELECT 1 FROM pg_inherits WHERE inhrelid = ?::regclass AND inhparent = 'call'::regclass AND NOT inhdetachpending"
 _NO_WAITING = "SET LOCAL lock_timeout = 200"
 _LOCK = f"SELECT pg_advisory_lock({WRITING}, {SCHEMA})".encode()
 Connection = AsyncConnection[tuple[Any, ...]]
@@ -105,12 +107,13 @@ class PostgresStore:
 
     async def _commit(self, db: Connection, batch: Batch, offered: list[Row], meanwhile: Callable[[], None]) -> int:
         closed = [row[0] for row in offered if row[0] in self._open]
-        made = months.months_of(offered) - self._months
+        needed = months.months_of(offered)
+        made = needed - self._months
         async with db.transaction():
             for month in sorted(made):
                 for statement in months.making(month):
                     await db.execute(statement.encode())
-            duplicates = await self._insert(db, offered, meanwhile) if offered else 0
+            duplicates = await self._insert(db, offered, needed, meanwhile) if offered else 0
             if closed:
                 await db.execute("DELETE FROM open_call WHERE call_id = ANY(%s)", (closed,))
             if batch.opened:
@@ -123,32 +126,34 @@ class PostgresStore:
         self._seq += len(offered)
         return duplicates
 
-    async def _insert(self, db: Connection, offered: list[Row], meanwhile: Callable[[], None]) -> int:
-        """Answers how many were there."""
+    async def _insert(self, db: Connection, offered: list[Row], needed: set[int], meanwhile: Callable[[], None]) -> int:
+        """Answers how many were there. `needed`: their months."""
         duplicates = 0
+        table = months.partition_of(*needed) if len(needed) == 1 else "call"
         try:
             async with db.transaction():  # a savepoint
-                gathered = await self._copy(db, _COPY, offered, meanwhile)
+                gathered = await self._copy(db, table, offered, meanwhile)
         except psycopg.errors.UniqueViolation:
-            gathered = await self._copy(db, _COPY_ASIDE, offered, meanwhile)
+            gathered = await self._copy(db, ASIDE, offered, meanwhile)
             duplicates = len(offered) - (await db.execute(_INSERT)).rowcount
+        else:
+            if table != "call" and not await rows(db, _IS_PARTITION, (table,)):  # it stays one: the rows lock it
+                raise StoreError(f"Postgres: {table} is no partition of call any more")
         await db.execute(placeholders(RAISE), (self._seq + len(offered),))
         if duplicates:
             gathered = rollup.written(offered, self._seq, await rows(db, NEW_ROWS, (self._seq,)))
         await _perform(db, rollup.adding(gathered, self._known))
         return duplicates
 
-    async def _copy(
-        self, db: Connection, statement: bytes, offered: list[Row], meanwhile: Callable[[], None]
-    ) -> rollup.Gathered:
+    async def _copy(self, db: Connection, table: str, offered: list[Row], meanwhile: Callable[[], None]) -> rollup.Gathered:
         """Summed on the way, while the server is at work on what it has got: it takes longer than all that is done here."""
         gathered = rollup.Gathered()
-        async with db.cursor() as cursor, cursor.copy(statement) as copy:
-            for seq, row in enumerate(offered, self._seq + 1):
-                await copy.write_row((*row, seq))
-                gathered.add(row)
-                if not seq % PIECE:
-                    meanwhile()
+        async with db.cursor() as cursor, cursor.copy(f"COPY {table} ({_NAMES}) FROM STDIN".encode()) as copy:
+            for at in range(0, len(offered), PIECE):
+                piece = offered[at : at + PIECE]
+                await copy.write(_lines(piece, self._seq + 1 + at))
+                gathered.add_all(piece)
+                meanwhile()
         return gathered
 
     def open_boots(self) -> set[str]:
@@ -246,6 +251,13 @@ async def rows(db: Connection, query: str, values: Sequence[Any] = ()) -> list[t
 async def many(db: Connection, query: str, values: Iterable[Sequence[Any]]) -> None:
     async with db.cursor() as cursor:
         await cursor.executemany(placeholders(query), list(values))
+
+
+def _lines(piece: list[Row], first: int) -> bytes:
+    try:
+        return copy_text(piece, first)
+    except ValueError as error:
+        raise psycopg.DataError(str(error)) from error
 
 
 def _without_nul(value: Any) -> Any:

@@ -11,8 +11,9 @@ from msgspec.structs import astuple
 
 from gw.domain.call import CallRecord
 from gw.ledger import postgres, postgres_store, reports
-from gw.ledger.months import begin_us, month_of
+from gw.ledger.months import begin_us, bounds_of, month_of
 from gw.ledger.postgres import PostgresDatabase, name_of, parameters_of
+from gw.ledger.rollup_shape import LEVELS
 from gw.ledger.store import Batch, StoreError, Unreachable
 from tests.ledger.records import NOON_US, record
 from tests.support.databases import Server, on_server, query
@@ -186,13 +187,54 @@ async def test_a_month_that_somebody_removed_is_made_anew(database: PostgresData
     await store.commit(rows(record("a")))
     with database.changing() as db:
         db.execute("DROP TABLE call_2026_11")
-    with pytest.raises(StoreError, match="no partition"):
+    with pytest.raises(StoreError, match="does not exist"):
         await store.commit(rows(record("b")))
     await store.close()
     await store.open()
     assert await store.commit(rows(record("b"))) == 0
     assert query(database, "SELECT call_id FROM call") == [("b",)]
     await store.close()
+
+
+async def test_nothing_is_written_into_a_month_that_somebody_took_out(database: PostgresDatabase) -> None:
+    store = database.store()
+    await store.open()
+    await store.commit(rows(record("a")))
+    with database.changing() as db:
+        db.execute("ALTER TABLE call DETACH PARTITION call_2026_11")
+    with pytest.raises(StoreError, match="call_2026_11 is no partition"):
+        await store.commit(rows(record("b")))
+    await store.close()
+    assert query(database, "SELECT call_id FROM call_2026_11") == [("a",)]
+    assert query(database, f"SELECT SUM(calls) FROM usage_day WHERE level = {LEVELS[0].number}") == [(1,)]
+    with database.changing() as db:
+        low, high = bounds_of(month_of(NOON_US))
+        db.execute(f"ALTER TABLE call ATTACH PARTITION call_2026_11 FOR VALUES FROM ({low}) TO ({high})")
+    await store.open()
+    assert await store.commit(rows(record("a"), record("b"))) == 1
+    assert query(database, "SELECT call_id FROM call ORDER BY seq") == [("a",), ("b",)]
+    await store.close()
+
+
+async def test_indexes_of_distinct_entries_are_not_looked_through_for_equal_ones(database: PostgresDatabase) -> None:
+    """Those of a month that is made, and of one that was made by an older version."""
+    store = database.store()
+    await store.open()
+    await store.commit(rows(record("a")))
+    await store.close()
+    indexes = (
+        "SELECT relname, reloptions FROM pg_index JOIN pg_class ON oid = indexrelid "
+        "WHERE indrelid = 'call_2026_11'::regclass AND NOT indisunique ORDER BY 1"
+    )
+    made = query(database, indexes)
+    assert [name for name, options in made if options is None] == ["call_2026_11_attempt_of_idx", "call_2026_11_session_id_idx"]
+    assert len(made) > 10 and {tuple(options) for _, options in made if options is not None} == {("deduplicate_items=off",)}
+    with database.changing() as db:
+        for name, _ in made:
+            db.execute(f"ALTER INDEX {name} RESET (deduplicate_items)")
+        db.execute("DELETE FROM schema_migration WHERE name = '0020_distinct'")
+    database.prepare()
+    assert query(database, indexes) == made
 
 
 async def test_a_month_is_made_while_somebody_reads(database: PostgresDatabase) -> None:

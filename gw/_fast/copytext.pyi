@@ -1,0 +1,7 @@
+def copy_text(rows: list[tuple[object, ...]], first: int) -> bytes:
+    """The lines that `COPY ... FROM STDIN` takes as text, one for each row: its columns (str, int of 64 bits, bool), then the
+    row's number, counted from `first`.
+
+    Raises ValueError for text with NUL in it, which Postgres does not keep, OverflowError for a larger integer, TypeError for
+    another kind of value, UnicodeEncodeError for a lone surrogate.
+    """

@@ -1,0 +1,1 @@
+-- About Postgres' indexes alone.
