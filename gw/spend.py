@@ -211,13 +211,14 @@ class Spending:
         return found
 
     def _charge(self, budget: Budget, account: str, start_us: int, end_us: int, amount: int) -> None:
-        """Where nobody asks any more, nothing is entered."""
-        key = cell_key(budget, account, start_us)
-        over = 0 < end_us <= clock.wall_us()
-        index = self.cells.lookup(key) if over else self.cells.find(key)
+        """Where nobody asks any more, or not yet (the clock was set back), nothing is entered: what was spent is when its window
+        begins (gw.upkeep)."""
+        key, now_us = cell_key(budget, account, start_us), clock.wall_us()
+        asked = start_us <= now_us and not 0 < end_us <= now_us
+        index = self.cells.find(key) if asked else self.cells.lookup(key)
         if index >= 0:
             self.cells.charge(index, amount)
-        elif not over:
+        elif asked:
             log.error("the shared state is full: a call of %s is not charged there", budget.scope.text(account))
 
     # --- sums -------------------------------------------------------------------------------------------------------------

@@ -152,6 +152,21 @@ def test_a_late_row_of_a_window_that_is_over_enters_no_cell(world: World, now: C
     assert world.spent(EACH, "anna") == 0
 
 
+def test_a_late_row_of_an_hour_to_come_is_no_drift(world: World, now: Clock) -> None:
+    """The clock was set back, then the budget came into force: of that hour there are rows, and nobody has a cell."""
+    world.write(charged("a", now.now_us, 7, RED, rules_us=0))
+    world.move()
+    world.write(charged("b", now.now_us, 7, RED, rules_us=0))
+    now.now_us -= HOUR_US
+    under(world, EACH)
+    world.move()
+    world.check()
+    now.now_us += HOUR_US
+    world.spending.follow(now.now_us)
+    world.check()
+    assert world.spent(EACH, "anna") == 14 and not world.upkeep.found.corrected
+
+
 def test_rows_of_one_batch_count_each_in_its_window(world: World, now: Clock) -> None:
     """One path and the same rules, around the beginning of an hour. No worker knows of them: the rows charge the cells."""
     under(world, EACH, TEAM, GOOD)
