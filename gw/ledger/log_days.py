@@ -1,5 +1,5 @@
 """Calls by an amount: what they cost, their tokens, how long they took. An index has the calls of each day by the magnitude of
-the amount (migration 0019), which bounds two questions:
+the amount (migration 0021), which bounds two questions:
 
 - which calls have such an amount: every day of the time that is asked for is looked into;
 - which have most of it, or least: it is found out from where on some thousand have it (`bar`), and only these are looked at. If

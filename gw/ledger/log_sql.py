@@ -17,7 +17,7 @@ COMPARE = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 
 
 class Index(NamedTuple):
-    """Of the migrations up to 0019_magnitudes.sql. `only`: the condition of a partial one, which must be said with each use.
+    """Of the migrations up to 0021_leading_digits.sql. `only`: the condition of a partial one, which must be said with each use.
     `timed`: the calls of one value stand in the order in which they ended. `wide`: it holds what is asked for most of a call
     besides, so that its rows need not be looked up for that. `daily`: days stand before the value (gw.ledger.log_days)."""
 
@@ -29,7 +29,7 @@ class Index(NamedTuple):
 
 
 SEEN = "seq <= ?"  # what was there when the first page was made
-DAY = f"(ended_us / {DAY_US})"  # as indexed by migration 0019
+DAY = f"(ended_us / {DAY_US})"  # as indexed by migration 0021
 TIME = Index("call_log", wide=True)
 BY_ID = Index("sqlite_autoindex_call_1", timed=False)  # the primary key's; named, so that SQLite takes it for any number of ids
 INDEXES: dict[str, Index] = {
