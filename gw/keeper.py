@@ -149,7 +149,7 @@ class Keeper:
         while True:
             for hook in self._settings.on_tick:
                 try:
-                    async with self._mover.turn:
+                    async with self._mover.told():
                         await hook()
                 except Exception:  # noqa: BLE001 - supervises foreign code: the ledger goes on without the hook
                     _log.exception("hook %s failed", getattr(hook, "__qualname__", hook))

@@ -262,7 +262,9 @@ class Spending:
         recounted = self._recounted & set(key_of.values())
         self._recounted -= recounted
         anew = set(self._budgets) if sessions is not None else recounted
-        return [self._enter(key_of[one.span], one, anew=key_of[one.span] in anew) for one in news]
+        # A window that ended before the budget came into force, or came back: what was repriced until then is not in its cell.
+        begun_anew = {span for span, key in key_of.items() if key in anew or 0 < span.end_us <= self._tenures[key][-1]}
+        return [self._enter(key_of[one.span], one, anew=one.span in begun_anew) for one in news]
 
     def _places(self, keys: Iterable[int], now_us: int, back_us: int = 0) -> set[Place]:
         """Of each of these budgets the window of now, and those before it that ended within `back_us`."""

@@ -167,6 +167,21 @@ def test_a_late_row_of_an_hour_to_come_is_no_drift(world: World, now: Clock) -> 
     assert world.spent(EACH, "anna") == 14 and not world.upkeep.found.corrected
 
 
+def test_what_was_repriced_while_a_budget_was_away_is_no_drift_of_an_hour_that_is_over(world: World, now: Clock) -> None:
+    """Nobody adds it to the cell of that hour, which is still there when a further adjustment asks for its sum."""
+    under(world, EACH)
+    world.finish(world.admit(RED), 7)
+    world.move()
+    now.now_us += 5 * HOUR_US
+    under(world)
+    world.reprice(0, 1)
+    world.check()
+    under(world, EACH)
+    world.reprice(0, 3)
+    world.check()
+    assert world.spent(EACH, "anna") == 0 and not world.wrong() and not world.upkeep.found.corrected
+
+
 def test_rows_of_one_batch_count_each_in_its_window(world: World, now: Clock) -> None:
     """One path and the same rules, around the beginning of an hour. No worker knows of them: the rows charge the cells."""
     under(world, EACH, TEAM, GOOD)

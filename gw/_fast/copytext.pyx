@@ -115,9 +115,11 @@ cdef inline int put(Room *room, object value) except -1:
     return 0
 
 
-def copy_text(list rows not None, int64_t first):
+def copy_text(list rows not None, first=None):
     cdef Room room = Room(NULL, 0, 0)
     cdef Py_ssize_t number, column
+    cdef bint numbered = first is not None
+    cdef int64_t begin = PyLong_AsLongLong(first) if numbered else 0
     cdef PyObject *row
     try:
         for number in range(PyList_GET_SIZE(rows)):
@@ -126,7 +128,10 @@ def copy_text(list rows not None, int64_t first):
                 raise TypeError("a row is a tuple")
             for column in range(PyTuple_GET_SIZE(<object>row)):
                 put(&room, <object>PyTuple_GET_ITEM(<object>row, column))
-            room.used += put_integer(room_for(&room, DIGITS), first + number)
+            if numbered:
+                room.used += put_integer(room_for(&room, DIGITS), begin + number)
+            elif PyTuple_GET_SIZE(<object>row):
+                room.used -= 1  # the last column's tab
             room_for(&room, 1)[0] = 10
             room.used += 1
         return PyBytes_FromStringAndSize(<const char *>room.begin, <Py_ssize_t>room.used)

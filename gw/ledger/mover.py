@@ -5,15 +5,16 @@ backlog the next batch is read while the database is at work on this one.
 A kill between any two of these steps repeats work that changes nothing: rows are known by id, offsets move with the rows,
 rejected frames have a name of their own, and segments go only after the commit.
 
-Who counts the rows (`Follower`) hears of each once it is committed; what needs the ledger and that count to agree takes `turn`.
+Who counts the rows (`Follower`) hears of each once it is committed; with a backlog while the next batch is written. What needs
+the ledger and that count to agree is done within `told`.
 """
 
 import asyncio
 import fcntl
 import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -25,7 +26,7 @@ from gw import clock
 from gw.domain.call import CallRecord, OpenCall
 from gw.ledger.journal import SegmentHeader
 from gw.ledger.store import Batch, Rejected, Row, Store, StoreError, nothing
-from gw.ledger.tail import Tail, oldest_us
+from gw.ledger.tail import PIECE, Tail, oldest_us
 
 SettleLost = Callable[[CallRecord, int, SegmentHeader], CallRecord]
 
@@ -109,7 +110,6 @@ class Mover:
         rows_max: int = 1000,
     ) -> None:
         self.moved = Moved()
-        self.turn = asyncio.Lock()  # held from a commit until its rows are told
         self.waiting_since_us = 0  # end of the oldest call that the store did not take; 0 = none waits
         self._directory = state_dir / JOURNAL_DIRECTORY
         self._store = store
@@ -120,6 +120,8 @@ class Mover:
         self._ahead: Ahead | None = None
         self._ready = False
         self._answered_ns = 0  # when the store was last known to be well
+        self._turn = asyncio.Lock()  # held by who writes to the store
+        self._untold: list[tuple[list[Row], int]] = []  # committed rows, and how many of them had been there
 
     async def move(self) -> int:
         """One batch and what follows from it; answers how many frames' worth of work was done, 0 = caught up.
@@ -134,7 +136,10 @@ class Mover:
             self._set_aside(batch.rejected)
             full = len(batch.rows) + len(batch.opened) + len(batch.rejected) >= self._rows_max
             if not batch.empty:
-                await self._commit(batch, self._look_ahead(batch) if full else nothing)
+                await self._commit(batch, ahead=full)
+            elif self._untold:
+                async with self.told():
+                    pass
             elif clock.mono_ns() >= self._answered_ns + CHECK_EVERY_NS:
                 await self._store.check()
                 self._answered_ns = clock.mono_ns()
@@ -144,6 +149,7 @@ class Mover:
                 self._follower.caught_up()
         except (StoreError, OSError):
             self.waiting_since_us = self.waiting_since_us or oldest_us(batch) or clock.wall_us()
+            self._tell()
             if self._follower is not None:
                 self._follower.failed()
             await self.close()
@@ -154,7 +160,7 @@ class Mover:
         """As the store's, between two commits. Raises StoreError."""
         if not self._ready:
             return False
-        async with self.turn:
+        async with self._turn:
             return await self._store.retire(before_us)
 
     async def drain(self) -> None:
@@ -166,15 +172,22 @@ class Mover:
         """As the store's, between two commits. Raises StoreError."""
         if not self._ready:
             return False
-        async with self.turn:
+        async with self._turn:
             return await self._store.drop_hours(before_us)
 
     async def sum_up(self) -> bool:
         """As the store's, between two commits. Raises StoreError."""
         if not self._ready:
             return False
-        async with self.turn:
+        async with self._turn:
             return await self._store.sum_up()
+
+    @asynccontextmanager
+    async def told(self) -> AsyncIterator[None]:
+        """Between two commits, with the follower told of all rows that are in the ledger."""
+        async with self._turn:
+            self._tell()
+            yield
 
     def behind_bytes(self) -> int:
         return self._tail.behind_bytes()
@@ -208,17 +221,35 @@ class Mover:
         return ahead.batch
 
     def _look_ahead(self, batch: Batch) -> Callable[[], None]:
-        """A step into what follows this batch, which is about to be written."""
+        """A step of what is done while this batch is written: the last one is told, and what follows this one is read."""
         following = Batch()
         filling = self._tail.filling(following, self._rows_max, before=batch)
         self._ahead = Ahead(following, filling)
-        return lambda: next(filling, None)
 
-    async def _commit(self, batch: Batch, meanwhile: Callable[[], None] = nothing) -> None:
-        async with self.turn:
-            duplicates = await self._store.commit(batch, meanwhile)
-            if self._follower is not None and batch.rows:
-                self._follower.moved(batch.rows, duplicates)
+        def step() -> None:
+            if self._untold:
+                self._tell()
+            else:
+                next(filling, None)
+
+        return step
+
+    def _tell(self) -> None:
+        while self._untold:
+            rows, duplicates = self._untold.pop(0)
+            if self._follower is not None and rows:
+                self._follower.moved(rows, duplicates)
+
+    async def _commit(self, batch: Batch, *, ahead: bool = False) -> None:
+        """`ahead`: there is more, so this may be told while that is written, but before it is committed: a follower may read sums
+        of the ledger, in which there must be what it was told and no more."""
+        async with self._turn:
+            if not ahead or len(batch.rows) < PIECE:
+                self._tell()
+            duplicates = await self._store.commit(batch, self._look_ahead(batch) if ahead else nothing)
+            self._untold.append((batch.rows, duplicates))
+            if not ahead:
+                self._tell()
         moved = self.moved
         moved.rows += len(batch.rows)
         moved.duplicates += duplicates

@@ -237,8 +237,8 @@ async def _perform(db: Connection, steps: rollup.Steps) -> None:
         names = ", ".join(step.table.columns)
         async with db.cursor() as cursor:
             async with cursor.copy(f"COPY new_{step.table.name} ({names}) FROM STDIN".encode()) as copy:
-                for row in step.rows:
-                    await copy.write_row(row)
+                for at in range(0, len(step.rows), PIECE):
+                    await copy.write(_lines(step.rows[at : at + PIECE]))
             await cursor.execute(_ADD[step.table.name])
         step = next(steps, None)
 
@@ -253,7 +253,7 @@ async def many(db: Connection, query: str, values: Iterable[Sequence[Any]]) -> N
         await cursor.executemany(placeholders(query), list(values))
 
 
-def _lines(piece: list[Row], first: int) -> bytes:
+def _lines(piece: list[tuple[Any, ...]], first: int | None = None) -> bytes:
     try:
         return copy_text(piece, first)
     except ValueError as error:

@@ -90,7 +90,7 @@ class Put(NamedTuple):
     """Rows to be added to a table, in the order of its columns and sorted by its key."""
 
     table: Table
-    rows: Sequence[Sequence[Any]]
+    rows: list[tuple[Any, ...]]
 
 
 Steps = Generator[Ask | Put, Any, None]  # an Ask is answered with its rows
@@ -182,7 +182,7 @@ def _number_paths(paths: Iterable[Path], known: dict[Path, tuple[int, ...]]) -> 
     missing = [path for path in paths if path not in known]
     if not missing:
         return
-    rows: dict[str, Sequence[Any]] = {}
+    rows: dict[str, tuple[Any, ...]] = {}
     digests: dict[Path, list[str]] = {}
     for path in missing:
         digests[path] = []

@@ -79,8 +79,8 @@ class Store(Protocol):
     async def commit(self, batch: Batch, meanwhile: Callable[[], None] = nothing) -> int:
         """One transaction, durable when it returns. Answers how many rows were already there (and were left as they are).
 
-        `meanwhile` is some milliseconds of other work, asked for now and then while the database is at its own; what it raises
-        fails the commit.
+        `meanwhile` is some milliseconds of other work, asked for now and then while the database is at its own, and once at
+        least before rows in the number of gw.ledger.tail.PIECE are committed; what it raises fails the commit.
         """
         ...
 

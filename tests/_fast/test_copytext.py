@@ -35,6 +35,8 @@ def test_the_server_reads_what_was_written(rows: list[tuple[object, ...]], first
     assert lines == pure.copy_text(rows, first)
     told = [[{True: "t", False: "f"}[one] if isinstance(one, bool) else str(one) for one in row] for row in rows]
     assert read(lines) == [[*row, str(number)] for number, row in enumerate(told, first)]
+    assert read(copytext.copy_text(rows)) == [row or [""] for row in told]
+    assert copytext.copy_text(rows) == pure.copy_text(rows)
 
 
 @given(ROWS, st.integers(0, 2**62))

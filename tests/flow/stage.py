@@ -5,9 +5,10 @@ A request names its answer in the header `x-test-id`; without one the upstream p
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,11 @@ class Stage:
     def ready(self) -> dict[str, Any]:
         """What /readyz says, whatever its status."""
         return asyncio.run(call(self.port, "/readyz", method="GET")).json
+
+    def listens(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
 
     async def under_way(self, count: int) -> None:
         """So many calls are running, whatever became of their requests so far."""

@@ -74,6 +74,46 @@ async def test_everything_arrives_and_read_segments_are_freed(ground: Ground) ->
     await mover.close()
 
 
+async def test_with_a_backlog_rows_are_told_while_the_next_are_written_or_before_they_must_be_known(ground: Ground) -> None:
+    writer = ground.writer(segment_bytes_max=1 << 20)
+    for index in range(2_000):
+        writer.append(record(f"c{index:04}"))
+    mover = ground.mover(rows_max=800)
+    await mover.move()
+    assert ground.count("call") == 800 and ground.follower.told == []
+    async with mover.told():
+        assert len(ground.follower.told) == 800
+    await mover.move()
+    assert ground.count("call") == 1_600 and len(ground.follower.told) == 800
+    await mover.move()
+    assert ground.count("call") == 2_000 and ground.follower.told == [f"c{index:04}" for index in range(2_000)]
+    writer.close()
+    await mover.close()
+
+
+async def test_rows_of_a_backlog_are_told_though_there_is_no_more_of_it_or_the_next_commit_fails(ground: Ground) -> None:
+    writer = ground.writer(segment_bytes_max=1 << 20)
+    for index in range(5):
+        writer.append(record(f"c{index}"))
+    mover = ground.mover(rows_max=5)
+    await mover.move()
+    assert ground.follower.told == []
+    await mover.move()
+    assert ground.follower.told == [f"c{index}" for index in range(5)]
+    for index in range(5, 15):
+        writer.append(record(f"c{index}"))
+    await mover.move()
+    assert len(ground.follower.told) == 5
+    await mover._store.close()
+    with pytest.raises(StoreError):
+        await mover.move()
+    assert len(ground.follower.told) == 10 and ground.follower.failures == 1
+    await mover.drain()
+    assert ground.follower.told == [f"c{index}" for index in range(15)]
+    writer.close()
+    await mover.close()
+
+
 async def test_open_call_of_a_live_worker_is_left_alone(ground: Ground) -> None:
     writer = ground.writer()
     writer.open_call(opened(3, begun("a")))

@@ -161,8 +161,9 @@ class Terminal:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._child.kill(signal.SIGTERM)
-        self._child.close(force=True)
+        self._child.kill(signal.SIGKILL)
+        self._child.wait()  # pexpect's own end gives it a tenth of a second, which is not enough where others want the processor
+        self._child.close()
 
 
 def allow(*tools: str) -> Sequence[str]:

@@ -3,14 +3,14 @@
 _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
-def copy_text(rows: list[tuple[object, ...]], first: int) -> bytes:
+def copy_text(rows: list[tuple[object, ...]], first: int | None = None) -> bytes:
     if not isinstance(rows, list):
         raise TypeError("rows are a list")
     lines = []
-    for number, row in enumerate(rows, first):
+    for number, row in enumerate(rows, first or 0):
         if not isinstance(row, tuple):
             raise TypeError("a row is a tuple")
-        lines.append("\t".join([*map(_column, row), str(number)]) + "\n")
+        lines.append("\t".join([*map(_column, row), *([] if first is None else [str(number)])]) + "\n")
     return "".join(lines).encode()
 
 
