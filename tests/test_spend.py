@@ -57,8 +57,8 @@ def world(ledger: SqliteDatabase, now: Clock) -> Iterator[World]:
 
 class Anything(RuleBasedStateMachine):
     """At rest, every cell of a budget in force shows what all rows together say. Only where a commit was not told of, where a
-    budget has come back while calls of its former time were not yet in the ledger, or where a call runs for a day, a correction
-    may be needed for it."""
+    budget has come back while calls of its former time were not yet in the ledger, or after the clock was set back, or where a
+    call runs for a day, a correction may be needed for it."""
 
     ledger: SqliteDatabase
 
@@ -70,7 +70,7 @@ class Anything(RuleBasedStateMachine):
         for one in self.patches:
             one.start()
         self.world = World(self.ledger, self.now)
-        self.excused = False
+        self.excused = self.set_back = False
 
     def teardown(self) -> None:
         try:
@@ -84,7 +84,8 @@ class Anything(RuleBasedStateMachine):
         known = self.world.snapshot.published.tenures
         back = [one for one in budgets if len(known.get(budget_key(one), ())) % 2 == 0 and budget_key(one) in known]
         begun_us = [one.charged_us for one in (*self.world.journal, *(one.record for one in self.world.running))]
-        self.excused |= bool(back and begun_us) or min(begun_us, default=self.now.now_us) < self.now.now_us - GONE_KEPT_US // 2
+        self.excused |= bool(back and (begun_us or self.set_back))
+        self.excused |= min(begun_us, default=self.now.now_us) < self.now.now_us - GONE_KEPT_US // 2
         self.world.publish([replace(one, limit_nusd=limit) for one in sorted(budgets, key=lambda one: one.id)])
 
     @rule()
@@ -133,6 +134,7 @@ class Anything(RuleBasedStateMachine):
     def time_passes(self, hours: int) -> None:
         # An empty cell may be forgotten after an hour, under a call that holds nothing in it.
         self.excused |= any(not slot.held for one in self.world.running for slot, _ in one.slots)
+        self.set_back |= hours < 0
         self.now.now_us += hours * HOUR_US
         self.now.mono += abs(hours) * HOUR_US * 1000
         self.world.spending.follow(self.now.now_us)
@@ -160,7 +162,7 @@ class Anything(RuleBasedStateMachine):
         self.rest()
         self.world.start(self.world.snapshot.budget_book.budgets)
         assert not self.world.wrong()
-        self.excused = False
+        self.excused = self.set_back = False
 
     @staticmethod
     def path(one) -> CallPath:
