@@ -1,6 +1,6 @@
 """How many rows a second the keeper writes of a backlog while the gateway answers calls.
 
-    python -m bench.ledger.beside [sqlite|postgres ...] [--rows 200000] [--warm 100000] [--rate 1500] [--seconds 60]
+    python -m bench.ledger.beside [sqlite|postgres ...] [--rows 200000] [--warm 200000] [--rate 1500] [--seconds 60]
 
 A gateway of one worker, on one core with the load and the fake upstream; the keeper may use both cores, as it would anywhere
 (`--apart`: the other one alone). Postgres is a server of this run's own, durable, with the settings that docs/storage.md names,
@@ -39,7 +39,7 @@ from tests.support.gateway import GatewayUnderTest
 from tests.support.postgres import Cluster
 
 KINDS = ("sqlite", "postgres")
-POSTGRES = ("max_wal_size=8GB", "min_wal_size=2GB", "checkpoint_timeout=15min", "wal_compression=lz4", "shared_buffers=1GB")
+POSTGRES = ("max_wal_size=8GB", "min_wal_size=2GB", "checkpoint_timeout=15min", "wal_compression=lz4", "shared_buffers=512MB")
 WARM_S = 2.0
 POLL_S = 0.02
 GOAL = 20_000  # rows a second
@@ -128,7 +128,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kinds", nargs="*", metavar="sqlite|postgres", default=KINDS)
     parser.add_argument("--rows", type=int, default=200_000)
-    parser.add_argument("--warm", type=int, default=100_000)
+    parser.add_argument("--warm", type=int, default=200_000)
     parser.add_argument("--rate", type=int, default=1500)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--apart", action="store_true", help="the keeper on the other core alone")
