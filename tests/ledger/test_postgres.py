@@ -232,7 +232,7 @@ async def test_indexes_of_distinct_entries_are_not_looked_through_for_equal_ones
     with database.changing() as db:
         for name, _ in made:
             db.execute(f"ALTER INDEX {name} RESET (deduplicate_items)")
-        db.execute("DELETE FROM schema_migration WHERE name = '0020_distinct'")
+        db.execute("DELETE FROM schema_migration WHERE name >= '0020'")
     database.prepare()
     assert query(database, indexes) == made
 
