@@ -17,7 +17,7 @@ COMPARE = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 
 
 class Index(NamedTuple):
-    """Of the migrations up to 0021_leading_digits.sql. `only`: the condition of a partial one, which must be said with each use.
+    """Of the migrations up to 0021_magnitudes.sql. `only`: the condition of a partial one, which must be said with each use.
     `timed`: the calls of one value stand in the order in which they ended. `wide`: it holds what is asked for most of a call
     besides, so that its rows need not be looked up for that. `daily`: days stand before the value (gw.ledger.log_days)."""
 

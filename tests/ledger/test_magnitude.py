@@ -17,7 +17,7 @@ def test_it_grows_with_the_number(numbers: list[int]) -> None:
 
 
 def test_some_values_are_enough_for_all_amounts() -> None:
-    assert [magnitude_of(one) for one in NUMBERS] == [0, 0, 10, 11, 19, 21, 29, 31, 31, 32, 129, 131, 199]
+    assert [magnitude_of(one) for one in NUMBERS] == [0, 0, 20, 20, 21, 42, 59, 62, 63, 64, 259, 262, 398]
 
 
 def test_the_database_says_the_same(database: Database) -> None:
