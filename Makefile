@@ -11,10 +11,6 @@ CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 JOBS := $(shell expr $(CORES) + 1)
 ALONE := tests/faults/test_budget_race.py tests/faults/test_outage.py
 CONFIG ?= config.toml
-PYTEST = $(V)/bin/python -m pytest
-# Tests of real processes have others beside them that want the processor, too: what failed is run once more by itself, and what
-# fails then as well, or was skipped where skipping is forbidden, fails the run.
-AGAIN = || { [ $$? -eq 1 ] && $(PYTEST) --lf --lfnf=none; }
 SMOKE = $(V)/bin/python -m bench --smoke --output .benchmarks/smoke.json
 
 # A virtual environment survives neither being moved or copied nor the removal of the Python it was made with.
@@ -36,9 +32,9 @@ demo: $(V)/gw ## the gateway before a fake Anthropic, sample sessions flowing: n
 	@exec $(V)/bin/gw demo
 
 test: lint $(V)/fuzz ## all that this machine can run, and bench-smoke; names what was skipped and how to enable it
-	$(if $(ARGS),$(PYTEST) $(ARGS),$(PYTEST) -n $(JOBS) --no-loadscope-reorder --ignore=tests/faults $(AGAIN))
-	$(if $(ARGS),,$(PYTEST) -n $(CORES) --no-loadscope-reorder tests/faults $(ALONE:%=--ignore=%) $(AGAIN))
-	$(if $(ARGS),,$(PYTEST) $(ALONE) $(AGAIN)) # these load the machine themselves, and are about time
+	$(V)/bin/python -m pytest $(or $(ARGS),-n $(JOBS) --no-loadscope-reorder --ignore=tests/faults)
+	$(if $(ARGS),,$(V)/bin/python -m pytest -n $(CORES) --no-loadscope-reorder tests/faults $(ALONE:%=--ignore=%))
+	$(if $(ARGS),,$(V)/bin/python -m pytest $(ALONE)) # these load the machine themselves, and are about time
 	$(if $(ARGS),,$(SMOKE) || $(SMOKE))
 
 lint: $(V)/test ## ruff and mypy
