@@ -89,7 +89,8 @@ class Ground:
     async def count(self) -> None:
         """For a moment nothing runs: what budgets have counted is what the rows say, and nothing is set aside."""
         await self.load.pause()
-        await until(lambda: open_calls(self.gateway) == 0, "the rows", AGAIN_S)
+        whole, gateway = {one.call_id for one in self.load.seen if one.good}, self.gateway
+        await until(lambda: whole <= {row["call_id"] for row in gateway.rows()} and open_calls(gateway) == 0, "the rows", AGAIN_S)
         await until(lambda: not any(cell.reserved for cell in cells(self.gateway).values()), "the end of all holds", REAPED_S)
         wrong = differences(POTS, self.gateway.rows(), cells(self.gateway))
         assert not wrong, f"{len(wrong)}, the first: {wrong[0]}"
