@@ -147,12 +147,12 @@ class Keeper:
 
     async def _run_hooks(self) -> None:
         while True:
-            for hook in self._settings.on_tick:
-                try:
-                    async with self._mover.told():
+            async with self._mover.told():
+                for hook in self._settings.on_tick:
+                    try:
                         await hook()
-                except Exception:  # noqa: BLE001 - supervises foreign code: the ledger goes on without the hook
-                    _log.exception("hook %s failed", getattr(hook, "__qualname__", hook))
+                    except Exception:  # noqa: BLE001 - supervises foreign code: the ledger goes on without the hook
+                        _log.exception("hook %s failed", getattr(hook, "__qualname__", hook))
             await asyncio.sleep(HOOK_EVERY_S)
 
     def _failed(self, error: Exception) -> None:

@@ -1,7 +1,7 @@
 """Moves finished calls from the journals into the ledger, exactly once, and settles what dead workers left open.
 
 One `move` is: read a batch, put unreadable frames aside, commit, remove finished segments, settle lives that are over. With a
-backlog the next batch is read while the database is at work on this one.
+backlog the next batch is read, and begun with where the database can, while it is at work on this one.
 A kill between any two of these steps repeats work that changes nothing: rows are known by id, offsets move with the rows,
 rejected frames have a name of their own, and segments go only after the commit.
 
@@ -220,17 +220,22 @@ class Mover:
             pass
         return ahead.batch
 
-    def _look_ahead(self, batch: Batch) -> Callable[[], None]:
-        """A step of what is done while this batch is written: the last one is told, and what follows this one is read."""
+    def _look_ahead(self, batch: Batch) -> Callable[[], bool]:
+        """A step of what is done while this batch is written: the last one is told, and what follows this one is read. Whether
+        there is more."""
         following = Batch()
         filling = self._tail.filling(following, self._rows_max, before=batch)
         self._ahead = Ahead(following, filling)
+        over = object()
 
-        def step() -> None:
+        def step() -> bool:
             if self._untold:
                 self._tell()
-            else:
-                next(filling, None)
+                return True
+            if next(filling, over) is over:
+                self._store.begin_next(following)
+                return False
+            return True
 
         return step
 

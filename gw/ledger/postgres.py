@@ -51,7 +51,7 @@ SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalive
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
 """
 # Advisory locks, each with the schema as its second half, so that two ledgers may share a database.
-MIGRATING, CHANGING, WRITING = 0x67770001, 0x67770002, 0x67770003
+MIGRATING, CHANGING, WRITING, AHEAD = 0x67770001, 0x67770002, 0x67770003, 0x67770004
 SCHEMA = "hashtext(current_schema())"
 
 

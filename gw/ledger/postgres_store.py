@@ -4,22 +4,23 @@ COPY fails as a whole at the first row that is there; that is undone, and then t
 which the ledger takes what it has not. Rows come again only where a journal holds them twice, so nearly never. Written that way
 always, rows cost the server a seventh more (measured: docs/storage.md).
 
-That only one writes is held by a lock of the session: a second gateway on the same database waits for the first to end, for it
-would take the first one's open calls for those of a dead worker. The connection's death lets it go.
+A server works on a connection with one processor. So with a backlog there are two: rows of the next batch are copied on one while
+the other copies the last rows of this batch, adds its sums, and commits. What was begun is committed after what was before it, or
+never: should it fail, or another batch come first, it is undone and written as if nothing had been begun.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
-from psycopg import AsyncConnection
 
 from gw._fast import copy_text
 from gw.ledger import charged_sum, months, rollup
 from gw.ledger.earlier import keeping
-from gw.ledger.postgres import SCHEMA, SESSION, WRITING, PostgresDatabase, WholeNumber, placeholders, translated, unreachable
+from gw.ledger.postgres import PostgresDatabase, placeholders, translated, unreachable
+from gw.ledger.postgres_lanes import Connection, Lanes, ended, many, rows
 from gw.ledger.rollup_shape import HOUR_US
 from gw.ledger.sequence import GIVEN, NEW_ROWS, RAISE
 from gw.ledger.store import COLUMNS, Batch, OpenRow, Row, StoreError, Unreachable, nothing
@@ -54,8 +55,15 @@ _ADD = {
 _PARTITIONS = "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'call'::regclass"
 _IS_PARTITION = "SELECT 1 FROM pg_inherits WHERE inhrelid = ?::regclass AND inhparent = 'call'::regclass AND NOT inhdetachpending"
 _NO_WAITING = "SET LOCAL lock_timeout = 200"
-_LOCK = f"SELECT pg_advisory_lock({WRITING}, {SCHEMA})".encode()
-Connection = AsyncConnection[tuple[Any, ...]]
+
+
+class Ahead(NamedTuple):
+    """A batch that is being copied while the one before it is committed."""
+
+    batch: Batch
+    first: int  # `seq` of its first row
+    lane: int
+    copying: asyncio.Task[rollup.Gathered]
 
 
 class PostgresStore:
@@ -63,7 +71,12 @@ class PostgresStore:
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
-        self._db: Connection | None = None
+        self._lanes = Lanes(database, (_STAGE.encode(), *_STAGE_OF.values()))
+        self._ahead: Ahead | None = None  # its lane is in a transaction
+        self._at = 0  # the lane that commits
+        self._committing: set[str] = set()  # these calls
+        self._reserved = 0  # the highest `seq` that is given once that has committed
+        self._copying: set[asyncio.Task[rollup.Gathered]] = set()
         self._open: dict[str, str] = {}  # call id -> boot, as in open_call: spares a DELETE for each call that was never there
         self._months: set[int] = set()  # that have a partition
         self._seq = 0  # the highest that was given
@@ -73,19 +86,11 @@ class PostgresStore:
         await asyncio.to_thread(self._database.prepare)
         try:
             async with asyncio.timeout(ANSWER_S):
-                self._db = await AsyncConnection.connect(**self._database.parameters, autocommit=True)
+                await self._lanes.open()
         except (psycopg.Error, TimeoutError) as error:
             raise unreachable(error) from error
         async with self._translated() as db:
-            db.adapters.register_loader("numeric", WholeNumber)
-            await db.execute(SESSION)
-            try:
-                await db.execute(_LOCK)
-            except psycopg.errors.LockNotAvailable as error:
-                raise Unreachable("Postgres: another gateway writes to this ledger; each needs one of its own") from error
-            await db.execute(_STAGE)
-            for table in rollup.TABLES:
-                await db.execute(_STAGE_OF[table.name])
+            await self._lanes.claim()
             self._months = {month for (name,) in await rows(db, _PARTITIONS) if (month := months.month_in(name)) is not None}
             given = await rows(db, GIVEN)
             self._seq = given[0][0] if given else 0
@@ -93,67 +98,141 @@ class PostgresStore:
             self._open = {call_id: boot for call_id, boot in await rows(db, OPEN_CALLS)}
             return {name: consumed for name, consumed in await rows(db, OFFSETS)}
 
-    async def commit(self, batch: Batch, meanwhile: Callable[[], None] = nothing) -> int:
-        async with self._translated() as db:
-            try:
-                duplicates = await self._commit(db, batch, batch.rows, meanwhile)
-            except psycopg.DataError:  # Postgres keeps no NUL in text, and says so before anything is there
-                duplicates = await self._commit(db, batch, [tuple(map(_without_nul, row)) for row in batch.rows], meanwhile)
+    async def commit(self, batch: Batch, meanwhile: Callable[[], bool] = nothing) -> int:
+        async with self._translated():
+            copied = await self._copied_ahead(batch, meanwhile)
+            if copied is not None:
+                duplicates = 0
+                async with ended(self._lanes[self._at]) as db:
+                    await self._finish(db, batch, batch.rows, copied, 0)
+            else:
+                try:
+                    duplicates = await self._commit(batch, batch.rows, meanwhile)
+                except psycopg.DataError:  # Postgres keeps no NUL in text, and says so before anything is there
+                    without = [tuple(map(_without_nul, row)) for row in batch.rows]
+                    duplicates = await self._commit(batch, without, meanwhile)
+        self._seq += len(batch.rows)
         for row in batch.rows:
             self._open.pop(row[0], None)
         for call_id, row in batch.opened.items():
             self._open[call_id] = row.boot
         return duplicates
 
-    async def _commit(self, db: Connection, batch: Batch, offered: list[Row], meanwhile: Callable[[], None]) -> int:
-        closed = [row[0] for row in offered if row[0] in self._open]
+    def begin_next(self, batch: Batch) -> None:
+        """It is copied on the other lane at once, which the server does with another processor; not, if it needs a table of its
+        own first, for which it would wait, or has a row of the one before, who might wait for it."""
+        if self._ahead is None and len(batch.rows) >= PIECE and months.months_of(batch.rows) <= self._months:
+            if not self._committing.isdisjoint(row[0] for row in batch.rows):
+                return
+            lane, first = 1 - self._at, self._reserved + 1
+            copying = asyncio.create_task(self._copy_ahead(lane, batch.rows, first), name="copying")
+            self._copying.add(copying)
+            copying.add_done_callback(self._copying.discard)
+            self._ahead = Ahead(batch, first, lane, copying)
+
+    async def _copy_ahead(self, lane: int, offered: list[Row], first: int) -> rollup.Gathered:
+        async with asyncio.timeout(ANSWER_S):
+            db = await self._lanes.reach(lane)
+            await db.execute("BEGIN")
+            return await self._copy_directly(db, offered, months.months_of(offered), first, nothing)
+
+    async def _copied_ahead(self, batch: Batch, meanwhile: Callable[[], bool]) -> rollup.Gathered | None:
+        """The sums of this batch, if its rows are copied, in an open transaction of the lane `_at`. Else nothing of it is there,
+        or of another that had been begun with; `_at` is the first lane then."""
+        ahead, self._ahead = self._ahead, None
+        self._at, self._reserved = 0, self._seq + len(batch.rows)
+        self._committing = {row[0] for row in batch.rows}
+        if ahead is None:
+            return None
+        if ahead.batch is batch and ahead.first == self._seq + 1:
+            self._at = ahead.lane
+            more = True
+            while more:
+                await asyncio.sleep(0)
+                more = meanwhile()
+            with suppress(psycopg.Error, StoreError, TimeoutError):  # such as a row that is there, or no room for a connection
+                return await ahead.copying
+            if self._ahead is not None:
+                await self._give_up(self._ahead)
+        await self._give_up(ahead)
+        self._at, self._ahead = 0, None
+        return None
+
+    async def _give_up(self, ahead: Ahead) -> None:
+        with suppress(psycopg.Error, StoreError, TimeoutError):
+            await ahead.copying
+        await self._lanes.give_up(ahead.lane)
+
+    async def _commit(self, batch: Batch, offered: list[Row], meanwhile: Callable[[], bool]) -> int:
         needed = months.months_of(offered)
         made = needed - self._months
-        async with db.transaction():
+        duplicates, gathered = 0, None
+        async with self._lanes[0].transaction():
+            db = self._lanes[0]
             for month in sorted(made):
                 for statement in months.making(month):
                     await db.execute(statement.encode())
-            duplicates = await self._insert(db, offered, needed, meanwhile) if offered else 0
-            if closed:
-                await db.execute("DELETE FROM open_call WHERE call_id = ANY(%s)", (closed,))
-            if batch.opened:
-                await many(db, OPEN, batch.opened.values())
-            if batch.consumed:
-                await many(db, OFFSET, offsets_of(batch))
-            if counts := counts_of(batch, duplicates):
-                await many(db, COUNT, counts)
+            if offered:
+                gathered, duplicates = await self._insert(db, offered, needed, meanwhile)
+            await self._finish(db, batch, offered, gathered, duplicates)
         self._months |= made
-        self._seq += len(offered)
         return duplicates
 
-    async def _insert(self, db: Connection, offered: list[Row], needed: set[int], meanwhile: Callable[[], None]) -> int:
-        """Answers how many were there. `needed`: their months."""
-        duplicates = 0
-        table = months.partition_of(*needed) if len(needed) == 1 else "call"
+    async def _finish(
+        self, db: Connection, batch: Batch, offered: list[Row], gathered: rollup.Gathered | None, duplicates: int
+    ) -> None:
+        """What belongs into the transaction besides the rows."""
+        if gathered is not None:
+            await db.execute(placeholders(RAISE), (self._seq + len(offered),))
+            if duplicates:
+                gathered = rollup.written(offered, self._seq, await rows(db, NEW_ROWS, (self._seq,)))
+            await _perform(db, rollup.adding(gathered, self._known))
+        closed = [row[0] for row in offered if row[0] in self._open]
+        if closed:
+            await db.execute("DELETE FROM open_call WHERE call_id = ANY(%s)", (closed,))
+        if batch.opened:
+            await many(db, OPEN, batch.opened.values())
+        if batch.consumed:
+            await many(db, OFFSET, offsets_of(batch))
+        if counts := counts_of(batch, duplicates):
+            await many(db, COUNT, counts)
+
+    async def _insert(
+        self, db: Connection, offered: list[Row], needed: set[int], meanwhile: Callable[[], bool]
+    ) -> tuple[rollup.Gathered, int]:
+        """Answers the sums of all rows, and how many of them were there. `needed`: their months."""
+        first = self._seq + 1
         try:
             async with db.transaction():  # a savepoint
-                gathered = await self._copy(db, table, offered, meanwhile)
+                return await self._copy_directly(db, offered, needed, first, meanwhile), 0
         except psycopg.errors.UniqueViolation:
-            gathered = await self._copy(db, ASIDE, offered, meanwhile)
-            duplicates = len(offered) - (await db.execute(_INSERT)).rowcount
-        else:
-            if table != "call" and not await rows(db, _IS_PARTITION, (table,)):  # it stays one: the rows lock it
-                raise StoreError(f"Postgres: {table} is no partition of call any more")
-        await db.execute(placeholders(RAISE), (self._seq + len(offered),))
-        if duplicates:
-            gathered = rollup.written(offered, self._seq, await rows(db, NEW_ROWS, (self._seq,)))
-        await _perform(db, rollup.adding(gathered, self._known))
-        return duplicates
+            gathered = await self._copy(db, ASIDE, offered, first, meanwhile)
+            return gathered, len(offered) - (await db.execute(_INSERT)).rowcount
 
-    async def _copy(self, db: Connection, table: str, offered: list[Row], meanwhile: Callable[[], None]) -> rollup.Gathered:
+    async def _copy_directly(
+        self, db: Connection, offered: list[Row], needed: set[int], first: int, meanwhile: Callable[[], bool]
+    ) -> rollup.Gathered:
+        table = months.partition_of(*needed) if len(needed) == 1 else "call"
+        gathered = await self._copy(db, table, offered, first, meanwhile)
+        if table != "call" and not await rows(db, _IS_PARTITION, (table,)):  # it stays one: the rows lock it
+            raise StoreError(f"Postgres: {table} is no partition of call any more")
+        return gathered
+
+    async def _copy(
+        self, db: Connection, table: str, offered: list[Row], first: int, meanwhile: Callable[[], bool]
+    ) -> rollup.Gathered:
         """Summed on the way, while the server is at work on what it has got: it takes longer than all that is done here."""
         gathered = rollup.Gathered()
+        more = True
         async with db.cursor() as cursor, cursor.copy(f"COPY {table} ({_NAMES}) FROM STDIN".encode()) as copy:
             for at in range(0, len(offered), PIECE):
                 piece = offered[at : at + PIECE]
-                await copy.write(_lines(piece, self._seq + 1 + at))
+                await copy.write(_lines(piece, first + at))
                 gathered.add_all(piece)
-                meanwhile()
+                more = more and meanwhile()
+            while more:
+                await asyncio.sleep(0)
+                more = meanwhile()
         return gathered
 
     def open_boots(self) -> set[str]:
@@ -183,6 +262,9 @@ class PostgresStore:
         over = sorted(month for month in self._months if (months.bounds_of(month)[1] or before_us + 1) <= before_us)
         if not over:
             return False
+        if self._ahead is not None:  # it has locked what is to go
+            ahead, self._ahead = self._ahead, None
+            await self._give_up(ahead)
         table = months.partition_of(over[0])
         async with self._translated(RETIRE_S) as db:
             try:
@@ -209,18 +291,20 @@ class PostgresStore:
             await db.execute("SELECT 1")
 
     async def close(self) -> None:
-        if self._db is not None:
-            db, self._db = self._db, None
-            with suppress(psycopg.Error):
-                await db.close()
+        self._ahead = None
+        for copying in self._copying:
+            copying.cancel()
+        await asyncio.gather(*self._copying, return_exceptions=True)
+        await self._lanes.close()
 
     @asynccontextmanager
     async def _translated(self, seconds: float = ANSWER_S) -> AsyncIterator[Connection]:
-        if self._db is None:
+        """A connection that is in no transaction."""
+        if not self._lanes:
             raise StoreError("the store is not open")
         try:
             async with asyncio.timeout(seconds):
-                yield self._db
+                yield self._lanes[0 if self._ahead is None else 1 - self._ahead.lane]
         except psycopg.Error as error:
             raise translated(error) from error
         except TimeoutError as error:
@@ -241,16 +325,6 @@ async def _perform(db: Connection, steps: rollup.Steps) -> None:
                     await copy.write(_lines(step.rows[at : at + PIECE]))
             await cursor.execute(_ADD[step.table.name])
         step = next(steps, None)
-
-
-async def rows(db: Connection, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    found = await (db.execute(placeholders(query), values) if values else db.execute(query.encode()))
-    return await found.fetchall()
-
-
-async def many(db: Connection, query: str, values: Iterable[Sequence[Any]]) -> None:
-    async with db.cursor() as cursor:
-        await cursor.executemany(placeholders(query), list(values))
 
 
 def _lines(piece: list[tuple[Any, ...]], first: int | None = None) -> bytes:

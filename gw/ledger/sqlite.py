@@ -193,7 +193,7 @@ class SqliteStore:
             raise StoreError(f"{self._path.name}: {error}") from error
         return {name: consumed for name, consumed in rows}
 
-    async def commit(self, batch: Batch, meanwhile: Callable[[], None] = nothing) -> int:
+    async def commit(self, batch: Batch, meanwhile: Callable[[], bool] = nothing) -> int:
         closed = [(row[0],) for row in batch.rows if row[0] in self._open]
         async with self._translated() as db:
             await db.execute("BEGIN IMMEDIATE")
@@ -222,26 +222,33 @@ class SqliteStore:
         return duplicates
 
     async def _insert(
-        self, db: aiosqlite.Connection, rows: list[Row], meanwhile: Callable[[], None]
+        self, db: aiosqlite.Connection, rows: list[Row], meanwhile: Callable[[], bool]
     ) -> tuple[rollup.Gathered, int]:
         """Answers the sums of all rows, made while SQLite writes them, and how many of them were there."""
         gathered = rollup.Gathered()
-        inserted = 0
         whole = len(rows) - len(rows) % ROWS_AT_ONCE
-        values = flattened(rows[:ROWS_AT_ONCE], self._seq) if whole else []
-        for end in range(ROWS_AT_ONCE, whole + 1, ROWS_AT_ONCE):
-            writing = asyncio.ensure_future(db.execute(_INSERT_MANY, values))
+        inserted = 0
+        if whole:
+            starts = range(0, whole, ROWS_AT_ONCE)
+            values = (flattened(rows[at : at + ROWS_AT_ONCE], self._seq + at) for at in starts)  # made by the thread that writes
+            writing = asyncio.ensure_future(db.executemany(_INSERT_MANY, values))
             await asyncio.sleep(0)  # it has begun
+            more = True
             try:
-                values = flattened(rows[end : end + ROWS_AT_ONCE], self._seq + end) if end < whole else []
-                gathered.add_all(rows[end - ROWS_AT_ONCE : end])
-                meanwhile()
+                for at in starts:
+                    gathered.add_all(rows[at : at + ROWS_AT_ONCE])
+                while more:
+                    more = meanwhile() and not writing.done()
+                    await asyncio.sleep(0)
             finally:
-                inserted += (await writing).rowcount
+                inserted = (await writing).rowcount
         gathered.add_all(rows[whole:])
         rest = [(*row, seq) for seq, row in enumerate(rows[whole:], self._seq + whole + 1)]
         inserted += (await db.executemany(_INSERT, rest)).rowcount if rest else 0
         return gathered, len(rows) - inserted
+
+    def begin_next(self, batch: Batch) -> None:
+        """There is one writer."""
 
     def open_boots(self) -> set[str]:
         return set(self._open.values())

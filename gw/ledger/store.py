@@ -65,8 +65,9 @@ class Batch(Struct):
         return not (self.rows or self.opened or self.consumed)
 
 
-def nothing() -> None:
+def nothing() -> bool:
     """No other work."""
+    return False
 
 
 class Store(Protocol):
@@ -76,12 +77,18 @@ class Store(Protocol):
         """Connects, migrates, and answers how far each known segment is read."""
         ...
 
-    async def commit(self, batch: Batch, meanwhile: Callable[[], None] = nothing) -> int:
+    async def commit(self, batch: Batch, meanwhile: Callable[[], bool] = nothing) -> int:
         """One transaction, durable when it returns. Answers how many rows were already there (and were left as they are).
 
-        `meanwhile` is some milliseconds of other work, asked for now and then while the database is at its own, and once at
-        least before rows in the number of gw.ledger.tail.PIECE are committed; what it raises fails the commit.
+        `meanwhile` is some milliseconds of other work, asked for while the database is at its own, as long as it answers that
+        there may be more; once at least before rows in the number of gw.ledger.tail.PIECE are committed. What it raises fails
+        the commit.
         """
+        ...
+
+    def begin_next(self, batch: Batch) -> None:
+        """Said by `meanwhile`: this batch comes after the one that is being committed, most likely. What can be done of it before
+        then may be begun; it stays undone if another one is committed instead, or the store is closed."""
         ...
 
     def open_boots(self) -> set[str]:

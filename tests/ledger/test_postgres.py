@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import astuple
 
 from gw.domain.call import CallRecord
-from gw.ledger import postgres, postgres_store, reports
+from gw.ledger import postgres, postgres_lanes, postgres_store, reports
 from gw.ledger.months import begin_us, bounds_of, month_of
 from gw.ledger.postgres import PostgresDatabase, name_of, parameters_of
 from gw.ledger.rollup_shape import LEVELS
@@ -267,7 +267,7 @@ async def test_a_month_that_is_read_goes_later(database: PostgresDatabase) -> No
 async def test_two_gateways_do_not_write_to_one_ledger(database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = database.store(), database.store()
     await first.open()
-    monkeypatch.setattr(postgres_store, "SESSION", "SET lock_timeout = 50")
+    monkeypatch.setattr(postgres_lanes, "SESSION", "SET lock_timeout = 50")
     with pytest.raises(Unreachable, match="another gateway writes to this ledger"):
         await second.open()
     await second.close()
@@ -297,8 +297,8 @@ async def test_a_commit_is_safe_before_it_is_told(database: PostgresDatabase) ->
         db.execute(f"ALTER DATABASE {database.parameters['dbname']} SET synchronous_commit = off")
     store = database.store()
     await store.open()
-    assert store._db is not None
-    assert await (await store._db.execute("SHOW synchronous_commit")).fetchone() == ("on",)
+    assert store._lanes
+    assert await (await store._lanes[0].execute("SHOW synchronous_commit")).fetchone() == ("on",)
     await store.close()
 
 
