@@ -146,13 +146,14 @@ class Keeper:
             self._error = ""
 
     async def _run_hooks(self) -> None:
+        """All between the same two commits: with a backlog each would wait for one."""
         while True:
-            async with self._mover.told():
-                for hook in self._settings.on_tick:
-                    try:
-                        await hook()
-                    except Exception:  # noqa: BLE001 - supervises foreign code: the ledger goes on without the hook
-                        _log.exception("hook %s failed", getattr(hook, "__qualname__", hook))
+            try:
+                async with self._mover.told():
+                    for hook in self._settings.on_tick:
+                        await _supervised(hook)
+            except Exception:  # noqa: BLE001 - supervises foreign code: the ledger goes on without the follower
+                _log.exception("the rows that are in the ledger could not be told")
             await asyncio.sleep(HOOK_EVERY_S)
 
     def _failed(self, error: Exception) -> None:
@@ -223,6 +224,13 @@ async def flush_all(state_dir: Path, store: Store, settle_lost: SettleLost | Non
         finally:
             await mover.close()
         return mover.moved
+
+
+async def _supervised(hook: Hook) -> None:
+    try:
+        await hook()
+    except Exception:  # noqa: BLE001 - supervises foreign code: the ledger goes on without the hook
+        _log.exception("hook %s failed", getattr(hook, "__qualname__", hook))
 
 
 async def _sleep_until(stop: asyncio.Event, seconds: float) -> None:
