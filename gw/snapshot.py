@@ -66,7 +66,7 @@ class Snapshot:
         if before is not None and before.prices_key == self.prices_key:
             self.book: PriceBook = before.book
         else:
-            self.book = book_of(config.pricing, Path(published.prices) if published.prices else None)
+            self.book = book_of(config.pricing, Path(published.prices) if published.prices else None).prepare()
         pepper = self.pepper = pepper_of(config)
         kept = before.deployments if before is not None and same else None
         self.deployments: tuple[Deployment, ...] = kept or tuple(map(Deployment, config.upstream))

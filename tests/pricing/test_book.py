@@ -285,3 +285,12 @@ def test_overridden_rates_hold_for_their_dates_only():
         for day in ("2026-09-30", "2026-10-01", "2026-12-31", "2027-01-01")
     ]
     assert seen == [4 * MILLION, 3 * MILLION, 3 * MILLION, 4 * MILLION]
+
+
+def test_what_bounds_all_models_is_found_before_the_first_call_if_the_book_is_prepared(monkeypatch):
+    prepared, other = PriceBook.load().prepare(), PriceBook.load()
+    bounded = []
+    monkeypatch.setattr("gw.pricing.book.dearest_claude", lambda *given: bounded.append(given) or prepared._others)
+    usage = Usage(input_tokens=10)
+    assert price(prepared, usage) == price(other, usage)
+    assert len(bounded) == 1

@@ -36,11 +36,16 @@ def _by_wrk(ground: Ground, name: str, connections: int, seconds: float) -> None
             return loads.closed_loop(contender, kind, connections=connections, seconds=seconds)
         return once_by_wrk(ground, contender, body, connections, seconds)
 
-    for contender in ground.contenders:  # connections, caches, and what each prepares at its first call
-        loads.closed_loop(contender, bodies.kind(contender, "warm", body, run="warm"), connections=connections, seconds=0.5)
+    warm_up(ground, body, connections)
     client = "wrk, one thread" if with_wrk else "gw's own generator"
     what = f"{SHAPE}; closed loop, {connections} connections, {client} on the load's core, {seconds:g} s a round"
     ground.measure(name, what, once, seconds=seconds, rounds=1 if connections == 1 and ground.options.smoke else 0)
+
+
+def warm_up(ground: Ground, body: bytes, connections: int) -> None:
+    """Connections, caches, and what each contender prepares at its first call."""
+    for contender in ground.contenders:
+        loads.closed_loop(contender, bodies.kind(contender, "warm", body, run="warm"), connections=connections, seconds=0.5)
 
 
 def once_by_wrk(ground: Ground, contender: Contender, body: bytes, connections: int, seconds: float) -> Once:
@@ -59,6 +64,7 @@ def open_loop(ground: Ground) -> None:
     seconds = options.seconds or (3 if options.smoke else 60)
     body = bodies.small()
     accounts = Accounts(ground, "small.open")
+    warm_up(ground, body, CONNECTIONS)
 
     def once(contender: Contender) -> Once:
         rate = PEER_RPS if contender.name in PEERS else rps
