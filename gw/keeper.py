@@ -18,7 +18,7 @@ from msgspec import Struct
 from gw import clock
 from gw.domain.call import CallRecord
 from gw.domain.stored import LeftOut
-from gw.ledger.journal import SegmentHeader
+from gw.ledger.frames import SegmentHeader
 from gw.ledger.mover import Follower, KeeperBusy, Moved, Mover, SettleLost, sole_mover
 from gw.ledger.status import KeeperStatus, write_status
 from gw.ledger.store import Database, Store, StoreError

@@ -7,7 +7,7 @@ from gw.domain.call import CallRecord
 from gw.domain.estimate import complete
 from gw.domain.price import Priced
 from gw.domain.usage import Reading
-from gw.ledger.journal import SegmentHeader
+from gw.ledger.frames import SegmentHeader
 from gw.ops.state import StateFile, read_slot
 from gw.settle import flags_of
 from gw.snapshot import Snapshot

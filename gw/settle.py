@@ -22,7 +22,7 @@ from gw.domain.settled import Settled
 from gw.domain.trace import parent_of
 from gw.domain.usage import Iteration, Reading, Usage
 from gw.known import Known
-from gw.ledger.journal import CLOSE, OPEN
+from gw.ledger.frames import CLOSE, OPEN
 from gw.ops.metrics import RELAY
 from gw.pricing.book import UNPRICED, Bill, Terms
 from gw.snapshot import Snapshot

@@ -35,6 +35,7 @@ _tasks: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = getattr(asyncio.ta
 TICK_S = 0.1  # how soon a worker sees a new snapshot, a drain, or a client that left
 LAST_WORD_NS = 1_000_000_000  # after the drain's deadline: for clients to take the event that tells them
 OVERDUE_EVERY_NS = 10_000_000_000
+DRAIN_S = 0.005  # for how long frames of the journal may wait for company: some ten calls of a busy worker
 
 
 SIGNALS_AFTER_S = 0.1
@@ -61,6 +62,7 @@ class Worker:
             fsync=journal.fsync,
             segment_bytes_max=journal.segment_bytes_max,
             fsync_interval_ms=journal.fsync_interval_ms,
+            on_waiting=self._drain_soon,
         )
         self.pool = Pool()
         self.content = ContentSpool(state_dir / DIRECTORY, self.name)
@@ -191,6 +193,15 @@ class Worker:
         laps.lap(SETTLE)
         observe(self.block.counters, call.record)
         laps.lap(RECORD)
+
+    def _drain_soon(self) -> None:
+        self._loop.call_later(DRAIN_S, self._drain)
+
+    def _drain(self) -> None:
+        try:
+            self.journal.drain()
+        except JournalError as error:
+            self._unhealthy(error)
 
     def _unhealthy(self, error: JournalError) -> None:
         if self.state.words[self.block.base + Own.JOURNAL_HEALTHY]:

@@ -81,7 +81,7 @@ MODULES: dict[str, set[str]] = {
 STANDARD_HOMES: dict[str, tuple[str, ...]] = {
     "time": ("gw/clock.py",),
     "sqlite3": ("gw/ledger/*",),
-    "mmap": ("gw/ops/state*.py", "gw/admit/*"),
+    "mmap": ("gw/ops/state*.py", "gw/admit/*", "gw/ledger/write_buffer.py"),
 }
 # Rooms of nouns and decisions: bytes and values in, values out.
 PURE_ROOMS = ("domain", "providers", "translate", "routing", "_fast")

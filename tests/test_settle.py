@@ -17,7 +17,7 @@ from gw.domain.call import WHO, CallRecord, OpenCall
 from gw.domain.price import Priced
 from gw.domain.settled import Settled
 from gw.domain.usage import Iteration, Reading, Usage
-from gw.ledger.journal import decode, scan
+from gw.ledger.frames import decode, scan
 from gw.pricing.book import NO_PLAN, PriceBook, Terms
 from gw.settle import MODEL_MAX, WORD_MAX, Call
 from gw.snapshot import Deployment, Snapshot

@@ -8,7 +8,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.micro.bench_journal import begun, sample
 from bench.micro.measure import note
 from gw._fast import Rows
-from gw.ledger.journal import CLOSE, FRAME_BYTES_MAX, OPEN, frame_of
+from gw.ledger.frames import CLOSE, FRAME_BYTES_MAX, OPEN, frame_of
 from gw.ledger.tail import KINDS
 
 pytestmark = pytest.mark.benchmark(group="rows")

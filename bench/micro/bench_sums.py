@@ -14,7 +14,7 @@ from bench.micro.measure import each
 from gw._fast import Figures, Rows, flattened
 from gw.domain.call import CallRecord
 from gw.ledger import rollup
-from gw.ledger.journal import CLOSE, FRAME_BYTES_MAX, frame_of
+from gw.ledger.frames import CLOSE, FRAME_BYTES_MAX, frame_of
 from gw.ledger.rollup_shape import LAYOUT
 from gw.ledger.sqlite import ROWS_AT_ONCE
 from gw.ledger.store import Row

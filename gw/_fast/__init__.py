@@ -4,7 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
-    from gw._fast.append import append
+    from gw._fast.append import BUFFER_HEAD, WriteBuffer, append
     from gw._fast.bucket import NEVER, Buckets, Limit, Limits, buckets_bytes
     from gw._fast.cells import (
         ALREADY_SETTLED,
@@ -54,7 +54,7 @@ if TYPE_CHECKING or os.environ.get("GW_FAST") != "0":
     from gw._fast.weigh import Weight, weigh
 else:
     from gw._fast.fields import Weight
-    from gw._fast.ref.append import append
+    from gw._fast.ref.append import BUFFER_HEAD, WriteBuffer, append
     from gw._fast.ref.bucket import NEVER, Buckets, Limit, Limits, buckets_bytes
     from gw._fast.ref.cells import (
         ALREADY_SETTLED,
@@ -116,6 +116,7 @@ else:
 
 __all__ = [
     "ALREADY_SETTLED",
+    "BUFFER_HEAD",
     "DONE",
     "ERROR",
     "FIRST_TOKEN",
@@ -157,6 +158,7 @@ __all__ = [
     "Tap",
     "Told",
     "Weight",
+    "WriteBuffer",
     "amount_text",
     "append",
     "buckets_bytes",

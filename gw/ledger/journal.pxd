@@ -2,7 +2,7 @@
 
 cimport cython
 
-from gw._fast.append cimport append as append_to
+from gw._fast.append cimport WriteBuffer as WriteBuffer_, append as append_to
 from gw._fast.frame cimport Frame as Frame_
 
 
@@ -12,9 +12,11 @@ cdef class JournalWriter:
     cdef public int _fd, _seq
     cdef public str boot, _worker, _fsync
     cdef public Frame_ frame
-    cdef public object _directory, _seed, _owed, _retired, _synced, _stop, _syncer
+    cdef public WriteBuffer_ _buffer
+    cdef public object _directory, _seed, _owed, _retired, _synced, _stop, _syncer, _on_waiting
 
     cpdef append_frame(self)
     cpdef open_frame(self)
-    @cython.locals(size=cython.Py_ssize_t, written=cython.Py_ssize_t)
+    cpdef drain(self)
+    @cython.locals(size=cython.Py_ssize_t, waiting=cython.Py_ssize_t, buffer=WriteBuffer_, first=cython.bint)
     cpdef _write(self, bytes frame)

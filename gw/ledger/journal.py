@@ -1,86 +1,48 @@
 """The journal: what a worker knows of its calls, in append-only files that survive the worker.
 
-A segment is one file `<boot id>-<seq:06>.gwj`. The boot id (16 random hex digits) stands for one life of one worker;
-`seq` counts its segments from 1. A segment is a run of frames, the first being its header:
-
-    bytes 0-2   "gwj"
-    byte  3     kind: H header (SegmentHeader), O a call was begun (OpenCall), C a call is finished (CallRecord)
-    bytes 4-7   payload length, u32 little-endian
-    bytes 8-11  CRC-32 of bytes 0-7 and the payload, u32 little-endian, seeded with the CRC-32 of the boot id
-    bytes 12-   payload, msgpack array
-
-The seed keeps a frame image inside a client's text from ever passing for a frame: the boot id is not told to anyone.
+What a segment and a frame look like stands in `gw.ledger.frames`.
 
 Rules.
-- A frame is written by one `write`, so the page cache has all of it or none when the process is killed.
+- A frame is written by one `write`, so the page cache has all of it or none when the process is killed; or with others by one,
+  before which it stands in a mapped file beside the segment, and is read from there (`gw.ledger.write_buffer`).
 - A live worker holds an exclusive flock on its current segment at every instant: a segment gets its final name only when
   locked and headed, and the old one is let go only when the new one stands. Free lock = sealed segment.
 - A frame that cannot be written whole is cut off again, the segment is never written to again, and the writer says so
   (`healthy`); the record is kept in memory and written first when a new segment can be begun.
-- Reading never trusts: a damaged stretch is passed over to the next whole frame, which is found by its mark, length and
-  CRC. Damage at the end of a segment that is still written to is a frame on its way, so nothing is passed over there.
 """
 
 import fcntl
 import os
-import re
 import secrets
-import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-from zlib import crc32
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import astuple
 
 from gw import clock
 from gw._fast import Frame as FrameWriter
+from gw._fast import WriteBuffer
 from gw._fast import append as append_to
 from gw.domain.call import CallRecord, OpenCall
+from gw.ledger import write_buffer
+from gw.ledger.frames import CLOSE, FORMAT, FRAME_BYTES_MAX, HEADER, OPEN, SegmentHeader, frame_of, seed_of
 
-FORMAT = 1
-MAGIC = b"gwj"
-HEADER, OPEN, CLOSE = b"gwjH", b"gwjO", b"gwjC"
-FRAME_HEAD = struct.Struct("<4sII")
-FRAME_BYTES_MAX = 1 << 20  # a record is below 10 KB; a length above this is damage
-SEGMENT_NAME = re.compile(r"([0-9a-f]{16})-([0-9]{6,})\.gwj")
 OWED_MAX = 16_384  # frames kept in memory while the disk refuses them, about 10 MB
 RECOVER_EVERY_NS = 1_000_000_000
 
 Fsync = Literal["none", "interval", "always"]
 
-_TAG_AND_LENGTH = struct.Struct("<4sI")
-_CRC = struct.Struct("<I")
+_encode = msgspec.msgpack.Encoder().encode
 _sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
 class JournalError(Exception):
     """The journal did not take a frame: the disk is full or broken. No new call may be begun."""
-
-
-class SegmentHeader(Struct, frozen=True, array_like=True):
-    """First frame of a segment. A reader leaves formats alone that it does not know."""
-
-    format: int
-    boot: str
-    worker: str
-    pid: int
-    opened_us: int
-
-
-Payload = SegmentHeader | OpenCall | CallRecord
-
-_encode = msgspec.msgpack.Encoder().encode
-_DECODE: dict[bytes, Callable[[memoryview | bytes], Payload]] = {
-    HEADER: msgspec.msgpack.Decoder(SegmentHeader).decode,
-    OPEN: msgspec.msgpack.Decoder(OpenCall).decode,
-    CLOSE: msgspec.msgpack.Decoder(CallRecord).decode,
-}
 
 
 class JournalWriter:
@@ -97,7 +59,10 @@ class JournalWriter:
         fsync: Fsync = "none",
         segment_bytes_max: int = 16 << 20,
         fsync_interval_ms: int = 200,
+        on_waiting: Callable[[], None] | None = None,
     ) -> None:
+        """`on_waiting`: frames are to be written many at a time. Called whenever the first of them begins to wait: `drain` is
+        then to be called within moments. Without it, or with any `fsync`, each is written at once."""
         self.healthy = True
         self.lost_count = 0  # records that did not even fit into memory while the disk refused them
         self.boot = secrets.token_hex(8)
@@ -116,10 +81,17 @@ class JournalWriter:
         self._retired: deque[int] = deque()  # descriptors of ended segments, for the syncing thread to sync and close
         self._synced = (-1, 0)  # descriptor and size at the last sync
         self._stop = threading.Event()
+        self._on_waiting = on_waiting
+        self._buffer: WriteBuffer | None = None
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if on_waiting is not None and fsync == "none":
+                self._buffer = write_buffer.create(directory, self.boot)
             self._begin_segment()
+            self._empty()
         except OSError as error:
+            with suppress(OSError):
+                write_buffer.remove(directory, self.boot)
             raise JournalError(f"cannot write a journal in {directory}: {error.strerror or error}") from error
         self._syncer: threading.Thread | None = None
         if fsync == "interval":
@@ -173,6 +145,8 @@ class JournalWriter:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._begin_segment()
             self.healthy = True
+            self.drain()
+            self._empty()
             while self._owed:
                 self._write(self._owed[0])
                 self._owed.popleft()
@@ -188,6 +162,7 @@ class JournalWriter:
 
     def flush(self) -> None:
         """Everything written so far is on the disk when this returns. Raises JournalError."""
+        self.drain()
         try:
             os.fsync(self._fd)
         except OSError as error:
@@ -207,11 +182,30 @@ class JournalWriter:
         try:
             self._close_retired()
             self.flush()
+            if self._buffer is not None:
+                write_buffer.remove(self._directory, self.boot)
         except OSError as error:
             raise JournalError(f"journal sync failed: {error.strerror}") from error
         finally:
             os.close(self._fd)
             self._fd = -1
+
+    def drain(self) -> None:
+        """What waits is in the file when this returns. On JournalError it waits on, for the next segment."""
+        buffer = self._buffer
+        if buffer is None or not buffer.size or self._fd < 0:
+            return
+        if not self.healthy:
+            raise JournalError("the journal is not writable")
+        try:
+            self._took(buffer.write_to(self._fd), buffer.size)
+        except OSError as error:
+            raise self._failed(error) from error
+        self._empty()
+
+    def _empty(self) -> None:
+        if self._buffer is not None:
+            self._buffer.clear(self._seq, self._size)
 
     def _write(self, frame: bytes) -> None:
         size = len(frame)
@@ -219,20 +213,41 @@ class JournalWriter:
             raise JournalError(f"a frame of {size} bytes is above the limit of {FRAME_BYTES_MAX}")
         if not self.healthy and not self.recover():
             raise JournalError("the journal is not writable")
+        buffer = self._buffer
+        waiting = buffer.size if buffer is not None else 0
         try:
-            if self._size + size > self._segment_bytes_max:
+            if self._size + waiting + size > self._segment_bytes_max:
+                self.drain()
                 self._begin_segment()
-            written = append_to(self._fd, frame)
-            if written != size:
-                raise OSError(None, f"only {written} of {size} bytes were written (disk full?)")
-            self._size += size
+                self._empty()
+            if buffer is not None:
+                first = not buffer.size
+                if buffer.put(frame):
+                    if first and self._on_waiting is not None:
+                        self._on_waiting()
+                    return
+                self.drain()
+                if buffer.put(frame):
+                    return  # who was told is still to come
+            self._took(append_to(self._fd, frame), size)
+            if buffer is not None:
+                self._empty()
             if self._sync_each:
                 _sync(self._fd)
         except OSError as error:
-            self.healthy = False
-            with suppress(OSError):  # if this fails too, readers pass over the torn frame
-                os.ftruncate(self._fd, self._size)
-            raise JournalError(f"journal write failed: {error.strerror or error}") from error
+            raise self._failed(error) from error
+
+    def _took(self, written: int, size: int) -> None:
+        if written != size:
+            raise OSError(None, f"only {written} of {size} bytes were written (disk full?)")
+        self._size += size
+
+    def _failed(self, error: OSError) -> JournalError:
+        """Nothing more goes into this segment."""
+        self.healthy = False
+        with suppress(OSError):  # if this fails too, readers pass over the torn frame
+            os.ftruncate(self._fd, self._size)
+        return JournalError(f"journal write failed: {error.strerror or error}")
 
     def _begin_segment(self) -> None:
         """Locked, headed, then named; only then the former one is let go. Raises OSError and leaves the former in place."""
@@ -285,54 +300,6 @@ class JournalWriter:
                 os.close(fd)
 
 
-class Frame(NamedTuple):
-    """One whole frame; offsets within the scanned bytes. `start` beyond the former `end` means damage in between."""
-
-    kind: bytes
-    payload: memoryview
-    start: int
-    end: int
-
-
-def seed_of(boot: str) -> int:
-    return crc32(boot.encode("ascii"))
-
-
-def frame_of(kind: bytes, payload: bytes, seed: int) -> bytes:
-    head = _TAG_AND_LENGTH.pack(kind, len(payload))
-    return b"".join((head, _CRC.pack(crc32(payload, crc32(head, seed))), payload))
-
-
-def scan(content: bytes, seed: int, at: int = 0) -> Iterator[Frame]:
-    """The whole frames in `content` from `at` on, in order, passing over damage between two of them."""
-    view = memoryview(content)
-    while True:
-        end = _frame_end(content, view, at, seed)
-        if not end:
-            at, end = _next_frame(content, view, at + 1, seed)
-            if not end:
-                return
-        yield Frame(content[at : at + 4], view[at + FRAME_HEAD.size : end], at, end)
-        at = end
-
-
-def decode(kind: bytes, payload: memoryview | bytes) -> Payload:
-    """Raises msgspec.MsgspecError if the payload is not of its kind, or the kind unknown."""
-    decoder = _DECODE.get(kind)
-    if decoder is None:
-        raise msgspec.DecodeError(f"unknown kind of frame {kind!r}")
-    return decoder(payload)
-
-
-def replay(path: Path, offset: int = 0) -> Iterator[tuple[bytes, Payload, int]]:
-    """(kind, payload, end offset) of each whole frame of a segment from `offset` on; msgspec.MsgspecError at a poison frame."""
-    named = SEGMENT_NAME.fullmatch(path.name)
-    if named is None:
-        raise ValueError(f"not a journal segment: {path.name}")
-    for frame in scan(path.read_bytes()[offset:], seed_of(named[1])):
-        yield frame.kind, decode(frame.kind, frame.payload), offset + frame.end
-
-
 def write_columns(frame: FrameWriter, kind: bytes, columns: tuple[Any, ...]) -> None:
     """Text that cannot be encoded and numbers beyond 64 bits do not cost the record: they become the nearest that can be."""
     frame.begin(kind, len(columns))
@@ -347,26 +314,3 @@ def sync_directory(directory: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _frame_end(content: bytes, view: memoryview, at: int, seed: int) -> int:
-    """Where the whole frame at `at` ends, or 0 if none stands there."""
-    if at + FRAME_HEAD.size > len(content):
-        return 0
-    tag, length, crc = FRAME_HEAD.unpack_from(content, at)
-    end: int = at + FRAME_HEAD.size + length
-    if tag[:3] != MAGIC or length > FRAME_BYTES_MAX or end > len(content):
-        return 0
-    if crc32(view[at + FRAME_HEAD.size : end], crc32(view[at : at + 8], seed)) != crc:
-        return 0
-    return end
-
-
-def _next_frame(content: bytes, view: memoryview, at: int, seed: int) -> tuple[int, int]:
-    """Start and end of the next whole frame at or after `at`; (0, 0) if there is none."""
-    while (at := content.find(MAGIC, at)) >= 0:
-        end = _frame_end(content, view, at, seed)
-        if end:
-            return at, end
-        at += 1
-    return 0, 0

@@ -24,7 +24,7 @@ from msgspec.structs import astuple, replace
 
 from gw import clock
 from gw.domain.call import CallRecord, OpenCall
-from gw.ledger.journal import SegmentHeader
+from gw.ledger.frames import SegmentHeader
 from gw.ledger.store import Batch, Rejected, Row, Store, StoreError, nothing
 from gw.ledger.tail import PIECE, Tail, oldest_us
 

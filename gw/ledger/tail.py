@@ -13,6 +13,7 @@ a call that also ends in the same batch is never looked at.
 """
 
 import fcntl
+import logging
 import operator
 import os
 from collections.abc import Generator, Iterator, Mapping
@@ -26,15 +27,18 @@ from msgspec.structs import astuple, fields
 from gw import clock
 from gw._fast import Rows
 from gw.domain.call import CallRecord, OpenCall
-from gw.ledger import journal
-from gw.ledger.journal import FORMAT, FRAME_BYTES_MAX, FRAME_HEAD, SEGMENT_NAME, SegmentHeader
+from gw.ledger import frames, journal, write_buffer
+from gw.ledger.frames import FORMAT, FRAME_BYTES_MAX, FRAME_HEAD, SEGMENT_NAME, SegmentHeader, split
 from gw.ledger.store import COLUMNS, Batch, OpenRow, Rejected
+
+log = logging.getLogger("gw.keeper")
 
 CHUNK_BYTES = 2 << 20
 WHOLE_FRAME_BYTES_MAX = FRAME_HEAD.size + FRAME_BYTES_MAX
 PIECE = 400  # frames that are read at a time, some 3 ms
 PARTIAL_AGE_US = 60_000_000  # an unnamed segment nobody has locked is rubbish after this long
 INT64_MAX = 2**63 - 1
+
 assert CHUNK_BYTES > WHOLE_FRAME_BYTES_MAX  # or a chunk could hold no whole frame and reading would stand still
 
 _KINDS = {str: "t", int: "i", bool: "b"}
@@ -114,6 +118,8 @@ class Tail:
             return []
         for name in batch.finished:
             (self._directory / name).unlink(missing_ok=True)
+        for boot in {name[:16] for name in batch.finished} - self.lives():
+            write_buffer.remove(self._directory, boot)
         journal.sync_directory(self._directory)  # before their offsets are forgotten, or a power cut would bring them back
         for name in batch.finished:
             self._consumed.pop(name, None)
@@ -140,11 +146,12 @@ class Tail:
         return total
 
     def sweep(self) -> None:
-        """Removes segments that never got their name because their writer died or failed. Raises OSError."""
+        """Removes segments without a name and buffers without a segment, whose writer died or failed. Raises OSError."""
         for path in self._directory.glob(".*.partial"):
             with suppress(FileNotFoundError):
                 if clock.wall_us() - path.stat().st_mtime_ns // 1000 > PARTIAL_AGE_US:
                     path.unlink()
+        write_buffer.rubbish(self._directory, self.lives(), (clock.wall_us() - PARTIAL_AGE_US) * 1000)
 
     def _names(self) -> list[str]:
         try:
@@ -158,7 +165,7 @@ class Tail:
         for name in self._names():
             lives.setdefault(name[:16], []).append(name)
         for names in lives.values():
-            names.sort(key=lambda name: int(name[17:-4]))
+            names.sort(key=lambda name: split(name)[1])
         return lives
 
     def _read(
@@ -166,12 +173,13 @@ class Tail:
     ) -> Generator[None, None, bool]:
         """Reads one segment on; True if it is finished, so that its successor may follow."""
         boot = name[:16]
+        path = self._directory / name
         try:
-            fd = os.open(self._directory / name, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return True
         try:
-            sealed = superseded or _lock_is_free(fd)
+            sealed = superseded or (_lock_is_free(fd) and self._is_complete(path))
             if boot not in self._headers:
                 self._headers[boot] = _header_of(fd, boot)
             if self._headers[boot].format > FORMAT:
@@ -181,12 +189,26 @@ class Tail:
         finally:
             os.close(fd)
 
+    def _is_complete(self, path: Path) -> bool:
+        """Once what its writer left in memory is in it, too."""
+        boot, number = split(path.name)
+        if any(split(name)[1] > number for name in self._lives().get(boot, ())):
+            return True  # the writer lives, and has gone on since the directory was read
+        try:
+            write_buffer.complete(self._directory, boot, number, path)
+        except OSError as error:  # as long as the disk has no room, other journals are read
+            log.error("%s lacks calls that a dead worker left in memory, and does not take them: %s", path.name, error)
+            return False
+        return True
+
     def _read_frames(self, taking: _Taking, fd: int, name: str, start: int, *, sealed: bool) -> Generator[None, None, bool]:
-        batch, begun, seed = taking.batch, taking.begun, journal.seed_of(name[:16])
+        batch, begun, seed = taking.batch, taking.begun, frames.seed_of(name[:16])
         at = start
         finished = False
         while not taking.full:
             content = os.pread(fd, CHUNK_BYTES, at)
+            if not sealed and len(content) < CHUNK_BYTES:
+                content += write_buffer.rest(self._directory, *split(name), at + len(content))
             reached, whole = 0, True
             while whole and not taking.full:
                 before = reached
@@ -215,7 +237,7 @@ class Tail:
     def _read_strange(self, taking: _Taking, name: str, base: int, content: bytes, reached: int) -> tuple[int, bool]:
         """The next frame, which is not as most are, or stands behind damage. Answers where it ends, and whether there was one."""
         batch, begun = taking.batch, taking.begun
-        frame = next(journal.scan(content, journal.seed_of(name[:16]), reached), None)
+        frame = next(frames.scan(content, frames.seed_of(name[:16]), reached), None)
         if frame is None:
             return reached, False
         _count_damage(batch, frame.start - reached)
@@ -241,10 +263,10 @@ class Tail:
                 batch.rejected.append(Rejected(name, place, frame))
 
 
-def _decoded(kind: bytes, payload: memoryview | bytes) -> journal.Payload | None:
+def _decoded(kind: bytes, payload: memoryview | bytes) -> frames.Payload | None:
     """None: it is not what its kind says."""
     try:
-        return journal.decode(kind, payload)
+        return frames.decode(kind, payload)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
@@ -271,10 +293,10 @@ def _lock_is_free(fd: int) -> bool:
 
 def _header_of(fd: int, boot: str) -> SegmentHeader:
     """The segment's header; one that is damaged says no more than the file's name does."""
-    for frame in journal.scan(os.pread(fd, 4096, 0), journal.seed_of(boot)):
-        if frame.kind == journal.HEADER:
+    for frame in frames.scan(os.pread(fd, 4096, 0), frames.seed_of(boot)):
+        if frame.kind == frames.HEADER:
             with suppress(msgspec.MsgspecError, UnicodeDecodeError):
-                header = journal.decode(frame.kind, frame.payload)
+                header = frames.decode(frame.kind, frame.payload)
                 assert isinstance(header, SegmentHeader)
                 return header
         break

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gw._fast import rows as compiled
 from gw._fast.ref import rows as pure
-from gw.ledger.journal import FRAME_BYTES_MAX, frame_of
+from gw.ledger.frames import FRAME_BYTES_MAX, frame_of
 
 TWINS = pytest.mark.parametrize("module", [pytest.param(compiled, id="compiled"), pytest.param(pure, id="pure")])
 KINDS = "utib"

@@ -10,7 +10,7 @@ import pytest
 
 from gw.demo.scripts import by_prompt
 from gw.demo.upstream import UpstreamThread
-from gw.ledger.journal import FRAME_HEAD, replay
+from gw.ledger.frames import FRAME_HEAD, replay
 from gw.ops.state import FILE_BYTES, PAGE, STATE_FILE, WORKERS_MAX
 from tests.faults.ground import log, open_calls, page, readiness, until
 from tests.faults.load import Seen, begin, call, under_way

@@ -17,7 +17,7 @@ from gw.demo.scripts import by_prompt
 from gw.demo.upstream import FakeUpstream
 from gw.domain.call import CallRecord
 from gw.domain.key import mint
-from gw.ledger.journal import replay
+from gw.ledger.frames import replay
 from gw.startup import prepare_state
 from gw.worker import Worker
 from tests.support.one_worker import Client, scope
@@ -135,6 +135,7 @@ class Landscape:
         return Answered(client, self.new_rows())
 
     def new_rows(self) -> list[CallRecord]:
+        self.worker.journal.drain()
         (segment,) = (self._folder / "state" / "journal").glob("*.gwj")
         found = list(replay(segment, self._read))
         self._read = found[-1][2] if found else self._read

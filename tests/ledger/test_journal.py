@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from gw.domain.call import CallRecord
 from gw.ledger import journal
-from gw.ledger.journal import CLOSE, HEADER, OPEN, JournalError, JournalWriter, frame_of, replay, scan
+from gw.ledger.frames import CLOSE, FRAME_HEAD, HEADER, OPEN, frame_of, replay, scan, seed_of
+from gw.ledger.journal import JournalError, JournalWriter
 from tests.ledger.disk import file_size_limit
 from tests.ledger.records import begun, opened, record
 
-SEED = journal.seed_of("0123456789abcdef")
+SEED = seed_of("0123456789abcdef")
 
 
 def segments(directory: Path) -> list[Path]:
@@ -81,13 +82,13 @@ def test_damage_between_frames_loses_no_frame_and_doubles_none(before: list[byte
 
 
 def test_frame_image_inside_a_torn_payload_does_not_pass_for_a_frame() -> None:
-    forged = frame_of(CLOSE, b"forged", 0) + frame_of(CLOSE, b"forged", journal.seed_of("f" * 16))
+    forged = frame_of(CLOSE, b"forged", 0) + frame_of(CLOSE, b"forged", seed_of("f" * 16))
     torn = frame_of(CLOSE, b"padding" + forged + b"more", SEED)[:-1]
     assert scanned(torn + frames([b"good"])) == [b"good"]
 
 
 def test_absurd_length_is_damage_not_an_unfinished_frame() -> None:
-    absurd = journal.FRAME_HEAD.pack(CLOSE, 0xFFFFFFFF, 0)
+    absurd = FRAME_HEAD.pack(CLOSE, 0xFFFFFFFF, 0)
     assert scanned(absurd + frames([b"good"])) == [b"good"]
 
 

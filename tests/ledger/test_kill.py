@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from gw import clock
 from gw.keeper import flush_all, settle_unobserved
 from gw.ledger.journal import JournalWriter
@@ -39,13 +41,15 @@ def count(database: Database, table: str = "call") -> int:
     return int(found[0][0]) if found else 0
 
 
-async def test_killed_worker_loses_no_append_that_returned(tmp_path: Path) -> None:
+@pytest.mark.parametrize("drained", [(), ("7",), ("100000",)], ids=["each written", "some at a time", "all in memory"])
+async def test_killed_worker_loses_no_append_that_returned(tmp_path: Path, drained: tuple[str, ...]) -> None:
     database = SqliteDatabase(tmp_path / "gw.db")
     journal, dice = tmp_path / "journal", random.Random(20261121)
     noted: list[str] = []
     for index in range(ROUNDS):
         notes = tmp_path / f"notes{index}"
-        child = subprocess.Popen([sys.executable, "-m", "tests.ledger.appending", str(journal), str(notes)], cwd=ROOT)
+        command = [sys.executable, "-m", "tests.ledger.appending", str(journal), str(notes), *drained]
+        child = subprocess.Popen(command, cwd=ROOT)
         try:
             wanted = dice.randrange(1, 1500) * 26
             until(lambda: notes.exists() and notes.stat().st_size >= wanted, child)
@@ -61,7 +65,7 @@ async def test_killed_worker_loses_no_append_that_returned(tmp_path: Path) -> No
     assert len(unnoted) <= ROUNDS
     assert count(database) == len(found)
     assert count(database, "open_call") == 0 and count(database, "journal_segment") == 0
-    assert not list(journal.glob("*.gwj"))
+    assert not list(journal.iterdir())
 
 
 def keeping(state_dir: Path, database: Database) -> subprocess.Popen[bytes]:

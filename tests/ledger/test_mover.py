@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from gw.domain.call import CallRecord
 from gw.keeper import flush_all
 from gw.ledger import mover as movers
-from gw.ledger.journal import CLOSE, JournalWriter, SegmentHeader, frame_of, seed_of
+from gw.ledger.frames import CLOSE, SegmentHeader, frame_of, seed_of
+from gw.ledger.journal import JournalWriter
 from gw.ledger.mover import KeeperBusy, Mover, sole_mover
 from gw.ledger.store import Batch, Database, Store, StoreError, nothing
 from tests.ledger.disk import file_size_limit

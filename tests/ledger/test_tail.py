@@ -6,23 +6,24 @@ import msgspec
 from msgspec.structs import astuple, fields
 
 from gw.domain.call import CallRecord
-from gw.ledger import journal, tail
-from gw.ledger.journal import CLOSE, HEADER, OPEN, JournalWriter, SegmentHeader, frame_of
+from gw.ledger import frames, tail
+from gw.ledger.frames import CLOSE, HEADER, OPEN, SegmentHeader, frame_of
+from gw.ledger.journal import JournalWriter
 from gw.ledger.store import Batch
 from gw.ledger.tail import Tail
 from tests.ledger.records import begun, opened, record
 
 BOOT = "00000000000000aa"
-SEED = journal.seed_of(BOOT)
+SEED = frames.seed_of(BOOT)
 
 
 def closed(call_id: str) -> bytes:
     return frame_of(CLOSE, msgspec.msgpack.encode(record(call_id)), SEED)
 
 
-def write_segment(directory: Path, content: bytes, seq: int = 1, boot: str = BOOT, form: int = journal.FORMAT) -> Path:
+def write_segment(directory: Path, content: bytes, seq: int = 1, boot: str = BOOT, form: int = frames.FORMAT) -> Path:
     """A segment whose owner is gone."""
-    header = frame_of(HEADER, msgspec.msgpack.encode(SegmentHeader(form, boot, "0-x", 1, 1)), journal.seed_of(boot))
+    header = frame_of(HEADER, msgspec.msgpack.encode(SegmentHeader(form, boot, "0-x", 1, 1)), frames.seed_of(boot))
     path = directory / f"{boot}-{seq:06}.gwj"
     path.write_bytes(header + content)
     return path
@@ -84,7 +85,7 @@ def test_restored_reader_goes_on_at_the_ledgers_offset(tmp_path: Path) -> None:
 def test_long_backlog_of_one_worker_does_not_starve_another(tmp_path: Path) -> None:
     write_segment(tmp_path, b"".join(closed(f"c{index}") for index in range(100)))
     other = "00000000000000bb"
-    frame = frame_of(CLOSE, msgspec.msgpack.encode(record("other")), journal.seed_of(other))
+    frame = frame_of(CLOSE, msgspec.msgpack.encode(record("other")), frames.seed_of(other))
     write_segment(tmp_path, frame, boot=other)
     reader, found = Tail(tmp_path), []
     for _ in range(2):
@@ -98,7 +99,7 @@ def test_frame_on_its_way_in_a_live_segment_is_waited_for(tmp_path: Path) -> Non
     writer, reader = JournalWriter(tmp_path, "0-a"), Tail(tmp_path)
     writer.append(record("a"))
     (path,) = tmp_path.glob("*.gwj")
-    frame = frame_of(CLOSE, msgspec.msgpack.encode(record("b")), journal.seed_of(writer.boot))
+    frame = frame_of(CLOSE, msgspec.msgpack.encode(record("b")), frames.seed_of(writer.boot))
     with path.open("ab", buffering=0) as file:
         file.write(frame[:40])
         assert take_all(reader) == ["a"]
@@ -180,7 +181,7 @@ def test_segments_of_one_life_are_read_in_order(tmp_path: Path) -> None:
 
 
 def test_segment_of_a_newer_format_is_left_alone(tmp_path: Path) -> None:
-    path = write_segment(tmp_path, closed("a"), form=journal.FORMAT + 1)
+    path = write_segment(tmp_path, closed("a"), form=frames.FORMAT + 1)
     reader = Tail(tmp_path)
     assert reader.take(1000).empty and reader.foreign == {path.name} and path.exists()
 

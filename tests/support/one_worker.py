@@ -10,7 +10,7 @@ from gw.config.load import load
 from gw.demo.exchange import Script
 from gw.demo.upstream import FakeUpstream
 from gw.domain.call import CallRecord
-from gw.ledger.journal import replay
+from gw.ledger.frames import replay
 from gw.ops.state import SLOTS_PER_WORKER, Own
 from gw.startup import prepare_state
 from gw.worker import Worker
@@ -59,6 +59,7 @@ class OneWorker:
 
     def new_records(self) -> list[CallRecord]:
         """What the journal says of calls that were finished since it was asked last."""
+        self.worker.journal.drain()
         (segment,) = (self.state_dir / "journal").glob("*.gwj")
         found = list(replay(segment, self._read))
         if found:
