@@ -63,8 +63,9 @@ def rest(directory: Path, boot: str, segment: int, at: int) -> bytes:
 def complete(directory: Path, boot: str, segment: int, path: Path) -> None:
     """Adds to the last segment of a writer that has died what the file lacks; to do so twice adds nothing. Raises OSError.
 
-    A writer that died while it went on from a segment that could not be written to has a buffer that names that one: then all of
-    it is added, perhaps once more, which harms no more than any row that is offered twice."""
+    All of it is added where the file does not go on as the buffer begins: the power went, or the writer died while it went on
+    from a segment that could not be written to. Then some of it may stand there twice, which harms no more than any row that
+    is offered twice."""
     try:
         fd = os.open(directory / f"{boot}{SUFFIX}", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -73,25 +74,18 @@ def complete(directory: Path, boot: str, segment: int, path: Path) -> None:
         number, base, length = _words(fd)
         if number > segment or not 0 < length <= BUFFER_BYTES - BUFFER_HEAD:
             return
-        size = path.stat().st_size
-        written = min(max(size - base, 0), length) if number == segment else 0
-        missing = os.pread(fd, length - written, BUFFER_HEAD + written)
+        waiting = os.pread(fd, length, BUFFER_HEAD)
     finally:
         os.close(fd)
-    if missing:
-        _append(path, missing)
-    if number < segment:
-        remove(directory, boot)  # or it would be added at each look
-
-
-def _append(path: Path, content: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
     try:
-        written = os.write(fd, content)
-        if written != len(content):
-            raise OSError(None, f"only {written} of {len(content)} bytes of {path.name} were written (disk full?)")
+        written = os.pread(fd, length, base) if number == segment and base >= 0 else b""
+        missing = waiting[len(written) :] if waiting.startswith(written) else waiting
+        if os.write(fd, missing) != len(missing):
+            raise OSError(None, f"{path.name} did not take all of it (disk full?)")
     finally:
         os.close(fd)
+    remove(directory, boot)  # or what does not fit would be added at each look
 
 
 def _words(fd: int) -> tuple[int, int, int]:

@@ -10,7 +10,8 @@ import pytest
 
 from gw.demo.scripts import by_prompt
 from gw.demo.upstream import UpstreamThread
-from gw.ledger.frames import FRAME_HEAD, replay
+from gw.ledger import write_buffer
+from gw.ledger.frames import FRAME_HEAD, replay, split
 from gw.ops.state import FILE_BYTES, PAGE, STATE_FILE, WORKERS_MAX
 from tests.faults.ground import log, open_calls, page, readiness, until
 from tests.faults.load import Seen, begin, call, under_way
@@ -72,7 +73,8 @@ async def test_torn_journal_tail_costs_the_torn_frame_alone(tmp_path: Path, upst
 
 
 async def test_torn_record_of_a_call_is_settled_as_that_of_a_dead_worker(tmp_path: Path, upstream: UpstreamThread) -> None:
-    """The power went before the page with the call's last frame was written: its opening is left, and the state file."""
+    """The power went before the page with the call's last frame was written, and that where it waited: its opening is left,
+    and the state file."""
     with GatewayUnderTest(tmp_path, upstream.base_url) as gateway:
         kill(family(gateway).keeper, number=19)  # stopped: the ledger stays behind, so that the journal still holds the call
         seen = [await call(gateway.process.port, "torn", "events 10", stream=True)]
@@ -80,6 +82,8 @@ async def test_torn_record_of_a_call_is_settled_as_that_of_a_dead_worker(tmp_pat
         kill(everyone.supervisor, *everyone.children)
         await asyncio.to_thread(gateway.process.stop)
         (segment,) = segments(gateway)
+        write_buffer.complete(segment.parent, *split(segment.name), segment)
+        write_buffer.remove(segment.parent, segment.name[:16])
         ends = [end for _, _, end in replay(segment)]
         with segment.open("ab") as file:
             file.truncate(ends[-1] - FRAME_HEAD.size)

@@ -89,12 +89,14 @@ def test_what_a_dead_writer_left_in_memory_is_added_to_its_file(tmp_path: Path) 
     writer.append(record("c"))
     die(writer)
     path = segment_of(tmp_path)
-    boot, number = path.name[:16], 1
-    write_buffer.complete(tmp_path, boot, number, path)
-    assert closed_ids(path) == ["a", "b", "c"]
+    buffer = next(tmp_path.glob("*.buffer"))
+    waiting = buffer.read_bytes()
+    write_buffer.complete(tmp_path, path.name[:16], 1, path)
+    assert closed_ids(path) == ["a", "b", "c"] and not buffer.exists()
     whole = path.read_bytes()
-    write_buffer.complete(tmp_path, boot, number, path)
-    assert path.read_bytes() == whole
+    buffer.write_bytes(waiting)  # who added it died before it was removed
+    write_buffer.complete(tmp_path, path.name[:16], 1, path)
+    assert path.read_bytes() == whole and not buffer.exists()
     assert take_all(reader) == ["a", "b", "c"] and not list(tmp_path.iterdir())
 
 
@@ -224,6 +226,19 @@ def test_a_disk_that_has_no_room_for_what_the_dead_left_keeps_their_journal(
         assert take_all(reader) == ["a"]  # as if it lived
         assert "lacks calls that a dead worker left" in caplog.text
     assert segment_of(tmp_path) and take_all(reader) == [] and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kept", [0, 10, -5])
+def test_a_file_that_does_not_go_on_as_the_buffer_begins_gets_all_of_it(tmp_path: Path, kept: int) -> None:
+    """The power went: the file has lost its end, or has another one."""
+    writer = writer_of(tmp_path)
+    writer.append(record("a"))
+    writer.drain()
+    writer.append(record("b"))
+    die(writer)
+    path = segment_of(tmp_path)
+    path.write_bytes(path.read_bytes()[:kept] + b"garbage" if kept >= 0 else path.read_bytes() + b"gwjC\xff\x03\0\0torn")
+    assert take_all(Tail(tmp_path)) == (["b"] if kept >= 0 else ["a", "b"]) and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("words", [(2, 5, 5), (1, -9, 5), (1, 10**9, 5), (1, 0, -1), (1, 0, 10**9), (0, 0, 0)])
