@@ -75,6 +75,7 @@ class Tail:
         self._headers: dict[str, SegmentHeader] = {}  # by boot
         self._turn = 0
         self._rows = Rows(KINDS, FRAME_BYTES_MAX)
+        self._lacking: set[str] = set()  # segments of dead writers that the disk has not let be completed yet
         self.foreign: set[str] = set()  # segments of a format this version does not know: left alone
 
     def restore(self, consumed: dict[str, int]) -> list[str]:
@@ -197,8 +198,11 @@ class Tail:
         try:
             write_buffer.complete(self._directory, boot, number, path)
         except OSError as error:  # as long as the disk has no room, other journals are read
-            log.error("%s lacks calls that a dead worker left in memory, and does not take them: %s", path.name, error)
+            if path.name not in self._lacking:
+                log.error("%s lacks calls that a dead worker left in memory, and does not take them: %s", path.name, error)
+            self._lacking.add(path.name)
             return False
+        self._lacking.discard(path.name)
         return True
 
     def _read_frames(self, taking: _Taking, fd: int, name: str, start: int, *, sealed: bool) -> Generator[None, None, bool]:

@@ -141,12 +141,15 @@ async def test_full_disk_under_the_journal_refuses_new_calls_and_keeps_those_und
         running = [asyncio.create_task(call(port, f"under-way-{at}", "events 80 25", stream=True)) for at in range(20)]
         await until(lambda: upstream.upstream.calls_started == started + 20, "the calls", 5)
         with filled(journal) if way == "disk" else limited(family(gateway).workers, 0):
-            refused = await asyncio.gather(*(call(port, f"new-{at}", "plain", stream=True) for at in range(40)))
-            refused += await asyncio.gather(*(call(port, f"newer-{at}", "plain", stream=False) for at in range(40)))
+            first = await asyncio.gather(*(call(port, f"new-{at}", "plain", stream=True) for at in range(80)))
+            await until(lambda: readiness(gateway)[0] == 503, "word of the trouble", 5)  # what came before it waits in memory
+            await asyncio.sleep(0.2)  # both workers have had calls, and know
+            newer = await asyncio.gather(*(call(port, f"newer-{at}", "plain", stream=False) for at in range(40)))
+            refused = [*first, *newer]
             finished = await asyncio.gather(*running)
             assert all(one.good for one in finished), "a call under way was cut"
             last = [one for one in refused if not one.good]
-            assert len(last) > 40
+            assert not any(one.good for one in newer)
             assert {(one.status, one.error, one.retry_after) for one in last} == {(503, "journal_unavailable", "10")}
             status, told = readiness(gateway)
             assert (status, told["reasons"]) == (503, ["journal cannot be written"])
