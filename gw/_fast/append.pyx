@@ -19,6 +19,7 @@ cdef extern from "atomics.h":
     ctypedef struct gw_word:
         pass
     void gw_store_release(gw_word *word, int64_t value) nogil
+    void gw_fence_release() nogil
 
 
 BUFFER_HEAD = HEAD
@@ -66,4 +67,5 @@ cdef class WriteBuffer:
         self.size = 0
         gw_store_release(<gw_word *>self.view.buf + LENGTH, 0)  # first: whoever dies here has nothing in it
         gw_store_release(<gw_word *>self.view.buf + SEGMENT, segment)
-        gw_store_release(<gw_word *>self.view.buf + BASE, base)  # before anything is put over what was there
+        gw_store_release(<gw_word *>self.view.buf + BASE, base)
+        gw_fence_release()  # before anything is put over what was there

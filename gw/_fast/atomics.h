@@ -34,6 +34,9 @@ static inline int64_t gw_load_relaxed(const gw_word *word) { return atomic_load_
 static inline void gw_store_relaxed(gw_word *word, int64_t value) { atomic_store_explicit(word, value, memory_order_relaxed); }
 static inline void gw_store_release(gw_word *word, int64_t value) { atomic_store_explicit(word, value, memory_order_release); }
 
+/* What is stored from here on is not seen before what was stored until here. */
+static inline void gw_fence_release(void) { atomic_thread_fence(memory_order_release); }
+
 /* One more; what it was before, plus one. */
 static inline int64_t gw_count_relaxed(gw_word *word) { return atomic_fetch_add_explicit(word, 1, memory_order_relaxed) + 1; }
 
