@@ -5,7 +5,7 @@ import hashlib
 import random
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,15 +47,29 @@ def house(tmp_path_factory: pytest.TempPathFactory, stuck_port: int) -> Iterator
         yield one
 
 
-@pytest.fixture(scope="module")
-def draining(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Reads on when the client has left, for 1 s and 200 tokens at most."""
+@contextmanager
+def reading_on(folder: Path, *, seconds: int, tokens: int) -> Iterator[Stage]:
+    """A gateway that reads on when the client has left, at most for so long and for so much."""
     environ = {
         "GW_SERVER_ON_CLIENT_GONE": "drain",
-        "GW_SERVER_DRAIN_CLIENT_GONE_S": "1",
-        "GW_SERVER_DRAIN_CLIENT_GONE_TOKENS": "200",
+        "GW_SERVER_DRAIN_CLIENT_GONE_S": str(seconds),
+        "GW_SERVER_DRAIN_CLIENT_GONE_TOKENS": str(tokens),
     }
-    with stage(tmp_path_factory.mktemp("drain"), environ=environ) as one:
+    with stage(folder, environ=environ) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Only the tokens bound it, however slow the machine is."""
+    with reading_on(tmp_path_factory.mktemp("patient"), seconds=60, tokens=1_000) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Only the time bounds it."""
+    with reading_on(tmp_path_factory.mktemp("hasty"), seconds=1, tokens=100_000) as one:
         yield one
 
 
@@ -244,22 +258,23 @@ def workers_kib(house: Stage) -> int:
 
 # --- on_client_gone = "drain" -----------------------------------------------------------------------------------------
 DRAINS = [
-    # what the upstream plays, stream, the source of the bill, the upstream's end, seconds from leaving to it at most
-    ("short", "[play:events 30 10]", True, "exact", "complete", 0.8),
-    ("long", "[play:events 60 60]", True, "observed", "cut_by_client", 1.4),
-    ("wordy", "[play:events 300 3]", True, "observed", "cut_by_client", 0.7),
-    ("soon", "[play:silent-before 0.5]", False, "exact", "complete", 0.8),
-    ("never", "[play:silent-before 9]", False, "estimated", "cut_by_client", 1.4),
+    # bounded by, what the upstream plays, stream, the source of the bill, the upstream's end, seconds from leaving to it at most
+    ("tokens", "short", "[play:events 60 20]", True, "exact", "complete", 1.7),
+    ("tokens", "wordy", "[play:events 3000 3]", True, "observed", "cut_by_client", 1.7),
+    ("tokens", "soon", "[play:silent-before 1]", False, "exact", "complete", 1.4),
+    ("time", "long", "[play:events 600 60]", True, "observed", "cut_by_client", 1.4),
+    ("time", "never", "[play:silent-before 30]", False, "estimated", "cut_by_client", 1.4),
 ]
 
 
-@pytest.mark.parametrize(("name", "play", "stream", "source", "end", "claimed_s"), DRAINS, ids=[one[0] for one in DRAINS])
+@pytest.mark.parametrize(("bound", "name", "play", "stream", "source", "end", "claimed_s"), DRAINS, ids=[of[1] for of in DRAINS])
 def test_drain_reads_on_for_the_exact_bill_within_its_bounds(
-    draining: Stage, name: str, play: str, stream: bool, source: str, end: str, claimed_s: float
+    patient: Stage, hasty: Stage, bound: str, name: str, play: str, stream: bool, source: str, end: str, claimed_s: float
 ) -> None:
-    left_us = asyncio.run(leave_after(draining, name, name, prompt(play, stream=stream), 0.15, rude=True))
-    (line,) = lines_of(draining, name, 1)
-    row = one_row(draining, name)
+    house = {"tokens": patient, "time": hasty}[bound]
+    left_us = asyncio.run(leave_after(house, name, name, prompt(play, stream=stream), 0.15, rude=True))
+    (line,) = lines_of(house, name, 1)
+    row = one_row(house, name)
     assert (row["outcome"], row["error"], row["usage_source"], line.end) == ("client_gone", "", source, end)
     assert row["status"] == (200 if stream else 0)
     assert (line.ended_us - left_us) / 1e6 < allowed(claimed_s)
@@ -271,8 +286,8 @@ def test_drain_reads_on_for_the_exact_bill_within_its_bounds(
         assert line.ended_us - left_us > 800_000, "it read on until the time was up"
 
 
-def test_nothing_is_left_behind(house: Stage, draining: Stage) -> None:
-    for one in (house, draining):
+def test_nothing_is_left_behind(house: Stage, patient: Stage, hasty: Stage) -> None:
+    for one in (house, patient, hasty):
         ready = one.ready()
         assert (ready["ready"], ready["in_flight"]) == (True, 0)
         log = one.gateway.process.log_end(1 << 20)
