@@ -42,8 +42,15 @@ def kill(*pids: int, number: int = signal.SIGKILL) -> None:
 
 
 def alive(pid: int) -> bool:
-    """Not gone, and not a zombie that only waits to be reaped."""
-    return _field(pid, 0) not in ("", "Z", "X")
+    """Not gone, and not a zombie that only waits to be reaped: while one of its threads has not ended, its sockets are open."""
+    return _field(pid, 0) not in ("", "Z", "X") or _threads(pid) > 1
+
+
+def _threads(pid: int) -> int:
+    try:
+        return len(os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return 0
 
 
 def command(pid: int) -> str:

@@ -20,7 +20,7 @@ from gw.domain.key import mint
 from gw.domain.window import bounds
 from gw.ops.state import STATE_FILE, Own, StateFile, Word
 from gw.snapshot import read
-from tests.faults.processes import family, kill
+from tests.faults.processes import alive, family, kill
 from tests.flow.budget_steps import (
     CUSTOMER_OF,
     OWN,
@@ -147,6 +147,8 @@ class House:
         def served() -> bool:
             with self.state() as state:
                 version = state.words[Word.SNAPSHOT_VERSION]
+                if not all(alive(state.owner(index)) for index in state.live_blocks()):
+                    return False  # the supervisor has not yet heard of an end
                 return state.sum_own(Own.SNAPSHOT_VERSION) == version * self.workers > 0
 
         self.gateway.poll(served, f"{self.workers} workers")
