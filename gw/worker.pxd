@@ -11,7 +11,7 @@ from gw.snapshot cimport Snapshot
 
 
 cdef class Worker:
-    cdef public object state_dir, state, pool, content, _loop, _ticker, _ways, _pace
+    cdef public object state_dir, state, pool, content, _loop, _ticker, _ways, _pace, _awake
     cdef public Block block
     cdef public Governor governor
     cdef public JournalWriter journal

@@ -15,6 +15,7 @@ from gw.domain.call import Endpoint, Outcome
 from gw.errors import Refusal
 from gw.governor import Governor
 from gw.ledger.journal import JournalError, JournalWriter
+from gw.ops.awake import Awake
 from gw.ops.metrics import RECORD, SETTLE, observe, observe_overhead
 from gw.ops.pace import Pace
 from gw.ops.process import collect_seldom, die_with_supervisor, orphaned, release_signals
@@ -76,6 +77,7 @@ class Worker:
         self._seen: dict[Call, tuple[bool, int]] = {}  # since when looks at the running calls have found this one (un)sent
         self._ticker: asyncio.TimerHandle | None = None
         self._pace = Pace()
+        self._awake = Awake()
 
     def start(self) -> None:
         # Without its supervisor a worker must not go on, not even to drain: the next start needs its port, and settles its calls.
@@ -239,6 +241,7 @@ class Worker:
             self._leave_overdue(now)
         self._watch_running()
         self._pace.look(len(self.running))
+        self._awake.look(wanted=self.snapshot.config.server.keep_awake)
 
     def _watch_running(self) -> None:
         """From a call's second tick on: most are over by then, and to watch one costs as much as half of it."""

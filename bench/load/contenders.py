@@ -163,9 +163,10 @@ def gateway(folder: Path, upstream_port: int, workers: int = 1, places: str = ""
 
 
 def gw_version() -> str:
-    """With a word on whether its modules are compiled: the difference is a third."""
-    compiled = not str(gw.pipeline.__file__).endswith(".py")
-    return f"{gw.__version__} ({'compiled' if compiled else 'not compiled'})"
+    """With a word on whether its modules are compiled: the difference is a third; and by a profile, as `make bench` does."""
+    if str(gw.pipeline.__file__).endswith(".py"):
+        return f"{gw.__version__} (not compiled)"
+    return f"{gw.__version__} (compiled{' by profile' if (ROOT / 'build/profile').is_dir() else ''})"
 
 
 def gateway_config(folder: Path, port: int, upstream_port: int, workers: int, places: str = "") -> str:

@@ -34,7 +34,8 @@ def main(
 ) -> None:
     """gw beside nginx, a bare ASGI proxy and other gateways, in the same run.
 
-    SCENARIO: small (or small.closed, small.open, small.alone), workers, big, turn, streams, mixed, storm, soak; without one, all.
+    SCENARIO: small (or small.closed, small.open, small.alone), awake, routed, workers, big, turn, streams, mixed, storm, soak;
+    without one, all.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started is stopped on the way out
     wanted = tuple(name for name in peers.split(",") if name) if not smoke else ()

@@ -23,7 +23,7 @@ from typing import Any
 import uvloop
 
 from bench.load.answers import ANSWER
-from bench.seen import SEEN
+from bench.watched import SEEN
 from gw import clock
 from gw.app import App
 from gw.config.load import load

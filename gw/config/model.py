@@ -64,6 +64,13 @@ class Server(Table, frozen=True):
     drain_client_gone_tokens: Annotated[
         int, about("With drain: read on for at most this many more output tokens.", unit="tokens", low=0, high=10_000_000)
     ] = 20_000
+    keep_awake: Annotated[
+        bool,
+        about(
+            "While calls come, keep the machine's processors from sleeping between them: shorter latencies for the price of "
+            "power. Workers must be allowed to write to /dev/cpu_dma_latency (Linux)."
+        ),
+    ] = False
     log_level: Annotated[Literal["debug", "info", "warning", "error"], about("Least severity that is logged.")] = "info"
     contact: Annotated[str, about("Who to turn to, as named in refusals.")] = "your gateway administrator"
 

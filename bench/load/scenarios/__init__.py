@@ -3,18 +3,21 @@
 from collections.abc import Callable
 
 from bench.load.ground import Ground
-from bench.load.scenarios import big, mixed, routed, small, storm, streams, turn, workers
+from bench.load.scenarios import awake, big, mixed, routed, small, storm, streams, turn, workers
 
 ANSWERING: dict[str, Callable[[Ground], None]] = {
     "small.closed": small.closed,
     "small.alone": small.alone,
     "small.open": small.open_loop,
+    "awake.alone": awake.alone,
+    "awake.open": awake.open_loop,
     "routed.closed": routed.closed,
     "workers": workers.run,
 }
 PLAYING: dict[str, Callable[[Ground], None]] = {
     "big": big.run,  # the first: it looks at how far memory rises
     "turn": turn.run,
+    "awake.turn": awake.turns,
     "streams": streams.run,
     "routed.streams": routed.streams,
     "mixed": mixed.mixed,

@@ -4,6 +4,8 @@ Closed loop on 64 connections (how much one core can do), open loop at 5,000 req
 one connection alone (what a call costs when nothing else runs).
 """
 
+from collections.abc import Sequence
+
 from bench.load import bodies, loads, wrk
 from bench.load.contender import Contender, cores
 from bench.load.ground import PEERS, Ground, Once
@@ -20,8 +22,8 @@ def closed(ground: Ground) -> None:
     _by_wrk(ground, "small.closed", CONNECTIONS, ground.options.seconds or (2 if ground.options.smoke else 5))
 
 
-def alone(ground: Ground) -> None:
-    _by_wrk(ground, "small.alone", 1, ground.options.seconds or (2 if ground.options.smoke else 4))
+def alone(ground: Ground, name: str = "small.alone") -> None:
+    _by_wrk(ground, name, 1, ground.options.seconds or (2 if ground.options.smoke else 4))
 
 
 def _by_wrk(ground: Ground, name: str, connections: int, seconds: float) -> None:
@@ -58,12 +60,12 @@ def once_by_wrk(ground: Ground, contender: Contender, body: bytes, connections: 
     return Once(figures | watch.end(requests=int(figures["requests"])), failures=failures)
 
 
-def open_loop(ground: Ground) -> None:
+def open_loop(ground: Ground, name: str = "small.open", seconds: float = 60, without: Sequence[str] = ()) -> None:
     options = ground.options
     rps = SMOKE_RPS if options.smoke else RPS
-    seconds = options.seconds or (3 if options.smoke else 60)
+    seconds = options.seconds or (3 if options.smoke else seconds)
     body = bodies.small()
-    accounts = Accounts(ground, "small.open")
+    accounts = Accounts(ground, name)
     warm_up(ground, body, CONNECTIONS)
 
     def once(contender: Contender) -> Once:
@@ -75,4 +77,5 @@ def open_loop(ground: Ground) -> None:
         return made
 
     what = f"{SHAPE}; open loop, {rps} requests/s (peers: {PEER_RPS}) for {seconds:g} s a round, latency from the due time"
-    ground.measure("small.open", what, once, seconds=seconds, rounds=min(options.rounds, 1 if options.smoke else 2))
+    rounds = min(options.rounds, 1 if options.smoke else 2)
+    ground.measure(name, what, once, seconds=seconds, rounds=rounds, without=without)
