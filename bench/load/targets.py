@@ -79,6 +79,7 @@ def overshoot(found: Collected) -> float | None:
 
 MS = 1 / 1000
 CPU_HOW = "user and system time of the worker's process over the run, all threads"
+AWAKE_HOW = "for all contenders alike, as [server] keep_awake asks it (bench/load/scenarios/awake.py)"
 TWO_HOW = "2 x CPU per request of one worker / CPU per request of two, at the same rate each (bench/load/scenarios/workers.py)"
 
 ROWS = (
@@ -130,6 +131,33 @@ ROWS = (
     Row("two workers on two cores", ">= 1.6 x one", speedup, 1.6, "{:.2f} x", True, TWO_HOW),
     Row("ledger and invoice that differ", "0 runs", unequal, 0, "{:.0f} runs", how="calls, tokens by class, and pico-USD"),
     Row("overshoot of all budgets", "0", overshoot, 0, "{:.0f} nano-USD"),
+    # What depends on processors that sleep between calls, once more where they do not.
+    Row("kept awake: governance, p50", "<= 8 us", of("awake.open", "governance_p50_us"), 8, "{:.1f} us", how=AWAKE_HOW),
+    Row("kept awake: governance, p99", "<= 25 us", of("awake.open", "governance_p99_us"), 25, "{:.1f} us", how=AWAKE_HOW),
+    Row(
+        "kept awake: sequential added p50 beside the bare proxy",
+        "<= 1.25 x",
+        ratio("awake.alone", "added_p50_us", "bare"),
+        1.25,
+        "{:.2f} x",
+        how=AWAKE_HOW,
+    ),
+    Row(
+        "kept awake: the same beside Portkey",
+        "<= 0.2 x",
+        ratio("awake.alone", "added_p50_us", "portkey"),
+        0.2,
+        "{:.3f} x",
+        how=AWAKE_HOW,
+    ),
+    Row(
+        "kept awake: turn, added time to first byte p50",
+        "<= 0.6 ms",
+        of("awake.turn", "added_ttfb_p50_us", scale=MS),
+        0.6,
+        "{:.2f} ms",
+        how=AWAKE_HOW,
+    ),
 )
 
 # Ratios of one run, far from what is expected: they break when something is broken, not when the machine is busy.
