@@ -36,7 +36,6 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     loader.exec_module(made)
     monkeypatch.setattr(made, "ROOT", tmp_path)
     monkeypatch.setattr(made, "TRAINING", ("busy",))
-    monkeypatch.setattr(sys, "argv", ["profile"])
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.chdir(tmp_path)
     return made
