@@ -42,7 +42,7 @@ lint: $(V)/test ## ruff and mypy
 	$(V)/bin/ruff check .
 	$(V)/bin/mypy
 
-profile: $(V)/profiled ## compile gw by a profile of calls: a tenth faster, for four minutes more (the container image is built so)
+profile: $(V)/profiled ## compile gw by a profile of calls: a fifth less governance, for four minutes (the container image is built so)
 
 bench: $(V)/test $(V)/profiled ## gw beside nginx, a bare proxy and other gateways: an hour (ARGS="small --rounds 3": less)
 	$(if $(ARGS),,$(V)/bin/python -m bench.micro)

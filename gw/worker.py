@@ -240,8 +240,8 @@ class Worker:
             self._overdue_ns = now + OVERDUE_EVERY_NS
             self._leave_overdue(now)
         self._watch_running()
-        self._pace.look(len(self.running))
-        self._awake.look(wanted=self.snapshot.config.server.keep_awake)
+        share = self._pace.look(len(self.running))
+        self._awake.look(share, wanted=self.snapshot.config.server.keep_awake)
 
     def _watch_running(self) -> None:
         """From a call's second tick on: most are over by then, and to watch one costs as much as half of it."""

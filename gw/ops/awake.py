@@ -12,8 +12,6 @@ import struct
 from contextlib import suppress
 from pathlib import Path
 
-from gw import clock
-
 log = logging.getLogger("gw.awake")
 
 BUSY, IDLE = 0.05, 0.02  # of a core: above the first the device is held, below the second no longer
@@ -27,16 +25,13 @@ class Awake:
     def __init__(self) -> None:
         self._device = -1
         self._refused = False
-        self._wall_ns, self._cpu_ns = clock.mono_ns(), clock.process_ns()
 
     @property
     def holds(self) -> bool:
         return self._device >= 0
 
-    def look(self, *, wanted: bool) -> None:
-        wall_ns, cpu_ns = clock.mono_ns(), clock.process_ns()
-        share = (cpu_ns - self._cpu_ns) / max(1, wall_ns - self._wall_ns)
-        self._wall_ns, self._cpu_ns = wall_ns, cpu_ns
+    def look(self, share: float, *, wanted: bool) -> None:
+        """`share`: how much of a core the worker has had since the last look."""
         if not wanted:
             self._refused = False
         if self.holds:

@@ -30,8 +30,8 @@ class Pace:
         self._able = sys.platform == "linux"
         self._wall_ns, self._cpu_ns, self._line_ns = clock.mono_ns(), clock.process_ns(), in_line_ns()
 
-    def look(self, calls: int) -> None:
-        """`calls`: how many are under way."""
+    def look(self, calls: int) -> float:
+        """`calls`: how many are under way. How much of a core this process has had since the last look."""
         wall_ns, cpu_ns, line_ns = clock.mono_ns(), clock.process_ns(), in_line_ns()
         share = (cpu_ns - self._cpu_ns) / max(1, wall_ns - self._wall_ns)
         crowded = line_ns - self._line_ns > (cpu_ns - self._cpu_ns) * CROWDED
@@ -41,6 +41,7 @@ class Pace:
                 self._set(in_turns=False)
         elif share > BUSY and calls > ALONE and not crowded:
             self._set(in_turns=True)
+        return share
 
     def _set(self, *, in_turns: bool) -> None:
         if not self._able:

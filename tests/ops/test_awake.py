@@ -6,29 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from gw import clock
 from gw.ops import awake
 from gw.ops.awake import Awake
 
-MS = 1_000_000
-
 
 class Stage:
-    """The two clocks by hand, and a file in place of the kernel's device."""
+    """A file in place of the kernel's device."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, device: Path) -> None:
-        self.wall = self.cpu = 0
         self.device = device
         monkeypatch.setattr(awake, "DEVICE", device)
-        monkeypatch.setattr(clock, "mono_ns", lambda: self.wall)
-        monkeypatch.setattr(clock, "process_ns", lambda: self.cpu)
         self.one = Awake()
 
     def tick(self, busy: float, *, wanted: bool = True) -> bool:
-        """100 ms of which so much is spent on the processor; whether somebody holds the device from then on."""
-        self.wall += 100 * MS
-        self.cpu += int(busy * 100 * MS)
-        self.one.look(wanted=wanted)
+        """A tick of which so much was spent on the processor; whether somebody holds the device from then on."""
+        self.one.look(busy, wanted=wanted)
         held = any(one.resolve() == self.device for one in Path("/proc/self/fd").iterdir())
         assert held == self.one.holds
         return held

@@ -28,7 +28,7 @@ class Times:
         self.wall += 100 * MS
         self.line += int(line * 100) * MS
         self.cpu += int(busy * 100) * MS
-        one.look(calls)
+        assert one.look(calls) == pytest.approx(int(busy * 100) / 100)
         return one.in_turns
 
 
